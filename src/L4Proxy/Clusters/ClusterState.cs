@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Net;
+using MeshL4.L4Proxy.Config.Snapshots;
+
+namespace MeshL4.L4Proxy.Clusters;
+
+/// <summary>Live side of a cluster, kept by name across snapshots. Counts of each loop are written by that loop only.</summary>
+internal sealed class ClusterState(string name)
+{
+    private readonly ConcurrentDictionary<EndPoint, EndpointState> _endpoints = new();
+    private long _activeConnections;
+
+    public string Name { get; } = name;
+
+    /// <summary>Upstream connections open or being opened, over all loops; what the circuit breaker looks at.</summary>
+    public long ActiveConnections => Volatile.Read(ref _activeConnections);
+
+    /// <summary>Round-robin cursor shared by all loops.</summary>
+    public uint NextCursor() => Interlocked.Increment(ref _cursor);
+
+    private uint _cursor;
+
+    public ClusterCounters Counters { get; } = new();
+
+    public ICollection<EndpointState> Endpoints => _endpoints.Values;
+
+    public EndpointState Endpoint(EndPoint address) => _endpoints.GetOrAdd(address, static a => new EndpointState(a));
+
+    /// <summary>Forgets endpoints that the newest snapshot no longer has and no connection uses.</summary>
+    public void Retain(IReadOnlySet<EndPoint> present)
+    {
+        foreach (EndpointState endpoint in _endpoints.Values)
+        {
+            if (!present.Contains(endpoint.Address) && endpoint.Active == 0)
+            {
+                _endpoints.TryRemove(endpoint.Address, out _);
+            }
+        }
+    }
+
+    /// <summary>Takes one connection of the circuit breaker's budget; false when it is used up.</summary>
+    public bool TryAcquire(CircuitBreakerLimits limits)
+    {
+        if (Interlocked.Increment(ref _activeConnections) <= limits.MaxConnections)
+        {
+            return true;
+        }
+
+        Interlocked.Decrement(ref _activeConnections);
+        return false;
+    }
+
+    public void Release() => Interlocked.Decrement(ref _activeConnections);
+}
+
+/// <summary>Counters of a cluster; names are Envoy's <c>cluster.NAME.upstream_*</c>. Any thread may add.</summary>
+internal sealed class ClusterCounters
+{
+    public long CxTotal;
+    public long CxConnectFail;
+    public long CxConnectTimeout;
+    public long CxConnectAttemptsExceeded;
+    public long CxOverflow;
+    public long CxNoneHealthy;
+    public long CxDestroy;
+    public long CxRxBytesTotal;
+    public long CxTxBytesTotal;
+    public long RqTotal;
+    public long RqTimeout;
+}
+
+/// <summary>Live side of one endpoint.</summary>
+internal sealed class EndpointState(EndPoint address)
+{
+    private long _active;
+    private long _total;
+    private long _connectFail;
+
+    public EndPoint Address { get; } = address;
+
+    /// <summary>Connections open now: what least_request compares.</summary>
+    public long Active => Volatile.Read(ref _active);
+
+    public long Total => Volatile.Read(ref _total);
+
+    public long ConnectFail => Volatile.Read(ref _connectFail);
+
+    public void Opened()
+    {
+        Interlocked.Increment(ref _active);
+        Interlocked.Increment(ref _total);
+    }
+
+    public void Closed() => Interlocked.Decrement(ref _active);
+
+    public void Failed() => Interlocked.Increment(ref _connectFail);
+}

@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using System.Net;
+using MeshL4.L4Proxy.Clusters;
+
+namespace MeshL4.L4Proxy.Config.Snapshots;
+
+internal enum ClusterDiscovery { Static, StrictDns, LogicalDns, Eds, OriginalDestination }
+
+internal enum LoadBalancingPolicy { RoundRobin, LeastRequest, Random, ClusterProvided }
+
+internal enum DnsLookupFamily { Auto, V4Only, V6Only, V4Preferred, All }
+
+internal enum EndpointHealth { Unknown, Healthy, Unhealthy, Draining, Timeout, Degraded }
+
+/// <summary>One compiled cluster with the endpoints known now. A change of endpoints makes a new snapshot; State stays.</summary>
+internal sealed record ClusterSnapshot
+{
+    public required string Name { get; init; }
+
+    public ClusterDiscovery Discovery { get; init; }
+
+    public LoadBalancingPolicy Policy { get; init; }
+
+    /// <summary>least_request: endpoints compared per pick.</summary>
+    public int LeastRequestChoices { get; init; } = 2;
+
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    public ImmutableArray<EndpointSnapshot> Endpoints { get; init; } = [];
+
+    /// <summary>Names to resolve (strict and logical DNS).</summary>
+    public ImmutableArray<DnsTargetSnapshot> DnsTargets { get; init; } = [];
+
+    public TimeSpan DnsRefreshRate { get; init; } = TimeSpan.FromSeconds(5);
+
+    public DnsLookupFamily DnsFamily { get; init; }
+
+    /// <summary>Name asked for over EDS: <c>service_name</c>, else the cluster's name.</summary>
+    public string EdsServiceName { get; init; } = "";
+
+    /// <summary>original_dst: replaces the port of the original destination; null keeps it.</summary>
+    public int? OriginalDestinationPort { get; init; }
+
+    public CircuitBreakerLimits Limits { get; init; } = CircuitBreakerLimits.Default;
+
+    /// <summary>Source addresses to bind before connecting (<c>upstream_bind_config</c>), at most one per family.</summary>
+    public IPEndPoint? BindV4 { get; init; }
+
+    public IPEndPoint? BindV6 { get; init; }
+
+    public TcpKeepaliveSnapshot? Keepalive { get; init; }
+
+    /// <summary>True when the only transport socket is TLS: endpoints are unusable in this build.</summary>
+    public bool RequiresTls { get; init; }
+
+    /// <summary>Live counters, kept across snapshots by name.</summary>
+    public required ClusterState State { get; init; }
+}
+
+/// <summary>One endpoint: an <see cref="IPEndPoint"/> or a <c>UnixDomainSocketEndPoint</c>.</summary>
+internal sealed record EndpointSnapshot(EndPoint Address, string Hostname, uint Weight, EndpointHealth Health, EndpointState State)
+{
+    public bool Usable => Health is EndpointHealth.Unknown or EndpointHealth.Healthy or EndpointHealth.Degraded;
+}
+
+/// <summary>A name and port to resolve, with the weight its addresses take.</summary>
+internal sealed record DnsTargetSnapshot(string Host, int Port, uint Weight);
+
+/// <summary>Thresholds of the default priority. Defaults are Envoy's: 1024, 1024, 1024, 3.</summary>
+internal sealed record CircuitBreakerLimits(uint MaxConnections, uint MaxPendingRequests, uint MaxRequests, uint MaxRetries)
+{
+    public static readonly CircuitBreakerLimits Default = new(1024, 1024, 1024, 3);
+}
+
+/// <summary>TCP keep-alive of upstream sockets; a null keeps the kernel's value. Times in seconds.</summary>
+internal sealed record TcpKeepaliveSnapshot(int? Probes, int? TimeSeconds, int? IntervalSeconds);

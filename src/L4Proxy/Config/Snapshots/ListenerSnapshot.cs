@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using System.Net;
+
+namespace MeshL4.L4Proxy.Config.Snapshots;
+
+internal enum TrafficDirection { Unspecified, Inbound, Outbound }
+
+/// <summary>One compiled listener. Field meanings are those of <c>envoy.config.listener.v3.Listener</c>.</summary>
+internal sealed record ListenerSnapshot
+{
+    public required string Name { get; init; }
+
+    /// <summary>Where it binds: an <see cref="IPEndPoint"/> or a <c>UnixDomainSocketEndPoint</c>.</summary>
+    public required EndPoint Address { get; init; }
+
+    /// <summary>Prefix of the listener's metrics: <c>stat_prefix</c>, else the address.</summary>
+    public string StatPrefix { get; init; } = "";
+
+    public bool IsUdp { get; init; }
+
+    /// <summary>False: never bound; reached only by hand-over from a listener with <see cref="UseOriginalDestination"/>.</summary>
+    public bool BindToPort { get; init; } = true;
+
+    /// <summary>Hand connections over to the listener that owns their original destination (exact ip:port, then wildcard:port).</summary>
+    public bool UseOriginalDestination { get; init; }
+
+    /// <summary>Bound with IP_TRANSPARENT: the local address of an accepted socket is the original destination.</summary>
+    public bool Transparent { get; init; }
+
+    public bool Freebind { get; init; }
+
+    public bool ReusePort { get; init; } = true;
+
+    /// <summary>listen(2) backlog.</summary>
+    public int Backlog { get; init; } = 4096;
+
+    public TrafficDirection Direction { get; init; }
+
+    public ListenerFilters Filters { get; init; } = ListenerFilters.None;
+
+    /// <summary>Budget for sniffing; zero means no limit. Envoy's default is 15 s.</summary>
+    public TimeSpan ListenerFiltersTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>When sniffing times out: go on unclassified (true) or close (false).</summary>
+    public bool ContinueOnListenerFiltersTimeout { get; init; }
+
+    /// <summary>Soft limit on bytes buffered for one connection, per direction.</summary>
+    public int PerConnectionBufferLimitBytes { get; init; } = 1 << 20;
+
+    public ImmutableArray<FilterChainSnapshot> FilterChains { get; init; } = [];
+
+    /// <summary>Taken when no chain matches; null closes the connection with NR.</summary>
+    public FilterChainSnapshot? DefaultFilterChain { get; init; }
+
+    /// <summary>Set exactly when <see cref="IsUdp"/>.</summary>
+    public UdpProxySnapshot? Udp { get; init; }
+
+    /// <summary>Listener-level access logs: written for connections that end before a chain is chosen.</summary>
+    public ImmutableArray<AccessLogSnapshot> AccessLogs { get; init; } = [];
+}
+
+/// <summary>Which listener filters run, and with what settings.</summary>
+internal sealed record ListenerFilters
+{
+    public static readonly ListenerFilters None = new();
+
+    /// <summary><c>original_dst</c>: read SO_ORIGINAL_DST at accept.</summary>
+    public bool OriginalDestination { get; init; }
+
+    /// <summary><c>tls_inspector</c>: look for a TLS ClientHello.</summary>
+    public bool TlsInspector { get; init; }
+
+    /// <summary><c>http_inspector</c>: look for HTTP/1 and the HTTP/2 preface.</summary>
+    public bool HttpInspector { get; init; }
+
+    /// <summary>Destination ports on which a filter does not run (from <c>filter_disabled</c>); null runs always.</summary>
+    public Func<int, bool>? TlsInspectorDisabled { get; init; }
+
+    public Func<int, bool>? HttpInspectorDisabled { get; init; }
+
+    /// <summary><c>proxy_protocol</c>: a PROXY header is expected first.</summary>
+    public bool ProxyProtocol { get; init; }
+
+    public bool AllowWithoutProxyProtocol { get; init; }
+
+    public bool AllowProxyV1 { get; init; } = true;
+
+    public bool AllowProxyV2 { get; init; } = true;
+
+    public bool NeedsBytes => TlsInspector || HttpInspector || ProxyProtocol;
+}

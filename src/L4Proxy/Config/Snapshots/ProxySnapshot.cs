@@ -1,0 +1,20 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+
+namespace MeshL4.L4Proxy.Config.Snapshots;
+
+/// <summary>Everything the data path reads, compiled from xDS or a bootstrap. Immutable; swapped whole by <see cref="SnapshotStore"/>.</summary>
+internal sealed record ProxySnapshot
+{
+    public static readonly ProxySnapshot Empty = new();
+
+    /// <summary>Grows by one with every swap.</summary>
+    public long Version { get; init; }
+
+    public ImmutableArray<ListenerSnapshot> Listeners { get; init; } = [];
+
+    public FrozenDictionary<string, ClusterSnapshot> Clusters { get; init; } = FrozenDictionary<string, ClusterSnapshot>.Empty;
+
+    /// <summary>Where HTTP goes; null when no engine is configured.</summary>
+    public HttpHandoffSnapshot? Handoff { get; init; }
+}
