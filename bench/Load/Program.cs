@@ -1,1 +1,3 @@
-return 0;
+using MeshL4.Load;
+
+return await CommandLine.RunAsync(args);

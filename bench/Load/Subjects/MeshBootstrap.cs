@@ -1,0 +1,54 @@
+using System.Net;
+
+namespace MeshL4.Load.Subjects;
+
+/// <summary>The Envoy v3 bootstrap the harness gives MeshL4: one listener, one static cluster, limits out of the way, admin on loopback.</summary>
+internal static class MeshBootstrap
+{
+    /// <summary>The YAML text.</summary>
+    public static string Text(IPEndPoint listen, IPEndPoint admin, IReadOnlyList<IPEndPoint> upstreams, bool redisCodec) => $$"""
+        node: { id: bench, cluster: bench }
+        admin:
+          address: { socket_address: {{Address(admin)}} }
+        static_resources:
+          listeners:
+          - name: bench
+            address: { socket_address: {{Address(listen)}} }
+            filter_chains:
+            - filters:
+        {{(redisCodec ? RedisProxy : TcpProxy)}}
+          clusters:
+          - name: upstream
+            type: STATIC
+            connect_timeout: 5s
+            lb_policy: ROUND_ROBIN
+            circuit_breakers:
+              thresholds:
+              - { max_connections: 1000000, max_pending_requests: 1000000, max_requests: 1000000 }
+            load_assignment:
+              cluster_name: upstream
+              endpoints:
+              - lb_endpoints:
+        {{string.Join('\n', upstreams.Select(u => $"        - endpoint: {{ address: {{ socket_address: {Address(u)} }} }}"))}}
+
+        """;
+
+    private const string TcpProxy = """
+              - name: envoy.filters.network.tcp_proxy
+                typed_config:
+                  "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+                  stat_prefix: bench
+                  cluster: upstream
+        """;
+
+    private const string RedisProxy = """
+              - name: envoy.filters.network.redis_proxy
+                typed_config:
+                  "@type": type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy
+                  stat_prefix: bench
+                  settings: { op_timeout: 5s }
+                  prefix_routes: { catch_all_route: { cluster: upstream } }
+        """;
+
+    private static string Address(IPEndPoint endPoint) => $"{{ address: {endPoint.Address}, port_value: {endPoint.Port} }}";
+}

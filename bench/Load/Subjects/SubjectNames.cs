@@ -1,0 +1,14 @@
+namespace MeshL4.Load.Subjects;
+
+/// <summary>The subjects by name, as they stand in tables, bars and JSON.</summary>
+internal static class SubjectNames
+{
+    public const string Direct = DirectSubject.Name;
+    public const string Haproxy = "haproxy";
+    public const string HaproxyAgain = "haproxy again";
+    public const string HaproxySplice = "haproxy splice";
+    public const string HaproxySpliceAgain = "haproxy splice again";
+    public const string Nginx = "nginx";
+    public const string Mesh = "meshl4";
+    public const string MeshRedis = "meshl4 redis codec";
+}
