@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Set-up, build, every test. The last line, alone, is the result: `N passed, N failed`, with `, N skipped` when there are skips.
+# Exit code 0 only with 0 failed. `--quick` leaves out the end-to-end tests and the publishing they need.
+# Root is needed for the end-to-end tests: they make network namespaces.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+quick=
+case "${1:-}" in
+    "") ;;
+    --quick) quick=1 ;;
+    *) echo "usage: ./test.sh [--quick]" >&2; exit 2 ;;
+esac
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
+results=$PWD/TestResults
+passed=0 failed=0 skipped=0
+running=()
+
+say() { printf 'test: %s\n' "$*"; }
+
+finish() { # the only way out: the result line, then the exit code
+    local line="$passed passed, $failed failed"
+    [ "$skipped" -eq 0 ] || line+=", $skipped skipped"
+    echo "$line"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+    exit
+}
+
+give_up() { say "$*"; failed=$((failed + 1)); finish; }
+
+stop_running() { # ends the test runs this script started, each with its own process group
+    local pid
+    for pid in "${running[@]}"; do kill -TERM -- "-$pid" 2>/dev/null; done
+    give_up "interrupted"
+}
+trap stop_running INT TERM HUP
+
+step() { # title, command...: says what runs, shows its output only when it fails
+    local title=$1 log=$results/step.log began=$SECONDS
+    shift
+    say "$title"
+    "$@" >"$log" 2>&1 || { cat "$log"; give_up "$title: failed"; }
+    say "$title: done in $((SECONDS - began)) s"
+}
+
+counter() { # TRX file, name -> the figure in <Counters name="figure">
+    sed -n "s/.*<Counters[^>]* $2=\"\([0-9]*\)\".*/\1/p" "$1" | head -1
+}
+
+run_project() { # project name: runs its tests; exit code and output stay beside the TRX file
+    local name=$1 extra=()
+    [ "$name" != EndToEnd.Tests ] || extra=(--logger 'console;verbosity=normal')
+    dotnet test "tests/$name/$name.csproj" -c Release --no-build --nologo --results-directory "$results" \
+        --logger "trx;LogFileName=$name.trx" "${extra[@]}" \
+        --blame-hang-timeout 5m --blame-hang-dump-type none
+    echo $? >"$results/$name.exit"
+}
+
+settle() { # project name, seconds: adds its figures to the totals; what cannot be counted is a failure
+    local name=$1 seconds=$2 trx=$results/$1.trx total executed ok bad code outcome
+    code=$(cat "$results/$name.exit" 2>/dev/null || echo 'none')
+    if [ ! -s "$trx" ]; then
+        failed=$((failed + 1))
+        cat "$results/$name.log"
+        say "$name: FAILED, no results were written (exit code $code)"
+        return
+    fi
+    total=$(counter "$trx" total) executed=$(counter "$trx" executed) ok=$(counter "$trx" passed)
+    outcome=$(sed -n 's/.*<ResultSummary[^>]* outcome="\([A-Za-z]*\)".*/\1/p' "$trx" | head -1)
+    : "${total:=0}" "${executed:=0}" "${ok:=0}"
+    bad=$((executed - ok))
+    if [ "$total" -eq 0 ]; then
+        bad=1
+        say "$name: no test was found"
+    elif [ "$bad" -eq 0 ] && { [ "$code" != 0 ] || [ "$outcome" != Completed ]; }; then
+        bad=1
+        say "$name: every test counted passed, but the run ended $outcome with exit code $code"
+    fi
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + total - executed))
+    if [ "$bad" -ne 0 ]; then
+        grep -v '^ *Passed ' "$results/$name.log"
+        say "$name: FAILED, $ok passed, $bad failed of $total in $seconds s"
+    else
+        say "$name: $ok passed of $total in $seconds s"
+    fi
+}
+
+run_all() { # at most, project names...
+    local most=$1 name began pid
+    shift
+    declare -A names=() since=()
+    while [ $# -gt 0 ] || [ "${#names[@]}" -gt 0 ]; do
+        while [ $# -gt 0 ] && [ "${#names[@]}" -lt "$most" ]; do
+            say "$1: running"
+            set -m # a process group of its own, so that an interrupt can end all of it
+            run_project "$1" >"$results/$1.log" 2>&1 &
+            set +m
+            names[$!]=$1 since[$!]=$SECONDS
+            shift
+        done
+        running=("${!names[@]}")
+        for pid in "${running[@]}"; do
+            kill -0 "$pid" 2>/dev/null && continue
+            wait "$pid" 2>/dev/null
+            name=${names[$pid]} began=${since[$pid]}
+            unset "names[$pid]" "since[$pid]"
+            settle "$name" "$((SECONDS - began))"
+        done
+        sleep 0.2
+        if [ $((SECONDS % 30)) -eq 0 ] && [ "${#names[@]}" -gt 0 ]; then
+            say "still running: ${names[*]}"
+            sleep 1
+        fi
+    done
+    running=()
+}
+
+rm -rf "$results"
+mkdir -p "$results"
+
+say "checking the machine"
+eng/setup.sh || give_up "set-up: something required is missing"
+
+locked=()
+[ -z "${CI:-}" ] || locked=(--locked-mode)
+step "restoring packages" dotnet restore MeshL4.sln "${locked[@]}" -v quiet
+step "building the solution" dotnet build MeshL4.sln -c Release --no-restore -v quiet
+[ -n "$quick" ] || step "publishing the executables" ./build.sh
+
+projects=()
+for file in tests/*.Tests/*.csproj; do
+    name=$(basename "$file" .csproj)
+    [ "$name" != EndToEnd.Tests ] || continue
+    if ! find "tests/$name" -name '*Tests.cs' -not -path '*/obj/*' -not -path '*/bin/*' | grep -q .; then
+        say "$name: has no test files yet, left out"
+        continue
+    fi
+    projects+=("$name")
+done
+run_all 2 "${projects[@]}"
+
+if [ -z "$quick" ]; then
+    if find tests/EndToEnd.Tests -name '*Tests.cs' -not -path '*/obj/*' -not -path '*/bin/*' | grep -q .; then
+        run_all 1 EndToEnd.Tests
+    else
+        say "EndToEnd.Tests: has no test files yet, left out"
+    fi
+fi
+finish
