@@ -78,6 +78,7 @@ settle() { # project name, seconds: adds its figures to the totals; what cannot 
         say "$name: every test counted passed, but the run ended $outcome with exit code $code"
     fi
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + total - executed))
+    [ "$name" != Architecture.Tests ] || grep -hoE "[a-z]+: (files|methods): [0-9]+, median[^)]*\)" "$trx" | while read -r line; do say "$line"; done
     if [ "$bad" -ne 0 ]; then
         grep -v '^ *Passed ' "$results/$name.log"
         say "$name: FAILED, $ok passed, $bad failed of $total in $seconds s"
