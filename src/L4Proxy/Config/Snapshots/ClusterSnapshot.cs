@@ -24,6 +24,12 @@ internal sealed record ClusterSnapshot
     /// <summary>least_request: endpoints compared per pick.</summary>
     public int LeastRequestChoices { get; init; } = 2;
 
+    /// <summary>
+    /// Percent of endpoints that must be usable for health to count (<c>common_lb_config.healthy_panic_threshold</c>). Below
+    /// it connections go to all endpoints; zero switches that off, so that no usable endpoint means UH.
+    /// </summary>
+    public int HealthyPanicThreshold { get; init; } = 50;
+
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
     public ImmutableArray<EndpointSnapshot> Endpoints { get; init; } = [];

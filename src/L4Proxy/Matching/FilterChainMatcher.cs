@@ -1,0 +1,34 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using MeshL4.L4Proxy.Config.Snapshots;
+
+namespace MeshL4.L4Proxy.Matching;
+
+/// <summary>Chooses the filter chain of a listener. Compiled on first use, once per listener snapshot.</summary>
+internal sealed class FilterChainMatcher
+{
+    private static readonly ConditionalWeakTable<ListenerSnapshot, FilterChainMatcher> Compiled = new();
+
+    private readonly ImmutableArray<FilterChainSnapshot> _chains;
+    private readonly FilterChainTable _table;
+
+    private FilterChainMatcher(ImmutableArray<FilterChainSnapshot> chains)
+    {
+        _chains = chains;
+        _table = FilterChainTable.Compile([.. chains.Select(static c => c.Match)]);
+    }
+
+    /// <summary>The matcher of a snapshot; any thread. Keyed by reference: a changed listener is another snapshot.</summary>
+    public static FilterChainMatcher For(ListenerSnapshot listener) =>
+        Compiled.GetValue(listener, static l => new FilterChainMatcher(l.FilterChains));
+
+    /// <summary>Indices of chains in conflict; see <see cref="FilterChainTable.Conflicts"/>.</summary>
+    public ImmutableArray<(int First, int Second)> Conflicts => _table.Conflicts;
+
+    /// <summary>The chain that takes the connection; null when none does: the listener's default chain is the caller's.</summary>
+    public FilterChainSnapshot? Find(in MatchInput input)
+    {
+        int index = _table.Find(input);
+        return index < 0 ? null : _chains[index];
+    }
+}

@@ -1,0 +1,46 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Runtime.CompilerServices;
+using MeshL4.L4Proxy.Config.Snapshots;
+
+namespace MeshL4.L4Proxy.Matching;
+
+/// <summary>
+/// Finds the listener that owns an original destination, for hand-over from a listener with <c>use_original_dst</c>.
+/// TCP listeners on IP addresses only; of two with the same address the first in the list stays. Immutable.
+/// </summary>
+internal sealed class ListenerTable
+{
+    private static readonly ConditionalWeakTable<ProxySnapshot, ListenerTable> Compiled = new();
+
+    private readonly Dictionary<(AddressBits Address, int Port), ListenerSnapshot> _byAddress = [];
+
+    public ListenerTable(ImmutableArray<ListenerSnapshot> listeners)
+    {
+        foreach (ListenerSnapshot listener in listeners)
+        {
+            if (!listener.IsUdp && listener.Address is IPEndPoint address)
+            {
+                _byAddress.TryAdd((AddressBits.From(address.Address), address.Port), listener);
+            }
+        }
+    }
+
+    /// <summary>The table of a snapshot, built on first use; any thread.</summary>
+    public static ListenerTable For(ProxySnapshot snapshot) =>
+        Compiled.GetValue(snapshot, static s => new ListenerTable(s.Listeners));
+
+    /// <summary>
+    /// Exact ip:port, then the family's wildcard address with that port, then for IPv4 also <c>[::]:port</c>. Null when
+    /// none owns it. The capturing listener itself can be the answer (a connection made to its own port).
+    /// </summary>
+    public ListenerSnapshot? Find(IPEndPoint destination)
+    {
+        AddressBits address = AddressBits.From(destination.Address);
+        return At(address, destination.Port)
+            ?? At(new AddressBits(0, address.IsV6), destination.Port)
+            ?? (address.IsV6 ? null : At(new AddressBits(0, true), destination.Port));
+    }
+
+    private ListenerSnapshot? At(AddressBits address, int port) => _byAddress.GetValueOrDefault((address, port));
+}
