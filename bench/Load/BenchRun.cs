@@ -2,7 +2,6 @@ using MeshL4.Load.Cases;
 using MeshL4.Load.Measuring;
 using MeshL4.Load.Reporting;
 using MeshL4.Load.Subjects;
-using Spectre.Console;
 
 namespace MeshL4.Load;
 
@@ -75,12 +74,13 @@ internal static class BenchRun
 
     private static int Report(BenchOptions options, List<CaseResult> results)
     {
+        var console = Tables.Console();
         foreach (var result in results)
         {
-            Tables.WriteCase(AnsiConsole.Console, result);
+            Tables.WriteCase(console, result);
         }
 
-        Tables.WriteBars(AnsiConsole.Console, results);
+        Tables.WriteBars(console, results);
         if (options.JsonFile is { } file)
         {
             JsonReport.Write(file, options, results);

@@ -10,9 +10,10 @@ internal sealed record Upstream(ChildProcess Server, IReadOnlyList<IPEndPoint> E
     public static async Task<Upstream> StartRedisAsync(CaseContext context, params IPAddress[] addresses)
     {
         var port = Loopback.FreeEndPoint().Port;
+        // Protected mode would turn away clients from 127.0.x.y; every bound address is on loopback anyway.
         var server = ChildProcess.Start("redis-server", [
             "--port", $"{port}", "--bind", .. addresses.Select(a => a.ToString()), "--save", "", "--appendonly", "no",
-            "--maxclients", "12000", "--tcp-backlog", "4096", "--dir", context.Workspace.Path]);
+            "--protected-mode", "no", "--maxclients", "12000", "--tcp-backlog", "4096", "--dir", context.Workspace.Path]);
         return await ReadyAsync(server, addresses.Select(a => new IPEndPoint(a, port)).ToArray(), "redis-server", context.Stop);
     }
 

@@ -6,7 +6,7 @@ namespace MeshL4.Load.Measuring;
 /// <summary>A process the harness started and ends itself, by its pid and with everything below it.</summary>
 internal sealed class ChildProcess : IAsyncDisposable
 {
-    private const int KeptOutput = 4000;
+    private const int KeptOutput = 600;
     private readonly Process _process;
     private readonly StringBuilder _output = new();
 
@@ -16,7 +16,7 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public bool HasExited => _process.HasExited;
 
-    /// <summary>The first few thousand characters the process wrote, both streams.</summary>
+    /// <summary>The first few hundred characters the process wrote, both streams.</summary>
     public string Output
     {
         get
@@ -85,9 +85,30 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await AskToEndAsync();
         End(_process);
         await _process.WaitForExitAsync(CancellationToken.None);
         _process.Dispose();
+    }
+
+    /// <summary>SIGTERM first: the master process of nginx then reaps its workers. What is left after a second is killed.</summary>
+    private async Task AskToEndAsync()
+    {
+        if (_process.HasExited)
+        {
+            return;
+        }
+
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        try
+        {
+            using var kill = Process.Start(Describe("kill", ["-TERM", $"{Pid}"]))!;
+            await _process.WaitForExitAsync(patience.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or System.ComponentModel.Win32Exception)
+        {
+            // The hard way follows.
+        }
     }
 
     private static void End(Process process)

@@ -8,6 +8,19 @@ namespace MeshL4.Load.Reporting;
 /// <summary>The tables at the end of a run.</summary>
 internal static class Tables
 {
+    /// <summary>Standard output; into a file or pipe wide enough for one line per row, and without colours.</summary>
+    public static IAnsiConsole Console()
+    {
+        if (!System.Console.IsOutputRedirected)
+        {
+            return AnsiConsole.Console;
+        }
+
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
+        console.Profile.Width = 140;
+        return console;
+    }
+
     /// <summary>One table per case: median, spread, and ratio to haproxy (or to the case's own pair).</summary>
     public static void WriteCase(IAnsiConsole console, CaseResult result)
     {
