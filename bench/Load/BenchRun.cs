@@ -16,12 +16,12 @@ internal static class BenchRun
             var results = await MeasureAsync(options, stop);
             return Report(options, results);
         }
-        catch (VoidRunException e)
+        catch (VoidRunException e) when (!stop.IsCancellationRequested)
         {
             await Console.Error.WriteLineAsync($"VOID: {e.Message}");
             return 1;
         }
-        catch (OperationCanceledException)
+        catch (Exception e) when (e is OperationCanceledException or VoidRunException)
         {
             await Console.Error.WriteLineAsync("interrupted; every process started here has been ended");
             return 130;

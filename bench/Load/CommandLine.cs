@@ -19,6 +19,9 @@ internal static class CommandLine
         Exit: 0 all figures there (bars met or not), 1 the run is void, 2 wrong usage, 3 a bar missed and --strict given, 130 interrupted.
         """;
 
+    /// <summary>After Ctrl+C or SIGTERM there is time to end every process and to remove the files.</summary>
+    private static readonly InvocationConfiguration EndsOrderly = new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(20) };
+
     /// <summary>Parses and runs; the value is the exit code.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
@@ -60,7 +63,7 @@ internal static class CommandLine
                 Environment.GetEnvironmentVariable("MESHL4_BENCH_COMMAND")),
             stop));
         var result = root.Parse(args);
-        return result.Errors.Count > 0 ? await Refuse(result) : await result.InvokeAsync();
+        return result.Errors.Count > 0 ? await Refuse(result) : await result.InvokeAsync(EndsOrderly);
     }
 
     private static async Task<int> Refuse(ParseResult result)

@@ -40,7 +40,7 @@ internal static class PingClient
 
         if (!answer[..read].SequenceEqual("+PONG\r\n"u8))
         {
-            throw new VoidRunException("a PING was answered with something else than +PONG");
+            throw new VoidRunException($"a PING was answered with '{System.Text.Encoding.Latin1.GetString(answer[..read]).Trim()}'");
         }
     }
 }

@@ -81,6 +81,7 @@ internal static class Tables
         Outcome.Met => "met",
         Outcome.WithinNoise => "within noise",
         Outcome.Missed => "missed",
+        Outcome.TooNoisy => "too noisy to tell",
         _ => "not measured",
     };
 

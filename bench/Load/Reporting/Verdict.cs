@@ -17,6 +17,9 @@ internal enum Outcome
 
     /// <summary>It does not, by more than the noise.</summary>
     Missed,
+
+    /// <summary>haproxy differs from itself so much that the figure says nothing either way: run again on a quiet machine.</summary>
+    TooNoisy,
 }
 
 /// <summary>One bar, judged.</summary>
@@ -26,6 +29,9 @@ internal enum Outcome
 /// <param name="Outcome">The result.</param>
 internal sealed record Verdict(Bar Bar, double Value, double Noise, Outcome Outcome)
 {
+    /// <summary>Noise above this excuses nothing and proves nothing.</summary>
+    private const double NoiseTooGreat = 0.15;
+
     /// <summary>Judges one bar by the figures of its case.</summary>
     public static Verdict Of(CaseResult result, Bar bar)
     {
@@ -58,6 +64,11 @@ internal sealed record Verdict(Bar Bar, double Value, double Noise, Outcome Outc
     private static Outcome Judge(Bar bar, double value, double noise)
     {
         var lacking = bar.AtLeast ? bar.Limit - value : value - bar.Limit;
+        if (noise > NoiseTooGreat && Math.Abs(lacking) <= bar.Limit * noise)
+        {
+            return Outcome.TooNoisy;
+        }
+
         return lacking <= 0 ? Outcome.Met : lacking <= bar.Limit * noise ? Outcome.WithinNoise : Outcome.Missed;
     }
 }

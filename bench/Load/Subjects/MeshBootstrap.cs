@@ -2,7 +2,8 @@ using System.Net;
 
 namespace MeshL4.Load.Subjects;
 
-/// <summary>The Envoy v3 bootstrap the harness gives MeshL4: one listener, one static cluster, limits out of the way, admin on loopback.</summary>
+/// <summary>The Envoy v3 bootstrap the harness gives MeshL4: one listener, one static cluster, limits out of
+/// the way, admin on loopback, the two fixed ports off so that two copies run side by side.</summary>
 internal static class MeshBootstrap
 {
     /// <summary>The YAML text.</summary>
@@ -10,6 +11,13 @@ internal static class MeshBootstrap
         node: { id: bench, cluster: bench }
         admin:
           address: { socket_address: {{Address(admin)}} }
+        bootstrap_extensions:
+        - name: meshl4.proxy_options
+          typed_config:
+            "@type": type.googleapis.com/meshl4.bootstrap.v1.ProxyOptions
+            readiness_port: 0
+            prometheus_port: 0
+            max_downstream_connections: 9000
         static_resources:
           listeners:
           - name: bench
