@@ -7,7 +7,12 @@ namespace MeshL4.L4Proxy.Reporting;
 /// <param name="Scope">First word of the name: <c>cluster</c>, <c>listener</c>, <c>tcp</c>, <c>redis</c>, <c>server</c>, ...</param>
 /// <param name="TagKey">Prometheus label holding <paramref name="TagValue"/>; empty when there is none.</param>
 /// <param name="TagValue">Configured name, never client bytes.</param>
-internal readonly record struct MetricScope(string Scope, string TagKey = "", string TagValue = "");
+/// <param name="Labels">
+/// Further Prometheus labels, in order; null for none. With an empty <paramref name="Scope"/> the metric's name stands alone
+/// and takes no <c>envoy_</c> prefix (Istio's own metrics).
+/// </param>
+internal readonly record struct MetricScope(
+    string Scope, string TagKey = "", string TagValue = "", IReadOnlyList<KeyValuePair<string, string>>? Labels = null);
 
 /// <summary>Takes the values of one scrape.</summary>
 internal interface IMetricVisitor
