@@ -1,0 +1,180 @@
+using System.Net;
+using System.Runtime.InteropServices;
+using System.Threading.Tasks.Sources;
+using MeshL4.Interceptor.Linux;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Sockets;
+
+namespace MeshL4.L4Proxy.Upstream;
+
+/// <summary>Result of one attempt: a connected socket, or the reason there is none.</summary>
+/// <param name="Socket">Connected and watched; null on failure.</param>
+/// <param name="Error">errno; ETIMEDOUT when the connect timeout passed; 0 on success.</param>
+/// <param name="DownstreamGone">The client reset its connection meanwhile.</param>
+internal readonly record struct ConnectResult(LoopSocket? Socket, int Error, bool DownstreamGone)
+{
+    public bool TimedOut => Error == Errno.ETIMEDOUT;
+}
+
+/// <summary>One non-blocking connect(2), watched together with the client who waits for it.</summary>
+internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<ConnectResult>
+{
+    private readonly EventLoop _loop;
+    private readonly LoopSocket? _downstream;
+    private readonly LoopTimer _timer;
+    private ManualResetValueTaskSourceCore<ConnectResult> _done;
+    private LoopSocket? _socket;
+    private bool _finished;
+
+    private ConnectAttempt(EventLoop loop, LoopSocket? downstream)
+    {
+        _loop = loop;
+        _downstream = downstream;
+        _timer = new LoopTimer(static attempt => ((ConnectAttempt)attempt!).Fail(Errno.ETIMEDOUT, gone: false), this);
+    }
+
+    /// <summary>Connects to an endpoint of <paramref name="cluster"/>. Completes on the loop.</summary>
+    /// <param name="loop">The calling loop.</param>
+    /// <param name="address">IP or Unix end point.</param>
+    /// <param name="cluster">Time-out, bind address and keep-alive.</param>
+    /// <param name="downstream">Watched for a reset while connecting; null for none.</param>
+    /// <param name="onLocal">Called with the local end point as soon as the kernel chose it, before the peer can act on it.</param>
+    public static ValueTask<ConnectResult> ConnectAsync(
+        EventLoop loop, EndPoint address, ClusterSnapshot cluster, LoopSocket? downstream, Action<IPEndPoint>? onLocal = null)
+    {
+        int fd = SocketCalls.Socket(SocketAddressBytes.Family(address), SocketCalls.Stream | SocketCalls.NonBlocking | SocketCalls.CloseOnExec, 0);
+        if (fd < 0)
+        {
+            return ValueTask.FromResult(new ConnectResult(null, Marshal.GetLastSystemError(), false));
+        }
+
+        int error = Configure(fd, address, cluster);
+        error = error != 0 ? error : Begin(fd, address);
+        if (error != 0)
+        {
+            Descriptors.Close(fd);
+            return ValueTask.FromResult(new ConnectResult(null, error, false));
+        }
+
+        if (onLocal is not null && address is IPEndPoint && SocketTuning.LocalEndPoint(fd) is { } local)
+        {
+            onLocal(local);
+        }
+
+        return new ConnectAttempt(loop, downstream).Wait(fd, cluster.ConnectTimeout);
+    }
+
+    public void OnSocketReady(LoopSocket socket)
+    {
+        if (socket == _downstream)
+        {
+            if (socket.Failed)
+            {
+                Fail(Errno.ECONNRESET, gone: true);
+            }
+        }
+        else if (socket.Writable)
+        {
+            int error = socket.Failed ? SocketTuning.TakeError(socket.Fd) : 0;
+            if (error != 0)
+            {
+                Fail(error, gone: false);
+            }
+            else
+            {
+                Finish(new ConnectResult(socket, 0, false));
+            }
+        }
+    }
+
+    ConnectResult IValueTaskSource<ConnectResult>.GetResult(short token) => _done.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<ConnectResult>.GetStatus(short token) => _done.GetStatus(token);
+
+    void IValueTaskSource<ConnectResult>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _done.OnCompleted(continuation, state, token, flags);
+
+    private static int Configure(int fd, EndPoint address, ClusterSnapshot cluster)
+    {
+        if (address is not IPEndPoint ip)
+        {
+            return 0;
+        }
+
+        SocketTuning.NoDelay(fd);
+        if (cluster.Keepalive is { } keepalive)
+        {
+            SocketTuning.Keepalive(fd, keepalive.Probes, keepalive.TimeSeconds, keepalive.IntervalSeconds);
+        }
+
+        IPEndPoint? bind = ip.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? cluster.BindV4 : cluster.BindV6;
+        return bind is null ? 0 : Bind(fd, bind);
+    }
+
+    private static int Bind(int fd, IPEndPoint source)
+    {
+        if (source.Port == 0)
+        {
+            SocketTuning.BindAddressOnly(fd);
+        }
+
+        byte* bytes = stackalloc byte[SocketAddressBytes.Capacity];
+        int length = SocketAddressBytes.Write(source, new Span<byte>(bytes, SocketAddressBytes.Capacity));
+        return SocketCalls.Bind(fd, bytes, length) < 0 ? Marshal.GetLastSystemError() : 0;
+    }
+
+    private static int Begin(int fd, EndPoint address)
+    {
+        byte* bytes = stackalloc byte[SocketAddressBytes.Capacity];
+        int length = SocketAddressBytes.Write(address, new Span<byte>(bytes, SocketAddressBytes.Capacity));
+        if (SocketCalls.Connect(fd, bytes, length) == 0)
+        {
+            return 0;
+        }
+
+        int error = Marshal.GetLastSystemError();
+        return error == Errno.EINPROGRESS ? 0 : error;
+    }
+
+    private ValueTask<ConnectResult> Wait(int fd, TimeSpan timeout)
+    {
+        _socket = new LoopSocket(_loop, fd) { Owner = this };
+        _socket.Watch(forWriting: true);
+        _loop.Timers.Arm(_timer, timeout);
+        if (_downstream is not null)
+        {
+            _downstream.Owner = this;
+        }
+
+        return new ValueTask<ConnectResult>(this, _done.Version);
+    }
+
+    private void Fail(int error, bool gone)
+    {
+        _socket?.Close();
+        Finish(new ConnectResult(null, error, gone));
+    }
+
+    private void Finish(ConnectResult result)
+    {
+        if (_finished)
+        {
+            return;
+        }
+
+        _finished = true;
+        _loop.Timers.Cancel(_timer);
+        if (_downstream is { } client && client.Owner == this)
+        {
+            client.Owner = null;
+        }
+
+        if (result.Socket is { } socket)
+        {
+            socket.Owner = null;
+        }
+
+        _done.SetResult(result);
+    }
+}
