@@ -1,6 +1,132 @@
+using System.Net.Sockets;
+using MeshL4.Interceptor.Apply;
+using MeshL4.Interceptor.Plan;
+using MeshL4.Interceptor.Render;
+
 namespace MeshL4.Init;
 
+/// <summary>meshl4-init: arguments in, rules in the kernel, exit code out.</summary>
 internal static class Program
 {
-    private static int Main() => 0;
+    private static int Main(string[] arguments) => Run(arguments, Environment.GetEnvironmentVariable, Console.Out, Console.Error);
+
+    /// <summary>The whole program but for the process around it.</summary>
+    internal static int Run(string[] arguments, Func<string, string?> variable, TextWriter output, TextWriter error)
+    {
+        Invocation call = new CommandLine().Parse(arguments, variable);
+        if (call.Help || call.Version)
+        {
+            output.Write(call.Help ? HelpText.Write() : $"meshl4-init {typeof(Program).Assembly.GetName().Version?.ToString(3)}\n");
+            return ExitCodes.Done;
+        }
+
+        OptionsReader.TryRead(call.Flags, out RedirectOptions options, out IReadOnlyList<string> wrong);
+        List<string> errors = [.. call.Errors, .. wrong];
+        string format = call.Extra.GetValueOrDefault("format", "text");
+        if (format is not ("text" or "json" or "nft" or "iptables"))
+        {
+            errors.Add($"--format '{format}': must be text, json, nft or iptables");
+        }
+
+        Packet? packet = call.Command == "explain" ? PacketReader.Read(call, errors) : null;
+        if (errors.Count > 0)
+        {
+            errors.ForEach(e => error.Write($"meshl4-init: {e}\n"));
+            error.Write($"meshl4-init: {errors.Count} error(s), nothing applied; see --help\n");
+            return ExitCodes.Usage;
+        }
+
+        try
+        {
+            return Execute(call.Command, WithKernelsFamilies(options, call), format, packet, output, error);
+        }
+        catch (RedirectException e)
+        {
+            error.Write($"meshl4-init: {e.Message}\n");
+            return ExitCodes.For(e.Failure);
+        }
+    }
+
+    // Without IPv6 in the kernel there is nothing to redirect, and ip6tables would fail.
+    private static RedirectOptions WithKernelsFamilies(RedirectOptions options, Invocation call) =>
+        call.Flags.ContainsKey("ipv6") || File.Exists("/proc/net/if_inet6") ? options : options with { WithIpv6 = false };
+
+    private static int Execute(string command, RedirectOptions options, string format, Packet? packet, TextWriter output, TextWriter error)
+    {
+        RedirectPlan plan = RedirectPlanner.Plan(options);
+        var setter = new RuleSetter(new CommandRunner(), options);
+        if (options.CleanupOnly && command == "apply")
+        {
+            command = "cleanup";
+        }
+
+        if (command == "plan" || (options.DryRun && command == "apply"))
+        {
+            output.Write(Render(plan, format));
+            return ExitCodes.Done;
+        }
+
+        return command switch
+        {
+            "explain" => Explain(plan, packet!, output),
+            "diff" => Diff(setter.Diff(plan), output),
+            "cleanup" when options.DryRun => Report(output, "would remove the rules of every backend"),
+            "cleanup" => Cleanup(setter, output),
+            _ => Apply(setter, plan, output, error),
+        };
+    }
+
+    private static string Render(RedirectPlan plan, string format) => format switch
+    {
+        "json" => PlanJson.Write(plan),
+        "nft" => NftScript.Replace(plan),
+        "iptables" => $"# iptables-restore --noflush\n{IptablesText.Restore(plan, AddressFamily.InterNetwork)}"
+            + (plan.WithIpv6 ? $"# ip6tables-restore --noflush\n{IptablesText.Restore(plan, AddressFamily.InterNetworkV6)}" : ""),
+        _ => PlanText.Write(plan),
+    };
+
+    private static int Apply(RuleSetter setter, RedirectPlan plan, TextWriter output, TextWriter error)
+    {
+        if (!plan.RedirectsAnything)
+        {
+            error.Write("meshl4-init: warning: these flags capture nothing; -b '*' captures inbound, -i '*' outbound\n");
+        }
+
+        SetOutcome outcome = setter.Apply(plan);
+        int rules = plan.Chains.Sum(c => c.Rules.Count);
+        return Report(output, outcome.Written
+            ? $"{rules} rules applied with {outcome.Backend}"
+            : $"{rules} rules in place already ({outcome.Backend}), nothing written");
+    }
+
+    private static int Cleanup(RuleSetter setter, TextWriter output)
+    {
+        SetOutcome outcome = setter.Cleanup();
+        return Report(output, outcome.Written ? $"rules removed with {outcome.Backend}" : "no rules to remove");
+    }
+
+    private static int Diff(IReadOnlyList<RuleDifference> differences, TextWriter output)
+    {
+        foreach (RuleDifference difference in differences)
+        {
+            output.Write($"{(difference.Wanted ? '+' : '-')} {difference.Line}\n");
+        }
+
+        return differences.Count == 0 ? ExitCodes.Done : ExitCodes.Different;
+    }
+
+    private static int Explain(RedirectPlan plan, Packet packet, TextWriter output)
+    {
+        RedirectRule? rule = plan.Decide(packet);
+        string which = rule is null ? "no rule: left alone" : PlanText.Line(rule, packet.Inbound);
+        output.Write($"{(packet.Inbound ? "inbound" : "outbound")} {packet.Transport.ToString().ToLowerInvariant()} to "
+            + $"{new System.Net.IPEndPoint(packet.Destination, packet.DestinationPort)} through {packet.Interface}\n{which}\n");
+        return ExitCodes.Done;
+    }
+
+    private static int Report(TextWriter output, string text)
+    {
+        output.Write($"meshl4-init: {text}\n");
+        return ExitCodes.Done;
+    }
 }

@@ -1,0 +1,149 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using MeshL4.Interceptor.Plan;
+
+namespace MeshL4.Init;
+
+/// <summary>Arguments and variables to flag values. Meaning is the reader's business; here only shape is.</summary>
+internal sealed class CommandLine
+{
+    private static readonly string[] CommandNames = ["apply", "plan", "diff", "explain", "cleanup"];
+    private static readonly string[] PacketFlags = ["proto", "src", "dst", "uid", "gid", "interface"];
+
+    private readonly RootCommand _root = new();
+    private readonly Dictionary<string, Option<string[]>> _options = [];
+    private readonly Dictionary<string, Option<bool>> _switches = [];
+
+    /// <summary>Builds the grammar.</summary>
+    public CommandLine()
+    {
+        // The action is never run: without one the library insists on a sub-command.
+        _root.SetAction(_ => 0);
+        // Help and version of the library are written for sub-commands with options of their own; ours are one page.
+        _root.Options.Clear();
+        _root.Directives.Clear();
+        foreach (string name in CommandNames)
+        {
+            _root.Subcommands.Add(new Command(name));
+        }
+
+        foreach (RedirectFlag flag in RedirectFlag.All)
+        {
+            AddValue(flag.Name, flag.Short is char c ? $"-{c}" : null, flag.IsSwitch ? ArgumentArity.ZeroOrOne : ArgumentArity.OneOrMore);
+        }
+
+        foreach (string name in (string[])["format", .. PacketFlags])
+        {
+            AddValue(name, null, ArgumentArity.OneOrMore);
+        }
+
+        AddSwitch("in");
+        AddSwitch("out");
+        AddSwitch("help", "-h");
+        AddSwitch("version");
+    }
+
+    /// <summary>Reads the arguments.</summary>
+    /// <param name="arguments">Without the program's name.</param>
+    /// <param name="variable">Gives an environment variable's value, or null.</param>
+    public Invocation Parse(IReadOnlyList<string> arguments, Func<string, string?> variable)
+    {
+        ParseResult parsed = _root.Parse(arguments, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        var errors = parsed.Errors.Select(e => e.Message).ToList();
+        errors.AddRange(parsed.UnmatchedTokens.Where(t => !errors.Any(e => e.Contains(t, StringComparison.Ordinal))).Select(t => $"'{t}': unknown"));
+        string command = parsed.CommandResult.Command is RootCommand ? "apply" : parsed.CommandResult.Command.Name;
+        return new Invocation(command, Flags(parsed, variable, errors), Extra(parsed), errors)
+        {
+            Help = parsed.GetValue(_switches["help"]),
+            Version = parsed.GetValue(_switches["version"]),
+            Inbound = parsed.GetValue(_switches["in"]),
+        };
+    }
+
+    private Dictionary<string, FlagValues> Flags(ParseResult parsed, Func<string, string?> variable, List<string> errors)
+    {
+        var given = new Dictionary<string, FlagValues>();
+        foreach (RedirectFlag flag in RedirectFlag.All)
+        {
+            OptionResult? result = parsed.GetResult(_options[flag.Name]);
+            if (result is { Implicit: false })
+            {
+                string[] values = [.. result.Tokens.Select(t => t.Value)];
+                given[flag.Name] = new($"--{flag.Name}", values.Length == 0 && flag.IsSwitch ? ["true"] : FromFiles($"--{flag.Name}", values, errors));
+            }
+            else if (variable(flag.Variable) is string value)
+            {
+                given[flag.Name] = new(flag.Variable, FromFiles(flag.Variable, [value], errors));
+            }
+        }
+
+        return given;
+    }
+
+    private Dictionary<string, string> Extra(ParseResult parsed) => new[] { "format" }.Concat(PacketFlags)
+        .Select(n => (Name: n, Result: parsed.GetResult(_options[n])))
+        .Where(p => p.Result is { Tokens.Count: > 0 })
+        .ToDictionary(p => p.Name, p => p.Result!.Tokens[^1].Value);
+
+    // "@file" stands for the file's lines: ten thousand blocks do not fit an argument.
+    private static string[] FromFiles(string origin, string[] values, List<string> errors)
+    {
+        var all = new List<string>();
+        foreach (string value in values)
+        {
+            if (!value.StartsWith('@'))
+            {
+                all.Add(value);
+                continue;
+            }
+
+            try
+            {
+                all.AddRange(File.ReadLines(value[1..]).Select(l => l.Trim()).Where(l => l.Length > 0));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+            {
+                errors.Add($"{origin} '{value}': {e.Message}");
+            }
+        }
+
+        return [.. all];
+    }
+
+    private void AddValue(string name, string? alias, ArgumentArity arity)
+    {
+        var option = new Option<string[]>($"--{name}", alias is null ? [] : [alias])
+        {
+            Recursive = true,
+            Arity = arity,
+            AllowMultipleArgumentsPerToken = false,
+        };
+        _options[name] = option;
+        _root.Options.Add(option);
+    }
+
+    private void AddSwitch(string name, params string[] aliases)
+    {
+        var option = new Option<bool>($"--{name}", aliases) { Recursive = true, Arity = ArgumentArity.Zero };
+        _switches[name] = option;
+        _root.Options.Add(option);
+    }
+}
+
+/// <summary>What was asked for.</summary>
+/// <param name="Command">apply, plan, diff, explain or cleanup.</param>
+/// <param name="Flags">By name without dashes; variables already folded in.</param>
+/// <param name="Extra">Values of --format and of explain's flags.</param>
+/// <param name="Errors">What is wrong with the shape of the arguments.</param>
+internal sealed record Invocation(
+    string Command, IReadOnlyDictionary<string, FlagValues> Flags, IReadOnlyDictionary<string, string> Extra, IReadOnlyList<string> Errors)
+{
+    /// <summary>--help was given.</summary>
+    public bool Help { get; init; }
+
+    /// <summary>--version was given.</summary>
+    public bool Version { get; init; }
+
+    /// <summary>--in was given.</summary>
+    public bool Inbound { get; init; }
+}

@@ -1,0 +1,52 @@
+using System.Text;
+using MeshL4.Interceptor.Plan;
+
+namespace MeshL4.Init;
+
+/// <summary>What --help prints.</summary>
+internal static class HelpText
+{
+    private const string Head = """
+        meshl4-init: redirect a pod's TCP traffic to its sidecar proxy.
+
+        Usage: meshl4-init [apply|plan|diff|explain|cleanup] [flags]
+
+        Commands:
+          apply    Put the rules into the kernel (default). Equal rules are left untouched.
+          plan     Print what apply would do. --format text (default), json, nft or iptables.
+          diff     Compare the plan with the kernel.
+          explain  Say which rule decides a connection: --in or --out (default),
+                   --dst ADDRESS:PORT, and --proto, --src, --uid, --gid, --interface.
+          cleanup  Remove the rules, through every backend that has them.
+
+        Flags (each also read from a variable: upper case, '-' as '_'; the flag wins):
+
+        """;
+
+    private const string Tail = """
+
+        Lists are separated by commas and may be repeated. Nothing is captured unless
+        -b, -i or -q asks for it.
+
+        Examples:
+          meshl4-init -b '*' -d 15090,15021 -i '*'          capture everything but the proxy's own ports
+          meshl4-init -b 8080,9000-9010 -i 10.0.0.0/8       capture some ports and destinations
+          meshl4-init plan --format nft -b '*' -i '*'       see the script, touch nothing
+          meshl4-init diff -b '*' -i '*' || echo drift      check in a loop
+          meshl4-init explain -i '*' --dst 10.96.0.1:6379 --uid 1000
+
+        """;
+
+    /// <summary>The whole text.</summary>
+    public static string Write()
+    {
+        var text = new StringBuilder(Head);
+        foreach (RedirectFlag flag in RedirectFlag.All)
+        {
+            string names = flag.Short is char c ? $"-{c}, --{flag.Name}" : $"    --{flag.Name}";
+            text.Append("  ").Append(names.PadRight(40)).Append(flag.Description).Append('\n');
+        }
+
+        return text.Append(Tail).Append('\n').Append(ExitCodes.Text).Append('\n').ToString();
+    }
+}

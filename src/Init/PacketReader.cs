@@ -1,0 +1,80 @@
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.Interceptor.Plan;
+
+namespace MeshL4.Init;
+
+/// <summary>explain's flags to a packet.</summary>
+internal static class PacketReader
+{
+    /// <summary>Reads the packet; adds to <paramref name="errors"/> and returns null when a flag is wrong.</summary>
+    public static Packet? Read(Invocation call, List<string> errors)
+    {
+        int before = errors.Count;
+        IPEndPoint? destination = null;
+        if (!call.Extra.TryGetValue("dst", out string? dst))
+        {
+            errors.Add("explain: --dst ADDRESS:PORT is needed");
+        }
+        else if (!IPEndPoint.TryParse(dst, out destination) || destination.Port == 0)
+        {
+            errors.Add($"--dst '{dst}': not an address with a port (10.96.0.1:6379, [2001:db8::1]:6379)");
+        }
+
+        string protocol = call.Extra.GetValueOrDefault("proto", "tcp");
+        if (protocol is not ("tcp" or "udp"))
+        {
+            errors.Add($"--proto '{protocol}': must be tcp or udp");
+        }
+
+        IPAddress? source = Source(call, destination, errors);
+        uint uid = Id(call, "uid", errors);
+        uint gid = Id(call, "gid", errors);
+        return errors.Count > before ? null : new Packet
+        {
+            Inbound = call.Inbound,
+            Interface = call.Extra.GetValueOrDefault("interface", !call.Inbound && IPAddress.IsLoopback(destination!.Address) ? "lo" : "eth0"),
+            Transport = protocol == "tcp" ? Transports.Tcp : Transports.Udp,
+            Source = source!,
+            Destination = destination!.Address,
+            DestinationPort = destination.Port,
+            Uid = uid,
+            Gid = gid,
+        };
+    }
+
+    private static IPAddress? Source(Invocation call, IPEndPoint? destination, List<string> errors)
+    {
+        bool v6 = destination?.AddressFamily == AddressFamily.InterNetworkV6;
+        if (!call.Extra.TryGetValue("src", out string? text))
+        {
+            return v6 ? IPAddress.IPv6Any : IPAddress.Any;
+        }
+
+        if (!IPAddress.TryParse(text, out IPAddress? source))
+        {
+            errors.Add($"--src '{text}': not an address");
+        }
+        else if (destination is not null && source.AddressFamily != destination.AddressFamily)
+        {
+            errors.Add($"--src '{text}': not of the family of --dst");
+        }
+
+        return source;
+    }
+
+    private static uint Id(Invocation call, string flag, List<string> errors)
+    {
+        if (!call.Extra.TryGetValue(flag, out string? text))
+        {
+            return 0;
+        }
+
+        if (!EntryParser.TryId(text, out uint id))
+        {
+            errors.Add($"--{flag} '{text}': not a numeric id");
+        }
+
+        return id;
+    }
+}

@@ -1,0 +1,67 @@
+using System.ComponentModel;
+using System.Diagnostics;
+
+namespace MeshL4.Interceptor.Apply;
+
+/// <summary>What a program said and how it ended.</summary>
+internal sealed record CommandResult(int ExitCode, string Output, string Error);
+
+/// <summary>Runs a program to its end, without a shell: arguments are never parsed again.</summary>
+internal sealed class CommandRunner
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    /// <summary>Runs <paramref name="program"/>, feeding it <paramref name="input"/>.</summary>
+    /// <exception cref="RedirectException">It is missing, or ran longer than a minute and was ended.</exception>
+    public CommandResult Run(string program, IReadOnlyList<string> arguments, string? input = null)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using Process process = Start(start);
+        // Both streams are read while input is written: a program that fills one pipe while we fill another would wait for ever.
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        Feed(process, input);
+        if (!process.WaitForExit(Limit))
+        {
+            process.Kill(entireProcessTree: true);
+            throw new RedirectException(RedirectFailure.Timeout, $"{program} did not end within {Limit.TotalSeconds:0} s and was ended");
+        }
+
+        return new CommandResult(process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
+    }
+
+    /// <summary>Is there a program of this name on the path? Looks, runs nothing.</summary>
+    public bool Exists(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin")
+        .Split(':', StringSplitOptions.RemoveEmptyEntries)
+        .Any(folder => File.Exists(Path.Combine(folder, program)));
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw new RedirectException(RedirectFailure.ProgramMissing, $"cannot run {start.FileName}: {e.Message}");
+        }
+    }
+
+    private static void Feed(Process process, string? input)
+    {
+        try
+        {
+            process.StandardInput.Write(input ?? "");
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended without reading everything: its exit code and error text say why.
+        }
+    }
+}

@@ -1,0 +1,71 @@
+using System.Text.RegularExpressions;
+using MeshL4.Interceptor.Plan;
+using MeshL4.Interceptor.Render;
+
+namespace MeshL4.Interceptor.Apply;
+
+/// <summary>Rules through the nft program: one table, one transaction, both families.</summary>
+internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
+{
+    private const string Program = "nft";
+
+    /// <inheritdoc/>
+    public string Name => Program;
+
+    /// <summary>Did the last reading see chains that our iptables backend left?</summary>
+    public bool SawIptablesChains { get; private set; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Installed()
+    {
+        // The whole ruleset and not our table alone: a table that is missing would be an error text to guess at.
+        CommandResult listed = runner.Run(Program, ["-y", "list", "ruleset"]);
+        if (listed.ExitCode != 0)
+        {
+            throw RedirectException.From(Program, listed);
+        }
+
+        SawIptablesChains = listed.Output.Contains($"chain {IptablesText.ChainPrefix}", StringComparison.Ordinal);
+        return TableLines(listed.Output);
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Wanted(RedirectPlan plan) => TableLines(NftScript.Body(plan));
+
+    /// <inheritdoc/>
+    public void Replace(RedirectPlan plan) => Write(NftScript.Replace(plan));
+
+    /// <inheritdoc/>
+    public void Remove() => Write($"delete table {NftScript.Table}\n");
+
+    /// <summary>Our table's lines out of a listing: without counter figures, and with sets that nft broke over several lines joined
+    /// again.</summary>
+    internal static IReadOnlyList<string> TableLines(string listing)
+    {
+        int start = listing.IndexOf($"table {NftScript.Table} {{\n", StringComparison.Ordinal);
+        if (start < 0)
+        {
+            return [];
+        }
+
+        int end = listing.IndexOf("\n}\n", start, StringComparison.Ordinal);
+        string table = listing[start..(end < 0 ? listing.Length : end + 2)];
+        string text = BrokenSet().Replace(Figures().Replace(table, "counter"), ", ");
+        return [.. text.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0)];
+    }
+
+    private void Write(string script)
+    {
+        CommandResult written = runner.Run(Program, ["-f", "-"], script);
+        if (written.ExitCode != 0)
+        {
+            throw RedirectException.From(Program, written);
+        }
+    }
+
+    [GeneratedRegex("counter packets [0-9]+ bytes [0-9]+")]
+    private static partial Regex Figures();
+
+    [GeneratedRegex(@",\s*\n\s*")]
+    private static partial Regex BrokenSet();
+}

@@ -1,0 +1,138 @@
+using MeshL4.Interceptor.Plan;
+
+namespace MeshL4.Interceptor.Apply;
+
+/// <summary>What applying or cleaning up did.</summary>
+/// <param name="Backend">The program that was used.</param>
+/// <param name="Written">False when everything was as wanted already, and nothing was written.</param>
+internal sealed record SetOutcome(string Backend, bool Written);
+
+/// <summary>A line that is in the kernel and not in the plan, or the other way round.</summary>
+internal sealed record RuleDifference(bool Wanted, string Line);
+
+/// <summary>Brings the kernel to the plan, and back. One reading; one writing only when something differs.</summary>
+internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
+{
+    /// <summary>Applies <paramref name="plan"/>, and removes rules that the other backend left behind.</summary>
+    public SetOutcome Apply(RedirectPlan plan)
+    {
+        (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
+        bool differs = !installed.SequenceEqual(backend.Wanted(plan));
+        if (differs)
+        {
+            backend.Replace(plan);
+        }
+
+        // After the new rules are in, so that no connection passes between the two.
+        return new(backend.Name, RemoveOthers(backend) || differs);
+    }
+
+    /// <summary>The plan against the kernel, in order; empty when they are equal.</summary>
+    public IReadOnlyList<RuleDifference> Diff(RedirectPlan plan)
+    {
+        (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
+        IReadOnlyList<string> wanted = backend.Wanted(plan);
+        if (installed.SequenceEqual(wanted))
+        {
+            return [];
+        }
+
+        int same = installed.Zip(wanted).TakeWhile(pair => pair.First == pair.Second).Count();
+        int tail = installed.Skip(same).Reverse().Zip(wanted.Skip(same).Reverse()).TakeWhile(p => p.First == p.Second).Count();
+        return
+        [
+            .. installed.Skip(same).SkipLast(tail).Select(l => new RuleDifference(false, l)),
+            .. wanted.Skip(same).SkipLast(tail).Select(l => new RuleDifference(true, l)),
+        ];
+    }
+
+    /// <summary>Removes our rules wherever they are: through nft and through every iptables there is.</summary>
+    public SetOutcome Cleanup()
+    {
+        IRuleBackend[] all = [.. Everyone()];
+        if (all.Length == 0)
+        {
+            throw new RedirectException(RedirectFailure.ProgramMissing, "neither nft nor iptables is installed: nothing can be removed");
+        }
+
+        string[] cleaned = [.. all.Where(RemoveIfThere).Select(b => b.Name)];
+        return new(cleaned.Length > 0 ? string.Join(", ", cleaned) : all[0].Name, cleaned.Length > 0);
+    }
+
+    private static bool RemoveIfThere(IRuleBackend backend)
+    {
+        if (backend.Installed().Count == 0)
+        {
+            return false;
+        }
+
+        backend.Remove();
+        return true;
+    }
+
+    private (IRuleBackend Backend, IReadOnlyList<string> Installed) Choose()
+    {
+        bool noNfTables = false;
+        if (options.ForcedIptables is null && runner.Exists("nft"))
+        {
+            var nft = new NftBackend(runner);
+            try
+            {
+                return (nft, nft.Installed());
+            }
+            catch (RedirectException e) when (e.Failure == RedirectFailure.Refused && !options.NativeNftables)
+            {
+                // A kernel without nf_tables: the older interface may be there still.
+                noNfTables = true;
+            }
+        }
+
+        if (options.NativeNftables)
+        {
+            throw new RedirectException(RedirectFailure.ProgramMissing, "--native-nftables: nft is not installed");
+        }
+
+        string? kind = IptablesKind(noNfTables);
+        var iptables = new IptablesBackend(runner, kind, runner.Exists(kind is null ? "ip6tables-save" : $"ip6tables-{kind}-save"));
+        return (iptables, iptables.Installed());
+    }
+
+    // Looks at names and at what the kernel says is in use; runs nothing that could create a table.
+    private string? IptablesKind(bool noNfTables)
+    {
+        if (options.ForcedIptables is string forced)
+        {
+            return runner.Exists($"iptables-{forced}-save")
+                ? forced
+                : throw new RedirectException(RedirectFailure.ProgramMissing, $"--force-iptables-binary {forced}: iptables-{forced}-save is not installed");
+        }
+
+        string? kind = (noNfTables ? new[] { "legacy" } : ["nft", "legacy"]).FirstOrDefault(k => runner.Exists($"iptables-{k}-save"));
+        return kind is not null || runner.Exists("iptables-save")
+            ? kind
+            : throw new RedirectException(RedirectFailure.ProgramMissing, "neither nft nor iptables is installed: add one of them to the image");
+    }
+
+    private bool RemoveOthers(IRuleBackend used)
+    {
+        if (used is NftBackend nft)
+        {
+            return nft.SawIptablesChains && RemoveIfThere(new IptablesBackend(runner, "nft", runner.Exists("ip6tables-nft-save")));
+        }
+
+        return runner.Exists("nft") && RemoveIfThere(new NftBackend(runner));
+    }
+
+    private IEnumerable<IRuleBackend> Everyone()
+    {
+        if (runner.Exists("nft"))
+        {
+            yield return new NftBackend(runner);
+        }
+
+        foreach (string kind in new[] { "nft", "legacy" }.Where(k => runner.Exists($"iptables-{k}-save")))
+        {
+            yield return new IptablesBackend(runner, kind, runner.Exists($"ip6tables-{kind}-save"));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace MeshL4.Interceptor.Plan;
+
+/// <summary>One entry of a list flag. Strict: digits only, no signs, spaces or short forms, because what one tool reads generously the
+/// next reads differently.</summary>
+internal static class EntryParser
+{
+    /// <summary>1 to 65535.</summary>
+    public static bool TryPort(string text, out int port) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is >= 1 and <= 65535;
+
+    /// <summary>"80", "8000-8010", or "8000:8010".</summary>
+    public static bool TryPortRange(string text, out PortRange range)
+    {
+        string[] ends = text.Split('-', ':');
+        range = default;
+        if (ends.Length > 2 || !TryPort(ends[0], out int first) || !TryPort(ends[^1], out int last) || first > last)
+        {
+            return false;
+        }
+
+        range = new PortRange(first, last);
+        return true;
+    }
+
+    /// <summary>An address block, or an address alone. Host bits are cleared, as every firewall does.</summary>
+    public static bool TryBlock(string text, out IPNetwork block)
+    {
+        block = default;
+        string[] parts = text.Split('/');
+        if (parts.Length > 2 || !IPAddress.TryParse(parts[0], out IPAddress? address) || parts[0].Contains('%') || IsShortV4(parts[0], address))
+        {
+            return false;
+        }
+
+        int bits = address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128;
+        int prefix = bits;
+        if (parts.Length == 2 && (!int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out prefix) || prefix > bits))
+        {
+            return false;
+        }
+
+        block = new IPNetwork(Masked(address, prefix), prefix);
+        return true;
+    }
+
+    /// <summary>A user or group id; 4294967295 is the kernel's "none".</summary>
+    public static bool TryId(string text, out uint id) =>
+        uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id != uint.MaxValue;
+
+    /// <summary>1 to 15 characters of those that interface names are made of in practice, and that no rule language gives a meaning.</summary>
+    public static bool IsInterface(string text)
+    {
+        string name = text.EndsWith('+') ? text[..^1] : text;
+        return name.Length is >= 1 and <= 15 && name[0] != '-' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '@');
+    }
+
+    // "10.1" and "012.0.0.1" parse as addresses, but as others than their writer meant.
+    private static bool IsShortV4(string text, IPAddress address) =>
+        address.AddressFamily == AddressFamily.InterNetwork && text != address.ToString();
+
+    private static IPAddress Masked(IPAddress address, int prefix)
+    {
+        byte[] bytes = address.GetAddressBytes();
+        for (int i = 0; i < bytes.Length; i++)
+        {
+            int keep = Math.Clamp(prefix - (i * 8), 0, 8);
+            bytes[i] &= (byte)(0xFF00 >> keep);
+        }
+
+        return new IPAddress(bytes);
+    }
+}

@@ -1,0 +1,74 @@
+using System.Net;
+
+namespace MeshL4.Interceptor.Plan;
+
+/// <summary>Which ports, or all of them.</summary>
+/// <param name="All">True for "*"; the set is then empty.</param>
+/// <param name="Ports">The ports otherwise; empty means none.</param>
+internal sealed record PortChoice(bool All, PortSet Ports);
+
+/// <summary>Which blocks, or all of them.</summary>
+/// <param name="All">True for "*"; the list is then empty.</param>
+/// <param name="Blocks">The blocks otherwise, both families mixed; empty means none.</param>
+internal sealed record CidrChoice(bool All, IReadOnlyList<IPNetwork> Blocks);
+
+/// <summary>Everything the plan is made from, already valid. Defaults are those of istio-iptables: nothing is captured until asked
+/// for.</summary>
+internal sealed record RedirectOptions
+{
+    private static readonly PortSet NoPorts = new([]);
+
+    /// <summary>Where outbound connections are sent: the proxy's outbound listener.</summary>
+    public int OutboundPort { get; init; } = 15001;
+
+    /// <summary>Where inbound connections are sent: the proxy's inbound listener.</summary>
+    public int InboundPort { get; init; } = 15006;
+
+    /// <summary>Tunnel port: inbound connections to it reach the proxy directly.</summary>
+    public int TunnelPort { get; init; } = 15008;
+
+    /// <summary>User ids of the proxy; never captured.</summary>
+    public IReadOnlyList<uint> ProxyUids { get; init; } = [1337];
+
+    /// <summary>Group ids of the proxy; never captured.</summary>
+    public IReadOnlyList<uint> ProxyGids { get; init; } = [1337];
+
+    /// <summary>Inbound ports to capture.</summary>
+    public PortChoice InboundPorts { get; init; } = new(false, NoPorts);
+
+    /// <summary>Inbound ports left alone; only looked at when all inbound ports are captured.</summary>
+    public PortSet InboundExcludedPorts { get; init; } = NoPorts;
+
+    /// <summary>Outbound destinations to capture.</summary>
+    public CidrChoice OutboundBlocks { get; init; } = new(false, []);
+
+    /// <summary>Outbound destinations left alone.</summary>
+    public IReadOnlyList<IPNetwork> OutboundExcludedBlocks { get; init; } = [];
+
+    /// <summary>Outbound ports captured whatever the destination.</summary>
+    public PortSet OutboundPorts { get; init; } = NoPorts;
+
+    /// <summary>Outbound ports left alone.</summary>
+    public PortSet OutboundExcludedPorts { get; init; } = NoPorts;
+
+    /// <summary>Interfaces whose traffic is left alone, in both directions.</summary>
+    public IReadOnlyList<string> ExcludedInterfaces { get; init; } = [];
+
+    /// <summary>The IPv4 block that counts as loopback for outbound traffic.</summary>
+    public IPNetwork LoopbackBlock { get; init; } = IPNetwork.Parse("127.0.0.1/32");
+
+    /// <summary>Redirect IPv6 too.</summary>
+    public bool WithIpv6 { get; init; } = true;
+
+    /// <summary>"legacy" or "nft" forces that iptables; null chooses.</summary>
+    public string? ForcedIptables { get; init; }
+
+    /// <summary>Only nft will do: no fallback to iptables.</summary>
+    public bool NativeNftables { get; init; }
+
+    /// <summary>Print the plan, apply nothing.</summary>
+    public bool DryRun { get; init; }
+
+    /// <summary>Remove the rules instead of applying them.</summary>
+    public bool CleanupOnly { get; init; }
+}

@@ -1,0 +1,68 @@
+using System.Net.Sockets;
+
+namespace MeshL4.Interceptor.Plan;
+
+/// <summary>One condition of a rule. Conditions of a rule are joined by "and".</summary>
+internal abstract record RuleMatch
+{
+    /// <summary>Does the condition hold for <paramref name="packet"/>?</summary>
+    public abstract bool Holds(Packet packet);
+}
+
+/// <summary>The packet is of one address family: only needed to leave the other family alone in a table that sees both.</summary>
+internal sealed record FamilyMatch(AddressFamily Family) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => packet.Destination.AddressFamily == Family;
+}
+
+/// <summary>The interface the packet came in by, or leaves by; a trailing "+" stands for any ending, as in iptables.</summary>
+internal sealed record InterfaceMatch(string Name) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => Name.EndsWith('+')
+        ? packet.Interface.StartsWith(Name[..^1], StringComparison.Ordinal)
+        : packet.Interface == Name;
+}
+
+/// <summary>The source address is in a block of <paramref name="Blocks"/>.</summary>
+internal sealed record SourceMatch(CidrSet Blocks) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => Blocks.Contains(packet.Source);
+}
+
+/// <summary>The destination address is in a block; when <paramref name="Negated"/>, of the same family and in none.</summary>
+internal sealed record DestinationMatch(CidrSet Blocks, bool Negated = false) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) =>
+        packet.Destination.AddressFamily == Blocks.Family && Blocks.Contains(packet.Destination) != Negated;
+}
+
+/// <summary>The transport protocols a rule is for.</summary>
+[Flags]
+internal enum Transports
+{
+    /// <summary>TCP.</summary>
+    Tcp = 1,
+
+    /// <summary>UDP.</summary>
+    Udp = 2,
+}
+
+/// <summary>Protocol, and when <paramref name="Ports"/> is given, a destination port in the set (outside it when
+/// <paramref name="Negated"/>).</summary>
+internal sealed record TransportMatch(Transports Transports, PortSet? Ports = null, bool Negated = false) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) =>
+        Transports.HasFlag(packet.Transport) && (Ports is null || Ports.Contains(packet.DestinationPort) != Negated);
+}
+
+/// <summary>Owner of the sending socket: user ids, or group ids (primary group only), as the process had them when it opened the socket.</summary>
+internal sealed record OwnerMatch(bool IsGroup, IReadOnlyList<uint> Ids, bool Negated = false) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => Ids.Contains(IsGroup ? packet.Gid : packet.Uid) != Negated;
+}

@@ -1,0 +1,89 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using MeshL4.Interceptor.Plan;
+
+namespace MeshL4.Interceptor.Render;
+
+/// <summary>The plan as an nft script: one table of family inet, replaced whole in one transaction.</summary>
+internal static class NftScript
+{
+    /// <summary>Family and name of the one table that is ours.</summary>
+    public const string Table = "inet meshl4";
+
+    /// <summary>Input for <c>nft -f -</c>. Adding the table first makes the delete succeed on a namespace that has none; all of it
+    /// takes effect at once.</summary>
+    public static string Replace(RedirectPlan plan) => $"add table {Table}\ndelete table {Table}\n{Body(plan)}";
+
+    /// <summary>The table alone, in the words and order in which nft lists it back.</summary>
+    public static string Body(RedirectPlan plan)
+    {
+        var text = new StringBuilder($"table {Table} {{\n");
+        foreach (RedirectChain chain in plan.Chains)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\tchain {chain.Name} {{\n");
+            text.Append(CultureInfo.InvariantCulture, $"\t\ttype nat hook {chain.Name} priority -100; policy accept;\n");
+            foreach (RedirectRule rule in chain.Rules)
+            {
+                text.Append("\t\t").Append(Rule(rule, chain.Inbound)).Append('\n');
+            }
+
+            text.Append("\t}\n");
+        }
+
+        return text.Append("}\n").ToString();
+    }
+
+    /// <summary>One rule as nft writes it, without its counter's figures.</summary>
+    public static string Rule(RedirectRule rule, bool inbound)
+    {
+        string verdict = rule.Verdict.Port is int port ? string.Create(CultureInfo.InvariantCulture, $"redirect to :{port}") : "return";
+        return $"{Conditions(rule, inbound)} counter {verdict} comment \"{rule.Why}\"";
+    }
+
+    /// <summary>The conditions of a rule as nft writes them.</summary>
+    public static string Conditions(RedirectRule rule, bool inbound) => string.Join(' ', rule.Matches.Select(m => Match(m, inbound)));
+
+    private static string Match(RuleMatch match, bool inbound) => match switch
+    {
+        FamilyMatch f => $"meta nfproto {(f.Family == AddressFamily.InterNetworkV6 ? "ipv6" : "ipv4")}",
+        InterfaceMatch i => $"{(inbound ? "iifname" : "oifname")} \"{i.Name.Replace('+', '*')}\"",
+        SourceMatch s => $"{Ip(s.Blocks)} saddr {Blocks(s.Blocks)}",
+        DestinationMatch d => $"{Ip(d.Blocks)} daddr {Not(d.Negated)}{Blocks(d.Blocks)}",
+        TransportMatch t => Transport(t),
+        OwnerMatch o => $"meta {(o.IsGroup ? "skgid" : "skuid")} {Not(o.Negated)}{Set(o.Ids.Order().Select(i => i.ToString(CultureInfo.InvariantCulture)))}",
+        _ => throw new NotSupportedException($"nft cannot express {match.GetType().Name}"),
+    };
+
+    private static string Transport(TransportMatch t)
+    {
+        string protocols = t.Transports switch
+        {
+            Transports.Tcp => "tcp",
+            Transports.Udp => "udp",
+            _ => "{ tcp, udp }",
+        };
+        if (t.Ports is null)
+        {
+            return $"meta l4proto {protocols}";
+        }
+
+        string ports = Not(t.Negated) + Set(t.Ports.Ranges.Select(r => r.ToString()));
+        return t.Transports is Transports.Tcp or Transports.Udp
+            ? $"{protocols} dport {ports}"
+            : $"meta l4proto {protocols} th dport {ports}";
+    }
+
+    private static string Ip(CidrSet blocks) => blocks.Family == AddressFamily.InterNetwork ? "ip" : "ip6";
+
+    private static string Blocks(CidrSet blocks) => Set(AddressRange.Join(blocks).Select(r => r.ToString()));
+
+    // nft lists a set of one differently from version to version; a plain value reads back the same everywhere.
+    private static string Set(IEnumerable<string> elements)
+    {
+        string[] all = [.. elements];
+        return all.Length == 1 ? all[0] : $"{{ {string.Join(", ", all)} }}";
+    }
+
+    private static string Not(bool negated) => negated ? "!= " : "";
+}
