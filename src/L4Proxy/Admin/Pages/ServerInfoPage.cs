@@ -1,0 +1,45 @@
+using System.Reflection;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace MeshL4.L4Proxy.Admin.Pages;
+
+/// <summary><c>/server_info</c>: version, state, uptime and node, in the JSON shape of <c>envoy.admin.v3.ServerInfo</c>.</summary>
+internal sealed class ServerInfoPage : IAdminPage
+{
+    private static readonly string Version =
+        typeof(ServerInfoPage).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
+
+    public string Path => "/server_info";
+
+    public string Help => "print server version/status information";
+
+    public Task ServeAsync(HttpContext http, AdminContext context) => http.JsonAsync(json =>
+    {
+        string uptime = $"{(long)(TimeProvider.System.GetUtcNow() - context.StartTime).TotalSeconds}s";
+        json.WriteStartObject();
+        json.WriteString("version", "meshl4/" + Version);
+        json.WriteString("state", ReadyPage.NameOf(context.State()));
+        json.WriteString("hot_restart_version", "disabled");
+        json.WriteString("uptime_current_epoch", uptime);
+        json.WriteString("uptime_all_epochs", uptime);
+        WriteOptions(json, context);
+        json.WriteStartObject("node");
+        json.WriteString("id", context.Bootstrap.NodeId);
+        json.WriteString("cluster", context.Bootstrap.NodeCluster);
+        json.WriteString("user_agent_name", "meshl4");
+        json.WriteEndObject();
+        json.WriteEndObject();
+    });
+
+    private static void WriteOptions(Utf8JsonWriter json, AdminContext context)
+    {
+        json.WriteStartObject("command_line_options");
+        foreach ((string name, string value) in context.CommandLineOptions)
+        {
+            json.WriteString(name, value);
+        }
+
+        json.WriteEndObject();
+    }
+}
