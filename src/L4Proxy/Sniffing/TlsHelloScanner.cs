@@ -39,14 +39,9 @@ internal struct TlsHelloScanner(int byteBudget)
 
     private TlsSniff Walk(in ReadOnlySequence<byte> bytes)
     {
-        if (WalkRecords(bytes, out int payload) is { } recordError)
+        if (WalkRecords(bytes, out int payload) is { } error)
         {
-            return TlsSniff.Invalid(recordError);
-        }
-
-        if (_messageLength == 0 && payload > 0 && ReadMessageHeader(bytes, payload) is { } messageError)
-        {
-            return TlsSniff.Invalid(messageError);
+            return TlsSniff.Invalid(error);
         }
 
         if (_messageLength > 0 && payload >= _messageLength)
@@ -67,13 +62,19 @@ internal struct TlsHelloScanner(int byteBudget)
         Span<byte> header = stackalloc byte[RecordHeader];
         while (CopyPrefix(rest, header) == RecordHeader)
         {
-            if (CheckRecordHeader(header, out int length) is { } error)
+            if (CheckRecordHeader(header, out int length) is { } recordError)
             {
-                return error;
+                return recordError;
             }
 
             long there = rest.Length - RecordHeader;
             payload = _payloadBefore + (int)Math.Min(length, there);
+            if (ReadMessageHeader(bytes, payload) is { } messageError)
+            {
+                return messageError;
+            }
+
+            // What follows the hello (early data, say) is none of our business: stop before its record.
             if (there < length || (_messageLength > 0 && payload >= _messageLength))
             {
                 return null;
@@ -105,6 +106,11 @@ internal struct TlsHelloScanner(int byteBudget)
 
     private string? ReadMessageHeader(in ReadOnlySequence<byte> bytes, int payload)
     {
+        if (_messageLength > 0 || payload == 0)
+        {
+            return null;
+        }
+
         Span<byte> header = stackalloc byte[MessageHeader];
         header = header[..Math.Min(payload, MessageHeader)];
         CopyPayload(bytes, header);
