@@ -52,17 +52,17 @@ internal sealed class OptionsReader
     {
         if (o.OutboundPort == o.InboundPort)
         {
-            _errors.Add($"--envoy-port {o.OutboundPort} and --inbound-capture-port {o.InboundPort}: the proxy needs two ports");
+            _errors.Add($"--envoy-port '{o.OutboundPort}' and --inbound-capture-port '{o.InboundPort}': the proxy needs two ports");
         }
 
         if (o.TunnelPort == o.InboundPort || o.TunnelPort == o.OutboundPort)
         {
-            _errors.Add($"--inbound-tunnel-port {o.TunnelPort}: already the port of a capture");
+            _errors.Add($"--inbound-tunnel-port '{o.TunnelPort}': already the port of a capture");
         }
 
         if (o.NativeNftables && o.ForcedIptables is not null)
         {
-            _errors.Add($"--native-nftables and --force-iptables-binary {o.ForcedIptables}: only one of them can hold");
+            _errors.Add($"--native-nftables and --force-iptables-binary '{o.ForcedIptables}': only one of them can hold");
         }
     }
 

@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using MeshL4.Interceptor.Plan;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.Interceptor.Tests.Apply;
+
+public class RuleSetterTests
+{
+    private static readonly (string, string)[] Wide =
+    [
+        ("istio-inbound-ports", "*"), ("istio-local-exclude-ports", "15090,15021,8000-8010"), ("istio-service-cidr", "*"),
+        ("istio-service-exclude-cidr", "11.0.0.0/8,12.0.0.0/8,10.1.0.0/16,2001:db8::/32,::ffff:1.2.3.0/120,fd00::1"),
+        ("istio-local-outbound-ports-exclude", "22,5432-5440"), ("istio-exclude-interfaces", "eth7,veth+"), ("proxy-uid", "1337,4"),
+    ];
+
+    [Fact]
+    public void Apply_EqualRules_WritesNothing()
+    {
+        using var pod = new Pod();
+        pod.Apply(Wide).Written.ShouldBeTrue();
+        string before = pod.Exec("nft", "-a", "list", "ruleset");
+        var start = new ProcessStartInfo("ip", ["netns", "exec", pod.Name, "nft", "monitor"]) { RedirectStandardOutput = true };
+        using Process monitor = Process.Start(start)!;
+        try
+        {
+            // The monitor has no word for "ready": a table of the test's own shows that it listens, another ends the reading.
+            Await(monitor, "probe", () => pod.Exec("nft", "add table ip probe; delete table ip probe"));
+            pod.Apply(Wide).Written.ShouldBeFalse();
+            pod.Exec("nft", "add table ip finish");
+            Await(monitor, "finish", () => { }).ShouldNotContain(l => l.Contains("meshl4", StringComparison.Ordinal));
+        }
+        finally
+        {
+            monitor.Kill();
+            monitor.WaitForExit();
+        }
+
+        pod.Exec("nft", "delete table ip finish");
+        pod.Exec("nft", "-a", "list", "ruleset").ShouldBe(before);
+    }
+
+    [Theory]
+    [InlineData("nft")]
+    [InlineData("legacy")]
+    public void Apply_EqualIptablesRules_WritesNothing(string kind)
+    {
+        using var pod = new Pod();
+        (string, string)[] flags = [.. Wide, ("force-iptables-binary", kind)];
+        pod.Apply(flags).Written.ShouldBeTrue();
+        pod.Apply(flags).Written.ShouldBeFalse();
+        pod.Apply([.. flags, ("istio-outbound-ports", "99")]).Written.ShouldBeTrue();
+        pod.Exec($"iptables-{kind}-save").Split("-j MESHL4_OUTPUT").Length.ShouldBe(2, "one jump and no more");
+    }
+
+    [Fact]
+    public void Apply_ManyBlocks_ReadsBackEqual()
+    {
+        using var pod = new Pod();
+        var random = new Random(7);
+        string blocks = string.Join(',', Enumerable.Range(0, 3000).Select(_ => $"{random.Next(1, 224)}.{random.Next(256)}.{random.Next(256)}.0/{random.Next(12, 33)}"));
+        pod.Apply(("istio-service-cidr", "*"), ("istio-service-exclude-cidr", blocks)).Written.ShouldBeTrue();
+        pod.Apply(("istio-service-cidr", "*"), ("istio-service-exclude-cidr", blocks)).Written.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Diff_RulesDeletedAndReordered_AreSeenAndRepaired()
+    {
+        using var pod = new Pod();
+        pod.Apply(Wide);
+        pod.In(() => pod.Setter(Wide).Diff(RedirectPlanner.Plan(Flags.Options(Wide)))).ShouldBeEmpty();
+        pod.Exec("nft", "insert rule inet meshl4 output accept");
+        pod.In(() => pod.Setter(Wide).Diff(RedirectPlanner.Plan(Flags.Options(Wide)))).ShouldHaveSingleItem().Line.ShouldBe("accept");
+        pod.Apply(Wide).Written.ShouldBeTrue();
+        pod.In(() => pod.Setter(Wide).Diff(RedirectPlanner.Plan(Flags.Options(Wide)))).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Cleanup_WithAndWithoutRules_LeavesForeignRulesAsTheyWere(bool applied)
+    {
+        using var pod = new Pod();
+        pod.Exec("nft", "add table inet other; add chain inet other c { type filter hook output priority 0; }; add rule inet other c tcp dport 1 drop");
+        pod.Exec("iptables-nft", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "9", "-j", "RETURN");
+        string before = pod.Exec("nft", "-a", "list", "ruleset");
+        if (applied)
+        {
+            pod.Apply(Wide);
+        }
+
+        pod.In(() => pod.Setter().Cleanup()).Written.ShouldBe(applied);
+        pod.Exec("nft", "-a", "list", "ruleset").ShouldBe(before);
+    }
+
+    [Theory]
+    [InlineData("nft")]
+    [InlineData("legacy")]
+    public void Cleanup_IptablesRules_RestoresWhatWasThere(string kind)
+    {
+        using var pod = new Pod();
+        foreach (string program in new[] { $"iptables-{kind}", $"ip6tables-{kind}" })
+        {
+            pod.Exec(program, "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "9", "-j", "RETURN");
+        }
+
+        string before = Rules(pod, kind);
+        pod.Apply([.. Wide, ("force-iptables-binary", kind)]);
+        Rules(pod, kind).ShouldNotBe(before);
+        pod.In(() => pod.Setter().Cleanup()).Written.ShouldBeTrue();
+        Rules(pod, kind).ShouldBe(before);
+    }
+
+    [Fact]
+    public void Apply_AfterOtherBackend_LeavesOneSetOfRules()
+    {
+        using var pod = new Pod();
+        pod.Apply([.. Wide, ("force-iptables-binary", "nft")]);
+        pod.Apply(Wide);
+        pod.Exec("iptables-nft-save").ShouldNotContain("MESHL4_");
+        pod.Apply([.. Wide, ("force-iptables-binary", "nft")]);
+        pod.Exec("nft", "list", "tables").ShouldNotContain("meshl4");
+    }
+
+    // Comments carry the time, and chains carry counters.
+    private static string Rules(Pod pod, string kind) => string.Join('\n', (pod.Exec($"iptables-{kind}-save") + pod.Exec($"ip6tables-{kind}-save"))
+        .Split('\n').Where(l => !l.StartsWith('#')).Select(l => l.Split(" [")[0]));
+
+    private static List<string> Await(Process monitor, string word, Action provoke)
+    {
+        var lines = new List<string>();
+        Task<string?> next = monitor.StandardOutput.ReadLineAsync();
+        while (true)
+        {
+            provoke();
+            if (!next.Wait(TimeSpan.FromMilliseconds(200)))
+            {
+                continue;
+            }
+
+            string line = next.Result.ShouldNotBeNull();
+            lines.Add(line);
+            if (line.Contains(word, StringComparison.Ordinal))
+            {
+                return lines;
+            }
+
+            next = monitor.StandardOutput.ReadLineAsync();
+        }
+    }
+}

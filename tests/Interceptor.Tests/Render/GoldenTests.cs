@@ -1,0 +1,62 @@
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using MeshL4.Interceptor.Plan;
+using MeshL4.Interceptor.Render;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.Interceptor.Tests.Render;
+
+/// <summary>Renderings held against files. Set MESHL4_WRITE_GOLDEN=1 to write them anew, and read the difference.</summary>
+public class GoldenTests
+{
+    public static TheoryData<string, string> Cases => new()
+    {
+        { "nothing", "" },
+        { "everything", "b=* d=15090,15021 i=*" },
+        { "everything-v4", "b=* i=* 6=off" },
+        { "lists", "b=80,443,8000-8010 i=10.0.0.0/8,192.168.0.0/16,2001:db8::/32 q=6379" },
+        { "exclusions", "b=* d=22 i=* x=11.0.0.0/8,12.0.0.0/8,fd00::/8 o=3306,5432-5440 c=eth1,veth+" },
+        { "two-uids", "b=* i=* u=3,4 g=1,2" },
+        { "loopback-included", "i=127.1.2.3/32" },
+        { "many-ports", "b=* i=* d=1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31-33,40" },
+        { "whole-families", "i=0.0.0.0/0,::/0" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Render_Case_MatchesGoldenFile(string name, string flags)
+    {
+        RedirectPlan plan = RedirectPlanner.Plan(Flags.Options([.. flags.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Flag)]));
+        Check($"{name}.nft", NftScript.Replace(plan));
+        Check($"{name}.v4.iptables", IptablesText.Restore(plan, AddressFamily.InterNetwork));
+        Check($"{name}.v6.iptables", plan.WithIpv6 ? IptablesText.Restore(plan, AddressFamily.InterNetworkV6) : "");
+        Check($"{name}.json", PlanJson.Write(plan));
+        Check($"{name}.txt", PlanText.Write(plan));
+    }
+
+    private static (string, string) Flag(string text) => (text[0] switch
+    {
+        'b' => "istio-inbound-ports",
+        'd' => "istio-local-exclude-ports",
+        'i' => "istio-service-cidr",
+        'x' => "istio-service-exclude-cidr",
+        'q' => "istio-outbound-ports",
+        'o' => "istio-local-outbound-ports-exclude",
+        'c' => "istio-exclude-interfaces",
+        'u' => "proxy-uid",
+        'g' => "proxy-gid",
+        _ => "ipv6",
+    }, text[2..]);
+
+    private static void Check(string file, string rendered, [CallerFilePath] string here = "")
+    {
+        string path = Path.Combine(Path.GetDirectoryName(here)!, "..", "Golden", file);
+        if (Environment.GetEnvironmentVariable("MESHL4_WRITE_GOLDEN") == "1")
+        {
+            File.WriteAllText(path, rendered);
+        }
+
+        rendered.ShouldBe(File.ReadAllText(path));
+    }
+}
