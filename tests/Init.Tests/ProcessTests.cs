@@ -1,0 +1,63 @@
+using System.Diagnostics;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.Init.Tests;
+
+/// <summary>The program itself, in network namespaces of its own. Root only.</summary>
+public class ProcessTests
+{
+    private static readonly string Init = Path.Combine(AppContext.BaseDirectory, "meshl4-init");
+
+    [Fact]
+    public void Process_ApplyDiffCleanup_EndsAsDocumented()
+    {
+        const string Script = """
+            set -f
+            "$0" -b * -i * || exit 10
+            "$0" diff -b * -i * || exit 11
+            "$0" diff -b 80 -i * >/dev/null; [ $? = 1 ] || exit 12
+            "$0" apply -b * -i * | grep -q 'nothing written' || exit 13
+            "$0" --cleanup-only || exit 14
+            [ -z "$(nft list ruleset)" ] || exit 15
+            "$0" cleanup || exit 16
+            [ -z "$(nft list ruleset)" ] || exit 17
+            """;
+        Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
+    }
+
+    [Fact]
+    public void Process_WithoutNetAdmin_SaysSoAndExitsThree()
+    {
+        (int code, string error) = Run("unshare", "-n", "setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", Init, "-b", "*");
+        code.ShouldBe(3);
+        error.ShouldContain("CAP_NET_ADMIN");
+    }
+
+    [Fact]
+    public void Process_BadValue_LeavesNamespaceEmpty() =>
+        Run("unshare", "-n", "sh", "-c", "\"$0\" -b 70000 -i 10.0.0.0/8; [ $? = 2 ] && [ -z \"$(nft list ruleset)\" ]", Init).Code.ShouldBe(0);
+
+    [Fact]
+    public void Process_NftMissing_FallsBackToIptables()
+    {
+        const string Script = """
+            d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
+            for p in iptables-nft-save iptables-nft-restore ip6tables-nft-save ip6tables-nft-restore; do ln -s "$(command -v $p)" "$d/$p"; done
+            PATH=$d "$0" -b 80 || exit 10
+            iptables-nft-save | grep -q -- '-A MESHL4_PREROUTING -p tcp -m tcp --dport 80 ' || exit 11
+            PATH=$d "$0" -b 80 --native-nftables; [ $? = 4 ] || exit 12
+            PATH=/nowhere "$0" -b 80; [ $? = 4 ] || exit 13
+            """;
+        Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
+    }
+
+    private static (int Code, string Error) Run(string program, params string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, error + output.Result);
+    }
+}

@@ -1,0 +1,110 @@
+using System.Text.Json;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.Init.Tests;
+
+public class ProgramTests
+{
+    [Fact]
+    public void Run_SeveralErrors_PrintsAllAndExitsTwo()
+    {
+        (int code, string output, string error) = Run(["apply", "-b", "0", "--bogus", "-u", "root", "-x", "-q"]);
+        code.ShouldBe(2);
+        output.ShouldBeEmpty();
+        error.ShouldContain("--bogus");
+        error.ShouldContain("--istio-inbound-ports '0'");
+        error.ShouldContain("--proxy-uid 'root'");
+        error.ShouldContain("--istio-service-exclude-cidr '-q'");
+        error.ShouldContain("nothing applied");
+    }
+
+    [Theory]
+    [InlineData("frobnicate")]
+    [InlineData("plan", "extra")]
+    [InlineData("plan", "--format", "xml")]
+    [InlineData("plan", "--envoy-port")]
+    [InlineData("explain", "--dst", "10.0.0.1")]
+    [InlineData("explain")]
+    [InlineData("explain", "--dst", "10.0.0.1:80", "--src", "::1")]
+    [InlineData("plan", "-x", "@/no/such/file")]
+    public void Run_BadArguments_ExitsTwo(params string[] arguments) => Run(arguments).Code.ShouldBe(2);
+
+    [Fact]
+    public void Run_VariableAndFlag_FlagWins()
+    {
+        string? Variable(string name) => name switch
+        {
+            "INBOUND_CAPTURE_PORT" => "16006",
+            "ISTIO_INBOUND_PORTS" => "80",
+            _ => null,
+        };
+        Run(["plan"], Variable).Output.ShouldContain("tcp dport 80: to the proxy at 16006");
+        Run(["plan", "-b", "81", "-z", "17006"], Variable).Output.ShouldContain("tcp dport 81: to the proxy at 17006");
+    }
+
+    [Fact]
+    public void Run_BadVariable_ErrorNamesTheVariable() =>
+        Run(["plan"], name => name == "PROXY_UID" ? "x" : null).Error.ShouldContain("PROXY_UID 'x'");
+
+    [Fact]
+    public void Run_RepeatedAndFromFile_ValuesAddUp()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, "10.1.0.0/16\n10.3.0.0/16\n");
+            Run(["plan", "-i", "*", "-x", $"@{file}", "-x", "10.5.0.0/16"]).Output.ShouldContain("ip daddr { 10.1.0.0/16, 10.3.0.0/16, 10.5.0.0/16 }");
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Theory]
+    [InlineData("nft", "table inet meshl4 {")]
+    [InlineData("iptables", "# ip6tables-restore --noflush")]
+    [InlineData("text", "Traffic that enters the pod:")]
+    public void Run_Plan_PrintsTheFormat(string format, string expected)
+    {
+        (int code, string output, _) = Run(["plan", "-b", "*", "--format", format, "--ipv6", "on"]);
+        code.ShouldBe(0);
+        output.ShouldContain(expected);
+    }
+
+    [Fact]
+    public void Run_PlanAsJson_IsJson() =>
+        JsonDocument.Parse(Run(["plan", "-b", "*", "--format", "json"]).Output).RootElement.GetProperty("chains").GetArrayLength().ShouldBe(2);
+
+    [Fact]
+    public void Run_DryRun_PrintsInsteadOfApplying() =>
+        Run(["-n", "-i", "*"]).Output.ShouldStartWith("Families:");
+
+    [Theory]
+    [InlineData("1000", "to the proxy at 15001")]
+    [InlineData("1337", "left alone (connections of the proxy itself")]
+    public void Run_Explain_NamesTheRule(string uid, string expected) =>
+        Run(["explain", "-i", "*", "--dst", "10.96.0.1:6379", "--uid", uid, "--gid", "1000"]).Output.ShouldContain(expected);
+
+    [Fact]
+    public void Run_Help_ListsEveryFlagAndExitCode()
+    {
+        (int code, string output, _) = Run(["--help"]);
+        code.ShouldBe(0);
+        foreach (Interceptor.Plan.RedirectFlag flag in Interceptor.Plan.RedirectFlag.All)
+        {
+            output.ShouldContain($"--{flag.Name}");
+        }
+
+        output.ShouldContain("Exit codes:");
+    }
+
+    private static (int Code, string Output, string Error) Run(string[] arguments, Func<string, string?>? variable = null)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        int code = Program.Run(arguments, variable ?? (_ => null), output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+}
