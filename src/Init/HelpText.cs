@@ -44,7 +44,7 @@ internal static class HelpText
         foreach (RedirectFlag flag in RedirectFlag.All)
         {
             string names = flag.Short is char c ? $"-{c}, --{flag.Name}" : $"    --{flag.Name}";
-            text.Append("  ").Append(names.PadRight(40)).Append(flag.Description).Append('\n');
+            text.Append("  ").Append(names.PadRight(44)).Append(flag.Description).Append('\n');
         }
 
         return text.Append(Tail).Append('\n').Append(ExitCodes.Text).Append('\n').ToString();

@@ -52,6 +52,35 @@ public class ProcessTests
         Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
     }
 
+    [Fact]
+    public void Process_Ip6tablesFails_Ipv4IsTakenBack()
+    {
+        const string Script = """
+            d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
+            for p in iptables-nft-save iptables-nft-restore ip6tables-nft-save cat; do ln -s "$(command -v $p)" "$d/$p"; done
+            printf '#!/bin/sh\ncat >/dev/null; echo no such table >&2; exit 1\n' > "$d/ip6tables-nft-restore"; chmod +x "$d/ip6tables-nft-restore"
+            PATH=$d "$0" -b 80; [ $? = 5 ] || exit 10
+            iptables-nft-save | grep -q MESHL4_ && exit 11
+            exit 0
+            """;
+        Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
+    }
+
+    [Fact]
+    public void Process_NftRefuses_EarlierRulesStayAndExitIsFive()
+    {
+        const string Script = """
+            d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
+            real=$(command -v nft)
+            printf '#!/bin/sh\n[ "$1" = -f ] || exec %s "$@"\n(/bin/cat; echo add rule inet nowhere c drop) | exec %s "$@"\n' "$real" "$real" > "$d/nft"; chmod +x "$d/nft"
+            "$0" -b 80 || exit 10
+            before=$(nft -a list ruleset)
+            PATH=$d "$0" -b 81; [ $? = 5 ] || exit 11
+            [ "$(nft -a list ruleset)" = "$before" ] || exit 12
+            """;
+        Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
+    }
+
     private static (int Code, string Error) Run(string program, params string[] arguments)
     {
         using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
