@@ -50,6 +50,12 @@ internal sealed class OptionsReader
 
     private void CheckTogether(RedirectOptions o)
     {
+        _ = OneOf("istio-inbound-interception-mode", "REDIRECT");
+        if (Switch("dual-stack") && !o.WithIpv6)
+        {
+            _errors.Add("--dual-stack and --ipv6 'off': only one of them can hold");
+        }
+
         if (o.OutboundPort == o.InboundPort)
         {
             _errors.Add($"--envoy-port '{o.OutboundPort}' and --inbound-capture-port '{o.InboundPort}': the proxy needs two ports");

@@ -23,6 +23,8 @@ internal sealed record RedirectFlag(string Name, char? Short, bool IsSwitch, str
         new("istio-local-outbound-ports-exclude", 'o', false, "Outbound ports left alone (TCP and UDP)."),
         new("istio-exclude-interfaces", 'c', false, "Interfaces left alone in both directions; a final '+' stands for any ending."),
         new("istio-outbound-ipv4-loopback-cidr", null, false, "Loopback block left alone outbound. Default 127.0.0.1/32."),
+        new("istio-inbound-interception-mode", 'm', false, "How inbound connections are captured. Only REDIRECT."),
+        new("dual-stack", null, true, "Redirect IPv6 too: the default here, unless --ipv6=off."),
         new("ipv6", null, false, "Redirect IPv6 too: on or off. Default on."),
         new("dry-run", 'n', true, "Print what would be applied, apply nothing."),
         new("cleanup-only", null, true, "Remove the rules, as the cleanup command does."),

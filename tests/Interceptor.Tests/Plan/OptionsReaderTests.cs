@@ -28,6 +28,8 @@ public class OptionsReaderTests
     [InlineData("istio-exclude-interfaces", "an-interface-name")]
     [InlineData("istio-outbound-ipv4-loopback-cidr", "10.0.0.0/8")]
     [InlineData("ipv6", "yes")]
+    [InlineData("istio-inbound-interception-mode", "TPROXY")]
+    [InlineData("dual-stack", "maybe")]
     [InlineData("dry-run", "perhaps")]
     [InlineData("envoy-port", "15006")]
     [InlineData("force-iptables-binary", "other")]
