@@ -1,0 +1,29 @@
+using System.Reflection;
+using Google.Protobuf.Reflection;
+using MeshL4.L4Proxy.Config.Decoding;
+
+namespace MeshL4.L4Proxy.Tests.Config.Protos;
+
+/// <summary>The descriptors generated from Config/Protos.</summary>
+internal static class OwnProtos
+{
+    /// <summary>Every file whose package is not ours.</summary>
+    public static IReadOnlyList<FileDescriptor> Files { get; } =
+    [
+        .. typeof(MessageTypes).Assembly.GetTypes()
+            .Where(type => type.Name.EndsWith("Reflection", StringComparison.Ordinal))
+            .Select(type => type.GetProperty("Descriptor", BindingFlags.Public | BindingFlags.Static)?.GetValue(null))
+            .OfType<FileDescriptor>()
+            .Where(file => !file.Package.StartsWith("meshl4.", StringComparison.Ordinal)),
+    ];
+
+    /// <summary>Every message of them, nested ones too, map entries not.</summary>
+    public static IEnumerable<MessageDescriptor> Messages => Files.SelectMany(file => file.MessageTypes).SelectMany(WithNested);
+
+    /// <summary>Every enum of them.</summary>
+    public static IEnumerable<EnumDescriptor> Enums =>
+        Files.SelectMany(file => file.EnumTypes).Concat(Messages.SelectMany(message => message.EnumTypes));
+
+    private static IEnumerable<MessageDescriptor> WithNested(MessageDescriptor message) =>
+        message.ToProto().Options?.MapEntry == true ? [] : message.NestedTypes.SelectMany(WithNested).Prepend(message);
+}
