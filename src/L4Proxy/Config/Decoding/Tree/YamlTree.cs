@@ -17,7 +17,7 @@ internal static class YamlTree
         {
             Parser parser = new(new Scanner(new StringReader(Strict.GetString(content.Span)), skipComments: true));
             int documents = 0;
-            while (parser.MoveNext())
+            while (Next(parser))
                 documents = Take(parser.Current!, builder, documents);
         }
         catch (DecoderFallbackException)
@@ -38,6 +38,19 @@ internal static class YamlTree
         if (builder.Root is null)
             scope.Error(FieldPath.Root, "is empty");
         return builder.Root;
+    }
+
+    /// <summary>On some malformed text the scanner fails with exceptions of other kinds; here they are all syntax errors.</summary>
+    private static bool Next(Parser parser)
+    {
+        try
+        {
+            return parser.MoveNext();
+        }
+        catch (Exception broken) when (broken is not (YamlException or OutOfMemoryException))
+        {
+            throw new ConfigSyntaxException("is not YAML: the scanner cannot go on", (int)(parser.Current?.End.Line ?? 1));
+        }
     }
 
     private static int Take(ParsingEvent @event, TreeBuilder builder, int documents)
