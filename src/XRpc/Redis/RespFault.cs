@@ -1,0 +1,56 @@
+namespace MeshL4.XRpc.Redis;
+
+/// <summary>Why bytes are no RESP frame. Stored in <see cref="Contracts.FrameHead.Fault"/>.</summary>
+public enum RespFault
+{
+    /// <summary>Nothing is wrong.</summary>
+    None,
+
+    /// <summary>The argument count is no number, or over the limit.</summary>
+    MultibulkLength,
+
+    /// <summary>An argument does not start with <c>$</c>.</summary>
+    ExpectedBulk,
+
+    /// <summary>A bulk length is no number, negative where it must not be, or over the limit.</summary>
+    BulkLength,
+
+    /// <summary>A length is not followed by CR LF, or a bulk string is not.</summary>
+    LineEnd,
+
+    /// <summary>An inline command is longer than the limit.</summary>
+    InlineTooBig,
+
+    /// <summary>Quotes of an inline command do not match.</summary>
+    UnbalancedQuotes,
+
+    /// <summary>A reply starts with a byte that is no RESP type.</summary>
+    UnknownType,
+
+    /// <summary>Aggregates are nested deeper than the limit.</summary>
+    TooDeep,
+
+    /// <summary>An aggregate's count is no number or over the limit.</summary>
+    AggregateLength,
+}
+
+/// <summary>Words for <see cref="RespFault"/>, close to what redis-server answers for the same bytes.</summary>
+public static class RespFaults
+{
+    /// <summary>The phrase; lower case, no client bytes.</summary>
+    /// <param name="fault">The reason.</param>
+    public static string Describe(RespFault fault) => fault switch
+    {
+        RespFault.None => "none",
+        RespFault.MultibulkLength => "invalid multibulk length",
+        RespFault.ExpectedBulk => "expected '$'",
+        RespFault.BulkLength => "invalid bulk length",
+        RespFault.LineEnd => "missing CR LF",
+        RespFault.InlineTooBig => "too big inline request",
+        RespFault.UnbalancedQuotes => "unbalanced quotes in request",
+        RespFault.UnknownType => "unknown reply type",
+        RespFault.TooDeep => "reply nested too deep",
+        RespFault.AggregateLength => "invalid aggregate length",
+        _ => "unknown",
+    };
+}

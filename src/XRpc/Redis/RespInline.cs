@@ -1,0 +1,154 @@
+using System.Buffers;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <summary>
+/// Turns an inline command into the array of bulk strings it stands for, splitting words and quotes as redis-server does:
+/// double quotes with backslash escapes (<c>\n \r \t \b \a \xHH</c>), single quotes with <c>\'</c> only.
+/// </summary>
+public static class RespInline
+{
+    /// <summary>Splits a line. Nothing is thrown, whatever the bytes are.</summary>
+    /// <param name="line">The line with its line end; within the inline limit.</param>
+    /// <param name="output">Takes the frame; nothing is written for an empty line or a bad one.</param>
+    /// <returns>Whether the quotes match.</returns>
+    public static bool TryConvert(ReadOnlySpan<byte> line, IBufferWriter<byte> output)
+    {
+        line = TrimEnd(line);
+        byte[] words = ArrayPool<byte>.Shared.Rent(Math.Max(line.Length, 1));
+        int[] ends = ArrayPool<int>.Shared.Rent((line.Length / 2) + 1);
+        try
+        {
+            int count = 0;
+            int written = 0;
+            int at = 0;
+            while (SkipSpace(line, ref at))
+            {
+                if (!TryTakeWord(line, ref at, words, ref written))
+                {
+                    return false;
+                }
+
+                ends[count++] = written;
+            }
+
+            Write(words, ends.AsSpan(0, count), output);
+            return true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(words);
+            ArrayPool<int>.Shared.Return(ends);
+        }
+    }
+
+    private static ReadOnlySpan<byte> TrimEnd(ReadOnlySpan<byte> line)
+    {
+        line = line.EndsWith("\n"u8) ? line[..^1] : line;
+        line = line.EndsWith("\r"u8) ? line[..^1] : line;
+
+        // The server reads the line as a C string.
+        int nul = line.IndexOf((byte)0);
+        return nul < 0 ? line : line[..nul];
+    }
+
+    private static bool SkipSpace(ReadOnlySpan<byte> line, ref int at)
+    {
+        while (at < line.Length && IsSpace(line[at]))
+        {
+            at++;
+        }
+
+        return at < line.Length;
+    }
+
+    private static bool TryTakeWord(ReadOnlySpan<byte> line, ref int at, byte[] words, ref int written)
+    {
+        while (at < line.Length && !IsSpace(line[at]))
+        {
+            byte value = line[at++];
+            if (value is not ((byte)'"' or (byte)'\''))
+            {
+                words[written++] = value;
+                continue;
+            }
+
+            if (!TryTakeQuoted(line, value, ref at, words, ref written) || (at < line.Length && !IsSpace(line[at])))
+            {
+                return false;
+            }
+
+            return true;
+        }
+
+        return true;
+    }
+
+    private static bool TryTakeQuoted(ReadOnlySpan<byte> line, byte quote, ref int at, byte[] words, ref int written)
+    {
+        while (at < line.Length)
+        {
+            byte value = line[at++];
+            if (value == quote)
+            {
+                return true;
+            }
+
+            if (value == '\\' && at < line.Length && (quote == '"' || line[at] == '\''))
+            {
+                value = Unescape(line, quote, ref at);
+            }
+
+            words[written++] = value;
+        }
+
+        return false;
+    }
+
+    private static byte Unescape(ReadOnlySpan<byte> line, byte quote, ref int at)
+    {
+        byte value = line[at++];
+        if (quote == '\'')
+        {
+            return value;
+        }
+
+        if (value == 'x' && at + 2 <= line.Length && char.IsAsciiHexDigit((char)line[at]) && char.IsAsciiHexDigit((char)line[at + 1]))
+        {
+            at += 2;
+            return (byte)((HexDigit(line[at - 2]) << 4) | HexDigit(line[at - 1]));
+        }
+
+        return value switch
+        {
+            (byte)'n' => (byte)'\n',
+            (byte)'r' => (byte)'\r',
+            (byte)'t' => (byte)'\t',
+            (byte)'b' => (byte)'\b',
+            (byte)'a' => (byte)'\a',
+            _ => value,
+        };
+    }
+
+    private static int HexDigit(byte value) => value <= '9' ? value - '0' : (value & 0xDF) - 'A' + 10;
+
+    private static bool IsSpace(byte value) => value is (byte)' ' or (>= 9 and <= 13);
+
+    private static void Write(byte[] words, ReadOnlySpan<int> ends, IBufferWriter<byte> output)
+    {
+        if (ends.IsEmpty)
+        {
+            return;
+        }
+
+        RespWriter.WriteHeader(output, (byte)'*', ends.Length);
+        int start = 0;
+        foreach (int end in ends)
+        {
+            RespWriter.WriteHeader(output, (byte)'$', end - start);
+            output.Write(words.AsSpan(start, end - start));
+            output.Write("\r\n"u8);
+            start = end;
+        }
+    }
+}
