@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.IO.Pipelines;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.XRpc.Redis;
+
+namespace MeshL4.L4Proxy.Terminating;
+
+/// <content>Time-outs, drain and the end.</content>
+internal sealed partial class RedisForward
+{
+    private long _lastActivity;
+
+    /// <summary>To be called by a timer of the loop, about as often as time-outs shall be exact.</summary>
+    /// <param name="now">Stopwatch ticks.</param>
+    public void Tick(long now)
+    {
+        bool waits = !_ring.IsEmpty && (RedisCommandTable.Get(_ring.Head.Command).Flags & RedisCommandFlags.Blocking) == 0;
+        if (!_ending && waits && _snapshot.OpTimeout > TimeSpan.Zero && Stopwatch.GetElapsedTime(_ring.Head.Timestamp, now) > _snapshot.OpTimeout)
+        {
+            Abort(ResponseFlags.UT, "redis_op_timeout");
+        }
+        else if (_snapshot.IdleTimeout > TimeSpan.Zero && Stopwatch.GetElapsedTime(_lastActivity, now) > _snapshot.IdleTimeout)
+        {
+            Abort(ResponseFlags.SI, "idle_timeout");
+        }
+    }
+
+    /// <summary>Takes no more commands; ends when the answers due have been written.</summary>
+    public void Drain()
+    {
+        _draining = true;
+        _down.Input.CancelPendingRead();
+    }
+
+    /// <summary>Ends now, for a reason of this proxy.</summary>
+    /// <param name="flag">For the record.</param>
+    /// <param name="details">For the record, in snake case.</param>
+    public void Abort(ResponseFlags flag, string details)
+    {
+        _record.Fail(flag, EndedBy.Proxy, details);
+        Stop();
+    }
+
+    private void FailOn(EndedBy side, Exception error, string during)
+    {
+        if (_ending)
+        {
+            return;
+        }
+
+        if (error is not (IOException or System.Net.Sockets.SocketException or InvalidOperationException))
+        {
+            _record.Fail(ResponseFlags.LR, EndedBy.Proxy, "redis_internal_error_" + error.GetType().Name);
+            return;
+        }
+
+        _record.Fail(
+            side == EndedBy.Downstream ? ResponseFlags.DC : ResponseFlags.UC,
+            side,
+            side == EndedBy.Downstream ? $"redis_downstream_reset_in_{during}" : $"redis_upstream_reset_in_{during}");
+    }
+
+    /// <summary>Makes both loops return from whatever they wait for. May be called more than once.</summary>
+    private void Stop()
+    {
+        _ending = true;
+        _down.Input.CancelPendingRead();
+        _down.Output.CancelPendingFlush();
+        foreach (RedisUpstream upstream in _upstreams)
+        {
+            upstream.Input.CancelPendingRead();
+            upstream.Output.CancelPendingFlush();
+        }
+
+        _room.Set();
+        _work.Set();
+    }
+
+    private async ValueTask CompleteAsync()
+    {
+        if (_downDirty)
+        {
+            await TryFlushAsync(_down.Output);
+        }
+
+        foreach (RedisUpstream upstream in _upstreams)
+        {
+            await upstream.Output.CompleteAsync();
+            await upstream.Input.CompleteAsync();
+        }
+
+        await _down.Output.CompleteAsync();
+        await _down.Input.CompleteAsync();
+    }
+
+    /// <summary>Last words to a client that may be gone.</summary>
+    private static async ValueTask TryFlushAsync(PipeWriter output)
+    {
+        try
+        {
+            await output.FlushAsync();
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException or System.Net.Sockets.SocketException)
+        {
+            // The record already tells how it ended.
+        }
+    }
+}
