@@ -88,6 +88,20 @@ public sealed class ConnectionReporterTests : IDisposable
     }
 
     [Fact]
+    public void Report_RedisConnection_LeavesItsTotalToTheRedisTerminal()
+    {
+        ConnectionRecord record = new(_reporter, 1, ReportingSamples.Listener())
+        {
+            Chain = new FilterChainSnapshot { Terminal = new RedisProxySnapshot { StatPrefix = "r" } },
+            BytesReceived = 5,
+        };
+        record.Complete();
+
+        Values().Keys.ShouldNotContain("redis.r.downstream_cx_total");
+        Values()["redis.r.downstream_cx_rx_bytes_total"].ShouldBe(5);
+    }
+
+    [Fact]
     public void Report_EndlessClusterNames_StaysBounded()
     {
         ListenerSnapshot listener = ReportingSamples.Listener();

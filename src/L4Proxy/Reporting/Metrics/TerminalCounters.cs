@@ -35,7 +35,11 @@ internal sealed class TerminalCounters(string scope, string prefix)
 
     public void Collect(IMetricVisitor visitor)
     {
-        visitor.Counter(_scope, "downstream_cx_total", Volatile.Read(ref _total));
+        if (_scope.Scope != "redis") // the Redis terminal shows its own: a name shown twice voids a Prometheus scrape
+        {
+            visitor.Counter(_scope, "downstream_cx_total", Volatile.Read(ref _total));
+        }
+
         visitor.Counter(_scope, "downstream_cx_rx_bytes_total", Volatile.Read(ref _received));
         visitor.Counter(_scope, "downstream_cx_tx_bytes_total", Volatile.Read(ref _sent));
         visitor.Counter(_scope, "downstream_cx_no_route", Volatile.Read(ref _noRoute));
