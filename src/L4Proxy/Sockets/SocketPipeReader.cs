@@ -30,10 +30,6 @@ internal sealed unsafe class SocketPipeReader : PipeReader, IValueTaskSource<Rea
 
     public long TotalBytes { get; private set; }
 
-    public ReadOnlySequence<byte> Buffered => _first is null
-        ? ReadOnlySequence<byte>.Empty
-        : new ReadOnlySequence<byte>(_first, _firstOffset, _last!, _last!.End);
-
     public override bool TryRead(out ReadResult result)
     {
         if (_completed)
@@ -183,7 +179,10 @@ internal sealed unsafe class SocketPipeReader : PipeReader, IValueTaskSource<Rea
 
         bool canceled = _canceled;
         _canceled = false;
-        return new ReadResult(Buffered, canceled, _ended);
+        ReadOnlySequence<byte> buffer = _first is null
+            ? ReadOnlySequence<byte>.Empty
+            : new ReadOnlySequence<byte>(_first, _firstOffset, _last!, _last!.End);
+        return new ReadResult(buffer, canceled, _ended);
     }
 
     private void Receive()

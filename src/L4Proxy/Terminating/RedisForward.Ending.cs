@@ -65,19 +65,11 @@ internal sealed partial class RedisForward
     {
         _ending = true;
         _down.Input.CancelPendingRead();
-        if (_flushingDown)
-        {
-            // Only then: a cancel without a flush would fall on the next one, which carries the last answers.
-            _down.Output.CancelPendingFlush();
-        }
-
+        _down.Output.CancelPendingFlush();
         foreach (RedisUpstream upstream in _upstreams)
         {
             upstream.Input.CancelPendingRead();
-            if (upstream.HasFlush && !upstream.IsSent)
-            {
-                upstream.Output.CancelPendingFlush();
-            }
+            upstream.Output.CancelPendingFlush();
         }
 
         _room.Set();
@@ -93,11 +85,7 @@ internal sealed partial class RedisForward
 
         foreach (RedisUpstream upstream in _upstreams)
         {
-            if (!upstream.IsSent)
-            {
-                await upstream.Output.CompleteAsync();
-            }
-
+            await upstream.Output.CompleteAsync();
             await upstream.Input.CompleteAsync();
         }
 

@@ -116,7 +116,6 @@ internal sealed partial class RedisForward
         if (_raw >= 0)
         {
             // Nothing but the server's end ends a push mode.
-            _upstreams[_raw].IsSent = true;
             await _upstreams[_raw].Output.CompleteAsync();
         }
 
@@ -175,8 +174,8 @@ internal sealed partial class RedisForward
         {
             if (upstream.HasFlush)
             {
-                await upstream.Flushing;
                 upstream.HasFlush = false;
+                await upstream.Flushing;
             }
         }
     }

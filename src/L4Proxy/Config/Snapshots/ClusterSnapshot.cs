@@ -66,7 +66,10 @@ internal sealed record ClusterSnapshot
 /// <summary>One endpoint: an <see cref="IPEndPoint"/> or a <c>UnixDomainSocketEndPoint</c>.</summary>
 internal sealed record EndpointSnapshot(EndPoint Address, string Hostname, uint Weight, EndpointHealth Health, EndpointState State)
 {
-    public bool Usable => Health is EndpointHealth.Unknown or EndpointHealth.Healthy or EndpointHealth.Degraded;
+    /// <summary>True when the transport socket chosen for this endpoint is TLS, which this build does not speak.</summary>
+    public bool RequiresTls { get; init; }
+
+    public bool Usable => !RequiresTls && Health is EndpointHealth.Unknown or EndpointHealth.Healthy or EndpointHealth.Degraded;
 }
 
 /// <summary>A name and port to resolve, with the weight its addresses take.</summary>

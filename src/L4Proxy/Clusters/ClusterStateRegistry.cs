@@ -1,0 +1,27 @@
+using System.Collections.Concurrent;
+
+namespace MeshL4.L4Proxy.Clusters;
+
+/// <summary>Live state of clusters by name, so that counters outlive a change of configuration.</summary>
+internal sealed class ClusterStateRegistry
+{
+    private readonly ConcurrentDictionary<string, ClusterState> _states = new(StringComparer.Ordinal);
+
+    /// <summary>All states: of the running clusters, and of removed ones that still have connections.</summary>
+    public ICollection<ClusterState> All => _states.Values;
+
+    /// <summary>The state of the cluster, made when it is new.</summary>
+    public ClusterState Get(string name) => _states.GetOrAdd(name, static created => new ClusterState(created));
+
+    /// <summary>Forgets clusters that are not in <paramref name="present"/> and have no connection left.</summary>
+    public void Prune(IReadOnlySet<string> present)
+    {
+        foreach (ClusterState state in _states.Values)
+        {
+            if (!present.Contains(state.Name) && state.ActiveConnections == 0)
+            {
+                _states.TryRemove(state.Name, out _);
+            }
+        }
+    }
+}

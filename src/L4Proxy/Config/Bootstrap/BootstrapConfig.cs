@@ -1,0 +1,27 @@
+using Google.Protobuf;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Snapshots;
+
+namespace MeshL4.L4Proxy.Config.Bootstrap;
+
+/// <summary>A decoded bootstrap: the process's own settings, the static resources, and where the others come from.</summary>
+internal sealed record BootstrapConfig
+{
+    /// <summary>The message as read, for /config_dump.</summary>
+    public required IMessage Message { get; init; }
+
+    public required BootstrapSnapshot Process { get; init; }
+
+    public HttpHandoffSnapshot? Handoff { get; init; }
+
+    /// <summary>Static listeners without those taken as a request for 15021 and 15090.</summary>
+    public IReadOnlyList<IMessage> Listeners { get; init; } = [];
+
+    public IReadOnlyList<IMessage> Clusters { get; init; } = [];
+
+    /// <summary><c>lds_config</c> from a file; null for none or a stream.</summary>
+    public FileSourceConfig? ListenerFile { get; init; }
+
+    /// <summary><c>cds_config</c> from a file; null for none or a stream.</summary>
+    public FileSourceConfig? ClusterFile { get; init; }
+}

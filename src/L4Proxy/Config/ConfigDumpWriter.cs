@@ -1,0 +1,141 @@
+using System.Globalization;
+using System.Text.Json;
+using Google.Protobuf;
+using MeshL4.L4Proxy.Config.Snapshots;
+
+namespace MeshL4.L4Proxy.Config;
+
+/// <summary>Writes /config_dump in the shape of <c>envoy.admin.v3.ConfigDump</c>.</summary>
+internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, Func<string, bool> wanted)
+{
+    public void Write(
+        IMessage? bootstrap, DateTimeOffset updated, IReadOnlyList<RunningResource> running, IReadOnlyList<RejectedResource> rejected)
+    {
+        writer.WriteStartObject();
+        writer.WriteStartArray("configs");
+        if (bootstrap is not null && resource is null or "bootstrap")
+        {
+            WriteBootstrap(bootstrap, updated);
+        }
+
+        WriteType("ClustersConfigDump", "clusters", "cluster", TypeUrls.Cluster, running, rejected);
+        WriteType("ListenersConfigDump", "listeners", "listener", TypeUrls.Listener, running, rejected);
+        WriteType("EndpointsConfigDump", "endpoint_configs", "endpoint_config", TypeUrls.Endpoints, running, rejected);
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
+    private void WriteBootstrap(IMessage? bootstrap, DateTimeOffset updated)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("@type", "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump");
+        writer.WritePropertyName("bootstrap");
+        MessageJson.Write(writer, bootstrap!, null);
+        WriteTime("last_updated", updated);
+        writer.WriteEndObject();
+    }
+
+    private void WriteType(
+        string dump, string plural, string singular, string typeUrl, IReadOnlyList<RunningResource> running, IReadOnlyList<RejectedResource> rejected)
+    {
+        List<RunningResource> own = [.. running.Where(one => one.TypeUrl == typeUrl && wanted(one.Name)).OrderBy(one => one.Name, StringComparer.Ordinal)];
+        List<RejectedResource> errors = [.. rejected.Where(one => one.TypeUrl == typeUrl && wanted(one.Name)).OrderBy(one => one.Name, StringComparer.Ordinal)];
+        string statics = "static_" + plural;
+        string dynamics = typeUrl == TypeUrls.Cluster ? "dynamic_active_clusters" : "dynamic_" + plural;
+        if (resource is not null && resource != statics && resource != dynamics && resource != "dynamic_" + plural)
+        {
+            return;
+        }
+
+        writer.WriteStartObject();
+        writer.WriteString("@type", "type.googleapis.com/envoy.admin.v3." + dump);
+        if (resource is null || resource == statics)
+        {
+            WriteStatic(statics, singular, typeUrl, own);
+        }
+
+        if (resource != statics)
+        {
+            WriteDynamic(dynamics, singular, typeUrl, own, errors);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private void WriteStatic(string list, string singular, string typeUrl, List<RunningResource> own)
+    {
+        writer.WriteStartArray(list);
+        foreach (RunningResource one in own.Where(one => one.Source == ResourceTable<object>.StaticSource))
+        {
+            writer.WriteStartObject();
+            writer.WritePropertyName(singular);
+            MessageJson.Write(writer, one.Message, typeUrl);
+            WriteTime("last_updated", one.Updated);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private void WriteDynamic(string list, string singular, string typeUrl, List<RunningResource> own, List<RejectedResource> errors)
+    {
+        bool listeners = typeUrl == TypeUrls.Listener;
+        writer.WriteStartArray(list);
+        IEnumerable<string> names = own.Where(one => one.Source != ResourceTable<object>.StaticSource).Select(one => one.Name)
+            .Union(errors.Select(error => error.Name), StringComparer.Ordinal);
+        foreach (string name in names)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("name", name);
+            if (own.Find(one => one.Name == name) is { } runs)
+            {
+                WriteRunning(runs, singular, typeUrl, listeners);
+            }
+
+            if (errors.Find(error => error.Name == name) is { } error)
+            {
+                WriteError(error);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    /// <summary>A running listener stands in <c>active_state</c>; the other types stand beside their version.</summary>
+    private void WriteRunning(RunningResource runs, string singular, string typeUrl, bool listeners)
+    {
+        if (listeners)
+        {
+            writer.WriteStartObject("active_state");
+        }
+
+        writer.WriteString("version_info", runs.Version);
+        writer.WritePropertyName(singular);
+        MessageJson.Write(writer, runs.Message, typeUrl);
+        WriteTime("last_updated", runs.Updated);
+        if (listeners)
+        {
+            writer.WriteEndObject();
+        }
+    }
+
+    private void WriteError(RejectedResource error)
+    {
+        writer.WriteStartObject("error_state");
+        if (error.Message is { } message)
+        {
+            writer.WritePropertyName("failed_configuration");
+            MessageJson.Write(writer, message, error.TypeUrl);
+        }
+
+        WriteTime("last_update_attempt", error.At);
+        writer.WriteString("details", string.Join('\n', error.Reasons));
+        writer.WriteString("version_info", error.Version);
+        writer.WriteEndObject();
+    }
+
+    private void WriteTime(string name, DateTimeOffset time)
+        => writer.WriteString(name, time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+}

@@ -1,0 +1,114 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Google.Protobuf;
+using MeshL4.L4Proxy.Config.Validating;
+
+namespace MeshL4.L4Proxy.Config;
+
+/// <summary>A resource that runs, and since when.</summary>
+internal sealed record RunningResource(string TypeUrl, string Name, string Version, string Source, DateTimeOffset Updated, IMessage Message);
+
+/// <summary>What was refused last for a name (or, with an empty name, for a whole update), with every reason.</summary>
+internal sealed record RejectedResource(
+    string TypeUrl, string Name, string Version, string Source, DateTimeOffset At, IReadOnlyList<ConfigIssue> Reasons, IMessage? Message);
+
+/// <summary>What runs and what was refused beside it, for /config_dump. Safe from any thread.</summary>
+internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
+{
+    private readonly Lock _access = new();
+    private readonly Dictionary<(string TypeUrl, string Name), RunningResource> _running = [];
+    private readonly Dictionary<(string TypeUrl, string Name), RejectedResource> _rejected = [];
+    private IMessage? _bootstrap;
+    private DateTimeOffset _bootstrapUpdated;
+
+    /// <summary>What runs now, in no order.</summary>
+    public IReadOnlyList<RunningResource> Running
+    {
+        get
+        {
+            lock (_access)
+            {
+                return [.. _running.Values];
+            }
+        }
+    }
+
+    /// <summary>What was refused and has not been mended since.</summary>
+    public IReadOnlyList<RejectedResource> Rejected
+    {
+        get
+        {
+            lock (_access)
+            {
+                return [.. _rejected.Values];
+            }
+        }
+    }
+
+    public void RecordBootstrap(IMessage bootstrap)
+    {
+        lock (_access)
+        {
+            (_bootstrap, _bootstrapUpdated) = (bootstrap, time.GetUtcNow());
+        }
+    }
+
+    /// <summary>Notes an applied update: <paramref name="held"/> as running, <paramref name="dropped"/> as gone, errors as refused.</summary>
+    public void Record(
+        ResourceUpdate update, IReadOnlyDictionary<string, IMessage> held, IEnumerable<string> dropped, IReadOnlyDictionary<string, IMessage> refused)
+    {
+        lock (_access)
+        {
+            foreach (string name in dropped)
+            {
+                _running.Remove((update.TypeUrl, name));
+                _rejected.Remove((update.TypeUrl, name));
+            }
+
+            foreach ((string name, IMessage message) in held)
+            {
+                _running[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.Version, update.Source, time.GetUtcNow(), message);
+                _rejected.Remove((update.TypeUrl, name));
+            }
+
+            foreach ((string name, IMessage message) in refused)
+            {
+                string key = $"{TypeUrls.ShortName(update.TypeUrl)}/{name}";
+                List<ConfigIssue> reasons = [.. update.Issues.Issues.Where(issue => issue.Severity == IssueSeverity.Error && issue.Resource == key)];
+                _rejected[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.Version, update.Source, time.GetUtcNow(), reasons, message);
+            }
+
+            RecordWhole(update);
+        }
+    }
+
+    /// <summary>Writes Envoy's <c>ConfigDump</c>: an object with <c>configs</c>.</summary>
+    /// <param name="writer">Takes the object; the caller flushes.</param>
+    /// <param name="resource">Name of a list (<c>dynamic_listeners</c>, <c>static_clusters</c>, ...) to show alone; null for all.</param>
+    /// <param name="nameRegex">Shows only resources whose whole name matches; null for all.</param>
+    /// <exception cref="ArgumentException"><paramref name="nameRegex"/> is not a regular expression.</exception>
+    public void WriteDump(Utf8JsonWriter writer, string? resource, string? nameRegex)
+    {
+        // Non-backtracking: the pattern comes with a request, and must not cost more than its length.
+        Regex? names = nameRegex is null ? null : new Regex($"^(?:{nameRegex})$", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+        lock (_access)
+        {
+            new ConfigDumpWriter(writer, resource, name => names?.IsMatch(name) ?? true)
+                .Write(_bootstrap, _bootstrapUpdated, [.. _running.Values], [.. _rejected.Values]);
+        }
+    }
+
+    /// <summary>Errors outside of every resource refuse the update as a whole; they are kept under the source's name.</summary>
+    private void RecordWhole(ResourceUpdate update)
+    {
+        var key = (update.TypeUrl, "source " + update.Source);
+        if (!update.Issues.HasErrorsOutsideResources)
+        {
+            _rejected.Remove(key);
+            return;
+        }
+
+        List<ConfigIssue> reasons = [.. update.Issues.Issues.Where(issue => issue is { Severity: IssueSeverity.Error, Resource: null })];
+        _rejected[key] = new(update.TypeUrl, key.Item2, update.Version, update.Source, time.GetUtcNow(), reasons, null);
+    }
+}

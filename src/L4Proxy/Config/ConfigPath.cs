@@ -1,0 +1,184 @@
+using System.Net;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.CommandLine;
+using MeshL4.L4Proxy.Config.Bootstrap;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Files;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Validating;
+using Microsoft.Extensions.Logging;
+using BootstrapMessage = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Bootstrap.V3.Bootstrap;
+
+namespace MeshL4.L4Proxy.Config;
+
+/// <summary>
+/// The way of an update, composed: bootstrap, files and (later) streams deliver to one sink; it applies the good, keeps the last good
+/// version of the bad, notes both in the ledger, warms names and endpoint files, and swaps one snapshot.
+/// </summary>
+internal sealed class ConfigPath : IDisposable
+{
+    /// <summary>How long a swap waits for the first answer about new names.</summary>
+    private static readonly TimeSpan LongestWarming = TimeSpan.FromSeconds(3);
+
+    private readonly ILogger _log;
+    private readonly SnapshotBuilder _builder;
+    private readonly ResourceSink _sink;
+    private readonly FileFollower _files;
+    private readonly DnsResolution _names;
+    private readonly IssueCollector _startIssues = new();
+    private bool _starting = true;
+
+    private ConfigPath(SnapshotStore store, ILoggerFactory loggers)
+    {
+        _log = loggers.CreateLogger("config");
+        Ledger = new ConfigLedger(TimeProvider.System);
+        _names = new DnsResolution(Dns.GetHostAddressesAsync, () => _sink!.Refresh(), (host, reason) => _log.LogWarning("{Host} does not resolve, its last addresses stay: {Reason}", host, reason));
+        _builder = new SnapshotBuilder(States, _names);
+        _sink = new ResourceSink(_builder, Ledger, store, Warm, Tell);
+        _files = new FileFollower(_sink, Unreadable);
+    }
+
+    public BootstrapSnapshot Bootstrap { get; private set; } = new();
+
+    /// <summary>What runs and what was refused.</summary>
+    public ConfigLedger Ledger { get; }
+
+    /// <summary>Live state of clusters, also of removed ones that still have connections.</summary>
+    public ClusterStateRegistry States { get; } = new();
+
+    /// <summary>Where further sources deliver.</summary>
+    public IResourceSink Sink => _sink;
+
+    /// <summary>
+    /// Loads everything and begins to follow what changes. When it returns the first snapshot is in <paramref name="store"/>: files are
+    /// read, and names answered or given up waiting for. Null when the bootstrap has an error: nothing was published.
+    /// </summary>
+    /// <param name="arguments">The command line.</param>
+    /// <param name="store">Takes every snapshot.</param>
+    /// <param name="loggers">The component is <c>config</c>.</param>
+    /// <param name="issues">Every error and warning of the start, of files too.</param>
+    public static ConfigPath? Start(ProxyArguments arguments, SnapshotStore store, ILoggerFactory loggers, out IReadOnlyList<ConfigIssue> issues)
+    {
+        ConfigPath? path = Load(arguments, store, loggers, out issues);
+        path?._files.Start();
+        return path;
+    }
+
+    /// <summary>Loads everything once into a store of its own and follows nothing. Every error and warning is returned.</summary>
+    public static IReadOnlyList<ConfigIssue> Validate(ProxyArguments arguments)
+    {
+        using ConfigPath? path = Load(arguments, new SnapshotStore(), Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, out IReadOnlyList<ConfigIssue> issues);
+        return issues;
+    }
+
+    public void Dispose()
+    {
+        _files.Dispose();
+        _names.Dispose();
+    }
+
+    private static ConfigPath? Load(ProxyArguments arguments, SnapshotStore store, ILoggerFactory loggers, out IReadOnlyList<ConfigIssue> issues)
+    {
+        var path = new ConfigPath(store, loggers);
+        bool loaded = path.LoadAll(arguments);
+        path._starting = false;
+        if (loaded)
+        {
+            SnapshotRules.Check(store.Current, path._startIssues);
+        }
+
+        issues = path._startIssues.Issues;
+        foreach (ConfigIssue issue in issues)
+        {
+            path.Log(issue);
+        }
+
+        if (loaded)
+        {
+            return path;
+        }
+
+        path.Dispose();
+        return null;
+    }
+
+    /// <summary>A bootstrap is taken whole or not at all: it is compiled aside before anything of it is delivered.</summary>
+    private bool LoadAll(ProxyArguments arguments)
+    {
+        BootstrapMessage? message = BootstrapReader.Read(arguments, _startIssues);
+        if (message is null)
+        {
+            return false;
+        }
+
+        BootstrapConfig config = BootstrapDecoder.Decode(message, new DecodeScope(_startIssues, "", null, arguments.ConfigPath));
+        TryOut(config);
+        if (_startIssues.HasErrors)
+        {
+            return false;
+        }
+
+        Bootstrap = config.Process;
+        Ledger.RecordBootstrap(config.Message);
+        _builder.Handoff = config.Handoff;
+        _sink.Together(() =>
+        {
+            _sink.Deliver(Static(TypeUrls.Cluster, "clusters", config.Clusters, new IssueCollector()));
+            _sink.Deliver(Static(TypeUrls.Listener, "listeners", config.Listeners, new IssueCollector()));
+            _files.Follow(TypeUrls.Cluster, Paths(config.ClusterFile));
+            _files.Follow(TypeUrls.Listener, Paths(config.ListenerFile));
+        });
+        return true;
+    }
+
+    /// <summary>Applies the static resources to a builder of its own, so that all their issues are known before one of them runs.</summary>
+    private void TryOut(BootstrapConfig config)
+    {
+        var aside = new SnapshotBuilder(new ClusterStateRegistry(), _names);
+        aside.Apply(Static(TypeUrls.Cluster, "clusters", config.Clusters, _startIssues));
+        aside.Apply(Static(TypeUrls.Listener, "listeners", config.Listeners, _startIssues));
+    }
+
+    private static ResourceUpdate Static(string typeUrl, string list, IReadOnlyList<Google.Protobuf.IMessage> resources, IssueCollector issues)
+        => new(typeUrl, "", ResourceTable<object>.StaticSource, resources, issues) { PathPrefix = "static_resources." + list };
+
+    private static IEnumerable<string> Paths(FileSourceConfig? file) => file is null ? [] : [file.Path];
+
+    private void Warm(ProxySnapshot candidate)
+    {
+        _files.Follow(TypeUrls.Endpoints, _builder.EdsFiles.Select(file => file.Path));
+        _names.Follow(candidate).Wait(LongestWarming);
+    }
+
+    private void Tell(ResourceUpdate update, UpdateVerdict verdict)
+    {
+        foreach (ConfigIssue issue in verdict.Issues)
+        {
+            // The bootstrap's own were gathered when it was tried out.
+            if (_starting && update.Source != ResourceTable<object>.StaticSource)
+            {
+                _startIssues.Add(issue);
+            }
+            else if (!_starting)
+            {
+                Log(issue);
+            }
+        }
+    }
+
+    private void Unreadable(string typeUrl, string path, string reason)
+    {
+        var issues = new IssueCollector();
+        issues.Add(new ConfigIssue(IssueSeverity.Error, "", $"cannot be read, the running configuration stays: {reason}", Origin: path));
+        _sink.Deliver(new ResourceUpdate(typeUrl, "", path, [], issues));
+    }
+
+    private void Log(ConfigIssue issue)
+    {
+        LogLevel level = issue.Severity == IssueSeverity.Error ? LogLevel.Error : LogLevel.Warning;
+        if (_log.IsEnabled(level))
+        {
+            _log.Log(level, "{Issue}", issue.ToString());
+        }
+    }
+}

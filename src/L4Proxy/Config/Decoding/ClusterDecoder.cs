@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
+using MeshL4.L4Proxy.Config.Snapshots;
+using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using LoadBalancingPolicy = MeshL4.L4Proxy.Config.Snapshots.LoadBalancingPolicy;
+
+namespace MeshL4.L4Proxy.Config.Decoding;
+
+/// <summary>Decodes <c>envoy.config.cluster.v3.Cluster</c>.</summary>
+internal static class ClusterDecoder
+{
+    private static readonly ClusterState Placeholder = new("");
+
+    /// <summary>Errors in the scope say whether the result may be used.</summary>
+    public static ClusterConfig Decode(Cluster cluster, DecodeScope scope)
+    {
+        DiscoveryConfig discovery = DiscoveryDecoder.Decode(cluster, scope);
+        ImmutableArray<EndpointConfig> endpoints = Endpoints(cluster, discovery.Type, scope);
+        return new ClusterConfig
+        {
+            Template = Compile(cluster, discovery, endpoints, scope),
+            Endpoints = endpoints,
+            SocketMatches = SocketMatches(cluster, scope),
+            EdsFile = discovery.EdsFile,
+        };
+    }
+
+    private static ClusterSnapshot Compile(
+        Cluster cluster, DiscoveryConfig discovery, ImmutableArray<EndpointConfig> endpoints, DecodeScope scope)
+    {
+        (LoadBalancingPolicy policy, int choices) = LoadBalancingDecoder.Decode(cluster, scope);
+        if (policy == LoadBalancingPolicy.ClusterProvided && discovery.Type != ClusterDiscovery.OriginalDestination)
+        {
+            scope.Field("lb_policy").Error("CLUSTER_PROVIDED is for ORIGINAL_DST clusters only");
+        }
+
+        (System.Net.IPEndPoint? v4, System.Net.IPEndPoint? v6) = BindConfigDecoder.Decode(cluster.UpstreamBindConfig, scope.Field("upstream_bind_config"));
+        return new ClusterSnapshot
+        {
+            Name = cluster.Name,
+            Discovery = discovery.Type,
+            Policy = discovery.Type == ClusterDiscovery.OriginalDestination ? LoadBalancingPolicy.ClusterProvided : policy,
+            LeastRequestChoices = choices,
+            ConnectTimeout = scope.PositiveDuration("connect_timeout", cluster.ConnectTimeout) ?? TimeSpan.FromSeconds(5),
+            DnsTargets = [.. endpoints.Where(endpoint => endpoint.Host.Length > 0).Select(endpoint => new DnsTargetSnapshot(endpoint.Host, endpoint.Port, endpoint.Weight))],
+            DnsRefreshRate = discovery.DnsRefreshRate,
+            DnsFamily = discovery.DnsFamily,
+            EdsServiceName = cluster.EdsClusterConfig?.ServiceName is { Length: > 0 } service ? service : cluster.Name,
+            OriginalDestinationPort = (int?)cluster.OriginalDstLbConfig?.UpstreamPortOverride,
+            Limits = Limits(cluster),
+            BindV4 = v4,
+            BindV6 = v6,
+            Keepalive = Keepalive(cluster.UpstreamConnectionOptions?.TcpKeepalive),
+            RequiresTls = TransportSocketDecoder.Upstream(cluster.TransportSocket, scope.Field("transport_socket")),
+            State = Placeholder,
+        };
+    }
+
+    private static ImmutableArray<EndpointConfig> Endpoints(Cluster cluster, ClusterDiscovery type, DecodeScope scope)
+    {
+        DecodeScope at = scope.Field("load_assignment");
+        if (cluster.LoadAssignment is null)
+        {
+            return [];
+        }
+
+        if (type is ClusterDiscovery.Eds or ClusterDiscovery.OriginalDestination)
+        {
+            at.Error("not allowed: endpoints of this cluster type are discovered");
+            return [];
+        }
+
+        bool dns = type is ClusterDiscovery.StrictDns or ClusterDiscovery.LogicalDns;
+        ImmutableArray<EndpointConfig> endpoints = EndpointsDecoder.Decode(cluster.LoadAssignment, dns, at);
+        if (type == ClusterDiscovery.LogicalDns && endpoints.Length != 1)
+        {
+            at.Error("a LOGICAL_DNS cluster has exactly one endpoint");
+        }
+
+        return endpoints;
+    }
+
+    private static CircuitBreakerLimits Limits(Cluster cluster)
+    {
+        CircuitBreakerLimits limits = CircuitBreakerLimits.Default;
+        CircuitBreakers.Types.Thresholds? set = cluster.CircuitBreakers?.Thresholds.FirstOrDefault(one => one.Priority == Core.RoutingPriority.Default);
+        return set is null ? limits : new CircuitBreakerLimits(
+            set.MaxConnections ?? limits.MaxConnections, set.MaxPendingRequests ?? limits.MaxPendingRequests,
+            set.MaxRequests ?? limits.MaxRequests, set.MaxRetries ?? limits.MaxRetries);
+    }
+
+    private static TcpKeepaliveSnapshot? Keepalive(Core.TcpKeepalive? keepalive) => keepalive is null ? null : new TcpKeepaliveSnapshot(
+        Whole(keepalive.KeepaliveProbes), Whole(keepalive.KeepaliveTime), Whole(keepalive.KeepaliveInterval));
+
+    private static int? Whole(uint? value) => value is { } some ? (int)Math.Min(some, int.MaxValue) : null;
+
+    private static ImmutableArray<SocketMatchConfig> SocketMatches(Cluster cluster, DecodeScope scope)
+    {
+        var matches = ImmutableArray.CreateBuilder<SocketMatchConfig>(cluster.TransportSocketMatches.Count);
+        for (int i = 0; i < cluster.TransportSocketMatches.Count; i++)
+        {
+            Cluster.Types.TransportSocketMatch match = cluster.TransportSocketMatches[i];
+            bool tls = TransportSocketDecoder.Upstream(match.TransportSocket, scope.Item("transport_socket_matches", i).Field("transport_socket"));
+            matches.Add(new SocketMatchConfig(match.Match ?? new(), tls));
+        }
+
+        return matches.ToImmutable();
+    }
+}

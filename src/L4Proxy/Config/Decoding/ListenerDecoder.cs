@@ -1,0 +1,96 @@
+using System.Collections.Immutable;
+using System.Net;
+using MeshL4.L4Proxy.Config.Snapshots;
+using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using Listener = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Listener;
+
+namespace MeshL4.L4Proxy.Config.Decoding;
+
+/// <summary>Compiles <c>envoy.config.listener.v3.Listener</c>.</summary>
+internal static class ListenerDecoder
+{
+    /// <summary>
+    /// One snapshot per address; those after the first are named <c>name|address</c> and share the chains. Empty with errors in the
+    /// scope when the listener cannot be used.
+    /// </summary>
+    public static ImmutableArray<ListenerSnapshot> Decode(Listener listener, DecodeScope scope)
+    {
+        EndPoint? address = AddressDecoder.Decode(listener.Address, scope.Field("address"));
+        if (listener.ListenerSpecifierCase == Listener.ListenerSpecifierOneofCase.InternalListener)
+        {
+            scope.Field("internal_listener").Error("internal listeners are not supported");
+        }
+
+        bool udp = listener.Address?.SocketAddress?.Protocol == Core.SocketAddress.Types.Protocol.Udp;
+        ListenerSnapshot compiled = Compile(listener, address ?? new IPEndPoint(IPAddress.None, 0), udp, scope);
+        if (address is null)
+        {
+            return [];
+        }
+
+        var all = ImmutableArray.CreateBuilder<ListenerSnapshot>();
+        all.Add(compiled);
+        for (int i = 0; i < listener.AdditionalAddresses.Count; i++)
+        {
+            if (AddressDecoder.Decode(listener.AdditionalAddresses[i].Address, scope.Item("additional_addresses", i).Field("address")) is { } more)
+            {
+                all.Add(compiled with { Name = $"{compiled.Name}|{more}", Address = more });
+            }
+        }
+
+        return all.ToImmutable();
+    }
+
+    private static ListenerSnapshot Compile(Listener listener, EndPoint address, bool udp, DecodeScope scope) => new()
+    {
+        // Envoy names a listener without a name by a random UUID; the address says more and stays the same.
+        Name = listener.Name.Length > 0 ? listener.Name : address.ToString()!,
+        Address = address,
+        StatPrefix = listener.StatPrefix.Length > 0 ? listener.StatPrefix : address.ToString()!,
+        IsUdp = udp,
+        BindToPort = listener.BindToPort ?? listener.DeprecatedV1?.BindToPort ?? true,
+        UseOriginalDestination = listener.UseOriginalDst ?? false,
+        Transparent = listener.Transparent ?? false,
+        Freebind = listener.Freebind ?? false,
+        ReusePort = listener.EnableReusePort ?? true,
+        Backlog = (int)Math.Clamp(listener.TcpBacklogSize ?? 4096, 1, 65535),
+        Direction = listener.TrafficDirection switch
+        {
+            Core.TrafficDirection.Inbound => TrafficDirection.Inbound,
+            Core.TrafficDirection.Outbound => TrafficDirection.Outbound,
+            _ => TrafficDirection.Unspecified,
+        },
+        Filters = ListenerFilterDecoder.Decode(listener, udp, scope),
+        ListenerFiltersTimeout = scope.Duration("listener_filters_timeout", listener.ListenerFiltersTimeout) ?? TimeSpan.FromSeconds(15),
+        ContinueOnListenerFiltersTimeout = listener.ContinueOnListenerFiltersTimeout,
+        PerConnectionBufferLimitBytes = (int)Math.Clamp(listener.PerConnectionBufferLimitBytes ?? 1 << 20, 1, int.MaxValue),
+        FilterChains = Chains(listener, udp, scope),
+        DefaultFilterChain = listener.DefaultFilterChain is { } chain ? FilterChainDecoder.Decode(chain, scope.Field("default_filter_chain")) : null,
+        Udp = udp ? UdpProxyDecoder.DecodeListener(listener, scope) : null,
+        AccessLogs = AccessLogDecoder.Decode(listener.AccessLog, scope),
+    };
+
+    private static ImmutableArray<FilterChainSnapshot> Chains(Listener listener, bool udp, DecodeScope scope)
+    {
+        if (!udp && listener.FilterChains.Count == 0 && listener.DefaultFilterChain is null)
+        {
+            scope.Field("filter_chains").Error("a TCP listener needs at least one filter chain");
+        }
+
+        if (listener.FilterChainMatcher is not null)
+        {
+            scope.Field("filter_chain_matcher").Error("not supported: use filter_chain_match of the chains");
+        }
+
+        var chains = ImmutableArray.CreateBuilder<FilterChainSnapshot>(listener.FilterChains.Count);
+        for (int i = 0; i < listener.FilterChains.Count; i++)
+        {
+            if (FilterChainDecoder.Decode(listener.FilterChains[i], scope.Item("filter_chains", i)) is { } chain)
+            {
+                chains.Add(chain);
+            }
+        }
+
+        return chains.ToImmutable();
+    }
+}

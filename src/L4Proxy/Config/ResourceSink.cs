@@ -1,0 +1,117 @@
+using Google.Protobuf;
+using MeshL4.L4Proxy.Config.Snapshots;
+using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
+using ClusterLoadAssignment = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3.ClusterLoadAssignment;
+using Listener = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Listener;
+
+namespace MeshL4.L4Proxy.Config;
+
+/// <summary>Takes updates one after the other: applies, notes in the ledger, warms, and swaps one snapshot.</summary>
+/// <param name="builder">Guarded by this sink from now on.</param>
+/// <param name="ledger">Notes what runs and what was refused.</param>
+/// <param name="store">Takes the snapshots.</param>
+/// <param name="warm">Called under the lock before a swap with the candidate; may deliver more (EDS files) and wait, bounded.</param>
+/// <param name="told">Called with every verdict that has issues.</param>
+internal sealed class ResourceSink(
+    SnapshotBuilder builder, ConfigLedger ledger, SnapshotStore store, Action<ProxySnapshot> warm, Action<ResourceUpdate, UpdateVerdict> told) : IResourceSink
+{
+    private readonly Lock _delivering = new();
+    private int _depth;
+
+    /// <inheritdoc/>
+    public UpdateVerdict Deliver(ResourceUpdate update)
+    {
+        lock (_delivering)
+        {
+            var before = builder.NamesFrom(update.TypeUrl, update.Source);
+            IReadOnlyCollection<string> held = builder.Apply(update);
+            Note(update, held, before);
+            var verdict = new UpdateVerdict(!update.Issues.HasErrors, update.Issues.Issues, held);
+            Publish();
+            if (update.Issues.Issues.Count > 0)
+            {
+                told(update, verdict);
+            }
+
+            return verdict;
+        }
+    }
+
+    /// <summary>Compiles and swaps again: addresses of names changed.</summary>
+    public void Refresh()
+    {
+        lock (_delivering)
+        {
+            Publish();
+        }
+    }
+
+    /// <summary>Runs <paramref name="deliveries"/> as one: a single swap follows.</summary>
+    public void Together(Action deliveries)
+    {
+        lock (_delivering)
+        {
+            _depth++;
+            try
+            {
+                deliveries();
+            }
+            finally
+            {
+                _depth--;
+            }
+
+            Publish();
+        }
+    }
+
+    /// <summary>The name of a resource of one of the three types.</summary>
+    internal static string NameOf(IMessage message) => message switch
+    {
+        Listener listener => SnapshotBuilder.NameOf(listener),
+        Cluster cluster => cluster.Name,
+        ClusterLoadAssignment assignment => assignment.ClusterName,
+        _ => "",
+    };
+
+    private void Note(ResourceUpdate update, IReadOnlyCollection<string> held, IReadOnlySet<string> before)
+    {
+        var good = held.ToHashSet(StringComparer.Ordinal);
+        var running = new Dictionary<string, IMessage>(StringComparer.Ordinal);
+        var refused = new Dictionary<string, IMessage>(StringComparer.Ordinal);
+        foreach (IMessage message in update.Resources)
+        {
+            (good.Contains(NameOf(message)) ? running : refused)[NameOf(message)] = message;
+        }
+
+        // An update refused as a whole says nothing of its single resources.
+        if (update.Issues.HasErrorsOutsideResources)
+        {
+            refused.Clear();
+        }
+
+        IReadOnlySet<string> after = builder.NamesFrom(update.TypeUrl, update.Source);
+        ledger.Record(update, running, before.Where(name => !after.Contains(name)), refused);
+    }
+
+    private void Publish()
+    {
+        if (_depth > 0)
+        {
+            return;
+        }
+
+        _depth++;
+        try
+        {
+            warm(builder.Build());
+        }
+        finally
+        {
+            _depth--;
+        }
+
+        store.Swap(builder.Build());
+        builder.Prune();
+    }
+}

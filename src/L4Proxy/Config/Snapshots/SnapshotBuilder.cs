@@ -1,0 +1,150 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using System.Net;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Validating;
+using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
+using ClusterLoadAssignment = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3.ClusterLoadAssignment;
+using Listener = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Listener;
+
+namespace MeshL4.L4Proxy.Config.Snapshots;
+
+/// <summary>Addresses a name resolved to last; empty before the first answer.</summary>
+internal interface IResolvedNames
+{
+    ImmutableArray<IPAddress> Lookup(string host, DnsLookupFamily family);
+}
+
+/// <summary>
+/// Holds the last good version of every resource and compiles them into one snapshot. What did not change keeps its compiled
+/// object. Not safe for several threads: its owner locks.
+/// </summary>
+internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedNames names)
+{
+    private readonly ResourceTable<ImmutableArray<ListenerSnapshot>> _listeners = new(
+        TypeUrls.Listener, static message => NameOf((Listener)message), static (message, scope) => DecodeListener((Listener)message, scope), true)
+    {
+        Conflicts = ListenerRules.CheckConflicts,
+    };
+
+    private readonly ResourceTable<ClusterConfig> _clusters = new(
+        TypeUrls.Cluster, static message => ((Cluster)message).Name, static (message, scope) => ClusterDecoder.Decode((Cluster)message, scope), true);
+
+    private readonly ResourceTable<ImmutableArray<EndpointConfig>> _endpoints = new(
+        TypeUrls.Endpoints, static message => ((ClusterLoadAssignment)message).ClusterName,
+        static (message, scope) => EndpointsDecoder.Decode((ClusterLoadAssignment)message, false, scope), false);
+
+    private Dictionary<string, CompiledCluster> _compiled = new(StringComparer.Ordinal);
+
+    /// <summary>Where HTTP goes, from the bootstrap.</summary>
+    public HttpHandoffSnapshot? Handoff { get; set; }
+
+    /// <summary>The EDS files the running clusters name.</summary>
+    public IEnumerable<FileSourceConfig> EdsFiles
+        => _clusters.Held.Values.Select(cluster => cluster.Compiled.EdsFile).OfType<FileSourceConfig>().DistinctBy(file => file.Path);
+
+    /// <summary>Applies one update; returns the names that now run as sent. An unknown type is an error outside of resources.</summary>
+    public IReadOnlyCollection<string> Apply(ResourceUpdate update)
+    {
+        switch (update.TypeUrl)
+        {
+            case TypeUrls.Listener:
+                return _listeners.Apply(update);
+            case TypeUrls.Cluster:
+                return _clusters.Apply(update);
+            case TypeUrls.Endpoints:
+                return _endpoints.Apply(update);
+            default:
+                update.Issues.Error("type_url", $"'{update.TypeUrl}' is not a type this proxy takes");
+                return [];
+        }
+    }
+
+    /// <summary>Names of the running resources of one type and source.</summary>
+    public IReadOnlySet<string> NamesFrom(string typeUrl, string source) => typeUrl switch
+    {
+        TypeUrls.Listener => _listeners.NamesFrom(source),
+        TypeUrls.Cluster => _clusters.NamesFrom(source),
+        TypeUrls.Endpoints => _endpoints.NamesFrom(source),
+        _ => FrozenSet<string>.Empty,
+    };
+
+    /// <summary>Compiles what is held now.</summary>
+    public ProxySnapshot Build()
+    {
+        var compiled = new Dictionary<string, CompiledCluster>(StringComparer.Ordinal);
+        foreach ((string name, HeldResource<ClusterConfig> held) in _clusters.Held)
+        {
+            compiled[name] = Compile(held.Compiled, EndpointsOf(held.Compiled));
+        }
+
+        _compiled = compiled;
+        return new ProxySnapshot
+        {
+            Listeners = [.. _listeners.Held.Values.SelectMany(listener => listener.Compiled)],
+            Clusters = compiled.ToFrozenDictionary(cluster => cluster.Key, cluster => cluster.Value.Snapshot, StringComparer.Ordinal),
+            Handoff = Handoff,
+        };
+    }
+
+    /// <summary>Forgets live state nobody needs any more; called after the swap.</summary>
+    public void Prune()
+    {
+        states.Prune(_compiled.Keys.ToHashSet(StringComparer.Ordinal));
+        foreach (CompiledCluster cluster in _compiled.Values)
+        {
+            // Endpoints of an ORIGINAL_DST cluster come and go with connections and are in no snapshot.
+            if (cluster.Snapshot.Discovery != ClusterDiscovery.OriginalDestination)
+            {
+                cluster.Snapshot.State.Retain(cluster.Endpoints.Select(endpoint => endpoint.Address!).ToHashSet());
+            }
+        }
+    }
+
+    private ImmutableArray<EndpointConfig> EndpointsOf(ClusterConfig cluster) => cluster.Template.Discovery switch
+    {
+        ClusterDiscovery.Eds => _endpoints.Held.TryGetValue(cluster.Template.EdsServiceName, out var assigned) ? assigned.Compiled : [],
+        ClusterDiscovery.StrictDns => [.. cluster.Endpoints.SelectMany(endpoint => Resolve(endpoint, cluster.Template.DnsFamily))],
+
+        // One logical endpoint: new connections go to the first address of the newest answer.
+        ClusterDiscovery.LogicalDns => [.. cluster.Endpoints.SelectMany(endpoint => Resolve(endpoint, cluster.Template.DnsFamily).Take(1))],
+        _ => cluster.Endpoints,
+    };
+
+    private IEnumerable<EndpointConfig> Resolve(EndpointConfig endpoint, DnsLookupFamily family)
+        => names.Lookup(endpoint.Host, family).Select(address => endpoint with
+        {
+            Address = new IPEndPoint(address, endpoint.Port),
+            Hostname = endpoint.Hostname.Length > 0 ? endpoint.Hostname : endpoint.Host,
+        });
+
+    private CompiledCluster Compile(ClusterConfig config, ImmutableArray<EndpointConfig> endpoints)
+    {
+        string name = config.Template.Name;
+        if (_compiled.TryGetValue(name, out CompiledCluster? running) && ReferenceEquals(running.Config, config)
+            && running.Endpoints.AsSpan().SequenceEqual(endpoints.AsSpan()))
+        {
+            return running;
+        }
+
+        ClusterState state = states.Get(name);
+        ClusterSnapshot snapshot = config.Template with { State = state, Endpoints = EndpointSelection.Compile(config, endpoints, state) };
+        return new CompiledCluster(config, endpoints, snapshot);
+    }
+
+    private static ImmutableArray<ListenerSnapshot> DecodeListener(Listener listener, DecodeScope scope)
+    {
+        ImmutableArray<ListenerSnapshot> decoded = ListenerDecoder.Decode(listener, scope);
+        ListenerRules.CheckOne(decoded, scope);
+        return decoded;
+    }
+
+    /// <summary>A static listener may have no name; its address stands for it, as in its snapshot.</summary>
+    internal static string NameOf(Listener listener)
+        => listener.Name.Length > 0 || listener.Address?.SocketAddress is not { } address ? listener.Name
+            : IPAddress.TryParse(address.Address, out IPAddress? ip) && address.PortValue <= ushort.MaxValue
+                ? new IPEndPoint(ip, (int)address.PortValue).ToString() : "";
+
+    private sealed record CompiledCluster(ClusterConfig Config, ImmutableArray<EndpointConfig> Endpoints, ClusterSnapshot Snapshot);
+}

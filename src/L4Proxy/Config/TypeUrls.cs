@@ -1,0 +1,14 @@
+namespace MeshL4.L4Proxy.Config;
+
+/// <summary>Type URLs of the resources this proxy takes.</summary>
+internal static class TypeUrls
+{
+    public const string Listener = "type.googleapis.com/envoy.config.listener.v3.Listener";
+
+    public const string Cluster = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+
+    public const string Endpoints = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+
+    /// <summary><c>Listener</c> of <see cref="Listener"/>: the first part of a resource's key in issues.</summary>
+    public static string ShortName(string typeUrl) => typeUrl[(typeUrl.LastIndexOfAny(['.', '/']) + 1)..];
+}

@@ -1,0 +1,46 @@
+using System.Globalization;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Snapshots;
+
+namespace MeshL4.L4Proxy.Config.Validating;
+
+/// <summary>No two chains of a listener match the same: which one ran would be chance.</summary>
+internal static class EqualChainMatchRule
+{
+    public static void Check(ListenerSnapshot listener, DecodeScope scope)
+    {
+        var seen = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (int i = 0; i < listener.FilterChains.Length; i++)
+        {
+            foreach (string criteria in Combinations(listener.FilterChains[i].Match).Distinct(StringComparer.Ordinal))
+            {
+                if (!seen.TryAdd(criteria, i))
+                {
+                    scope.Item("filter_chains", i).Field("filter_chain_match").Error($"matches the same as filter_chains[{seen[criteria]}]: {criteria}");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// <summary>Every single combination a match stands for. Bounded: a match with more than 10,000 is not compared.</summary>
+    private static IEnumerable<string> Combinations(FilterChainMatchSnapshot match)
+    {
+        string[][] lists =
+        [
+            [match.DestinationPort?.ToString(CultureInfo.InvariantCulture) ?? "*"],
+            Values(match.PrefixRanges), Values(match.ServerNames), [match.TransportProtocol], Values(match.ApplicationProtocols),
+            Values(match.DirectSourcePrefixRanges), [match.SourceType.ToString()], Values(match.SourcePrefixRanges), Values(match.SourcePorts),
+        ];
+        if (lists.Aggregate(1L, (product, list) => Math.Min(product * list.Length, long.MaxValue / 100_000)) > 10_000)
+        {
+            return [];
+        }
+
+        IEnumerable<string> combinations = [""];
+        return lists.Aggregate(combinations, (so, list) => so.SelectMany(start => list.Select(value => start + "/" + value)));
+    }
+
+    private static string[] Values<T>(IReadOnlyCollection<T> values)
+        => values.Count == 0 ? ["*"] : [.. values.Select(value => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")];
+}

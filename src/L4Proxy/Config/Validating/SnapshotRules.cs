@@ -1,0 +1,41 @@
+using MeshL4.L4Proxy.Config.Snapshots;
+
+namespace MeshL4.L4Proxy.Config.Validating;
+
+/// <summary>What is legal but most likely not meant: looked for across all resources, told as warnings.</summary>
+internal static class SnapshotRules
+{
+    public static void Check(ProxySnapshot snapshot, IssueCollector issues)
+    {
+        UnknownClusterRule.Check(snapshot, issues);
+        OriginalDestinationRule.Check(snapshot, issues);
+        InboundBindRule.Check(snapshot, issues);
+        HandoffRule.Check(snapshot, issues);
+    }
+
+    /// <summary>The chains of a listener with the place of each.</summary>
+    public static IEnumerable<(FilterChainSnapshot Chain, string Path)> Chains(ListenerSnapshot listener)
+    {
+        for (int i = 0; i < listener.FilterChains.Length; i++)
+        {
+            yield return (listener.FilterChains[i], $"filter_chains[{i}]");
+        }
+
+        if (listener.DefaultFilterChain is { } last)
+        {
+            yield return (last, "default_filter_chain");
+        }
+    }
+
+    /// <summary>The clusters a chain sends to.</summary>
+    public static IEnumerable<string> ClustersOf(TerminalSnapshot terminal) => terminal switch
+    {
+        TcpProxySnapshot tcp => tcp.Clusters.Select(cluster => cluster.Cluster),
+        RedisProxySnapshot redis => redis.Routes.Select(route => route.Cluster).Concat(redis.CatchAllCluster is { } all ? [all] : []),
+        _ => [],
+    };
+
+    /// <summary>Adds a warning about a listener.</summary>
+    public static void Warn(IssueCollector issues, ListenerSnapshot listener, string path, string message)
+        => issues.Warning(path, message, null, "Listener/" + listener.Name);
+}
