@@ -10,7 +10,7 @@ namespace MeshL4.L4Proxy.Listening;
 /// The listening socket of one listener on one loop. Level-triggered, so a batch left in the queue comes back. Out of
 /// descriptors it stops asking for a while instead of spinning; the kernel keeps the clients in its queue.
 /// </summary>
-internal sealed unsafe class AcceptSocket : IoHandler
+internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
 {
     private const int BatchSize = 64;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(16);

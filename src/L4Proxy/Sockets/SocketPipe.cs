@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 
 namespace MeshL4.L4Proxy.Sockets;
@@ -25,6 +26,9 @@ internal sealed class SocketPipe : IDuplexPipe, ISocketOwner
     public PipeReader Input => _input;
 
     public PipeWriter Output => _output;
+
+    /// <summary>Bytes read and not consumed; valid until the next read or completion of <see cref="Input"/>.</summary>
+    public ReadOnlySequence<byte> Buffered => _input.Buffered;
 
     /// <summary>Bytes received so far.</summary>
     public long BytesRead => _input.TotalBytes;

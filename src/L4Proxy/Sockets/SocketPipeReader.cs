@@ -30,6 +30,10 @@ internal sealed unsafe class SocketPipeReader : PipeReader, IValueTaskSource<Rea
 
     public long TotalBytes { get; private set; }
 
+    public ReadOnlySequence<byte> Buffered => _first is null
+        ? ReadOnlySequence<byte>.Empty
+        : new ReadOnlySequence<byte>(_first, _firstOffset, _last!, _last!.End);
+
     public override bool TryRead(out ReadResult result)
     {
         if (_completed)
@@ -179,10 +183,7 @@ internal sealed unsafe class SocketPipeReader : PipeReader, IValueTaskSource<Rea
 
         bool canceled = _canceled;
         _canceled = false;
-        ReadOnlySequence<byte> buffer = _first is null
-            ? ReadOnlySequence<byte>.Empty
-            : new ReadOnlySequence<byte>(_first, _firstOffset, _last!, _last!.End);
-        return new ReadResult(buffer, canceled, _ended);
+        return new ReadResult(Buffered, canceled, _ended);
     }
 
     private void Receive()

@@ -65,11 +65,19 @@ internal sealed partial class RedisForward
     {
         _ending = true;
         _down.Input.CancelPendingRead();
-        _down.Output.CancelPendingFlush();
+        if (_flushingDown)
+        {
+            // Only then: a cancel without a flush would fall on the next one, which carries the last answers.
+            _down.Output.CancelPendingFlush();
+        }
+
         foreach (RedisUpstream upstream in _upstreams)
         {
             upstream.Input.CancelPendingRead();
-            upstream.Output.CancelPendingFlush();
+            if (upstream.HasFlush && !upstream.IsSent)
+            {
+                upstream.Output.CancelPendingFlush();
+            }
         }
 
         _room.Set();
@@ -85,7 +93,11 @@ internal sealed partial class RedisForward
 
         foreach (RedisUpstream upstream in _upstreams)
         {
-            await upstream.Output.CompleteAsync();
+            if (!upstream.IsSent)
+            {
+                await upstream.Output.CompleteAsync();
+            }
+
             await upstream.Input.CompleteAsync();
         }
 

@@ -19,6 +19,7 @@ internal sealed partial class RedisForward
     private int _lastRead = OnSignal;
 
     private bool _downDirty;
+    private bool _flushingDown;
     private EndedBy _repliesWaitOn;
 
     private async Task RepliesAsync()
@@ -33,7 +34,9 @@ internal sealed partial class RedisForward
                     _repliesWaitOn = EndedBy.Downstream;
                     _downDirty = false;
                     ValueTask<FlushResult> flush = _down.Output.FlushAsync();
+                    _flushingDown = !flush.IsCompletedSuccessfully;
                     FlushResult flushed = flush.IsCompletedSuccessfully ? flush.Result : await flush;
+                    _flushingDown = false;
                     if (flushed.IsCompleted || _ending)
                     {
                         break;
@@ -232,7 +235,7 @@ internal sealed partial class RedisForward
     private void WakeReplies()
     {
         bool due = !_ring.IsEmpty;
-        if (_parked == NotParked || (due && _ring.Head.Upstream == _parked) || (!due && !_requestsDone && (_raw < 0 || _raw == _parked)))
+        if (_parked == NotParked || (due && _ring.Head.Upstream == _parked) || (!due && (_raw >= 0 ? _raw == _parked : !_requestsDone)))
         {
             return;
         }

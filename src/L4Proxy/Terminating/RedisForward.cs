@@ -116,6 +116,7 @@ internal sealed partial class RedisForward
         if (_raw >= 0)
         {
             // Nothing but the server's end ends a push mode.
+            _upstreams[_raw].IsSent = true;
             await _upstreams[_raw].Output.CompleteAsync();
         }
 
@@ -174,8 +175,8 @@ internal sealed partial class RedisForward
         {
             if (upstream.HasFlush)
             {
-                upstream.HasFlush = false;
                 await upstream.Flushing;
+                upstream.HasFlush = false;
             }
         }
     }

@@ -22,6 +22,9 @@ internal sealed class RedisUpstream(string cluster, IDuplexPipe pipe)
     /// <summary>Whether bytes were written since the last flush.</summary>
     public bool IsDirty { get; set; }
 
+    /// <summary>Whether the sending half was closed; the writer must not be touched again.</summary>
+    public bool IsSent { get; set; }
+
     /// <summary>Whether <see cref="Flushing"/> is still to be awaited.</summary>
     public bool HasFlush { get; set; }
 

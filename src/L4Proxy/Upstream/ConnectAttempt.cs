@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Threading.Tasks.Sources;
 using MeshL4.Interceptor.Linux;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Sockets;
 
 namespace MeshL4.L4Proxy.Upstream;
@@ -11,7 +12,8 @@ namespace MeshL4.L4Proxy.Upstream;
 /// <param name="Socket">Connected and watched; null on failure.</param>
 /// <param name="Error">errno; ETIMEDOUT when the connect timeout passed; 0 on success.</param>
 /// <param name="DownstreamGone">The client reset its connection meanwhile.</param>
-internal readonly record struct ConnectResult(LoopSocket? Socket, int Error, bool DownstreamGone)
+/// <param name="Local">What the kernel bound the socket to; null for Unix sockets. Registered with the loop guard until closed.</param>
+internal readonly record struct ConnectResult(LoopSocket? Socket, int Error, bool DownstreamGone, IPEndPoint? Local)
 {
     public bool TimedOut => Error == Errno.ETIMEDOUT;
 }
@@ -22,13 +24,18 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
     private readonly EventLoop _loop;
     private readonly LoopSocket? _downstream;
     private readonly LoopTimer _timer;
+    private readonly LoopGuard _guard;
     private ManualResetValueTaskSourceCore<ConnectResult> _done;
     private LoopSocket? _socket;
+    private readonly IPEndPoint? _local;
+    private ISocketOwner? _ownerBefore;
     private bool _finished;
 
-    private ConnectAttempt(EventLoop loop, LoopSocket? downstream)
+    private ConnectAttempt(EventLoop loop, LoopGuard guard, IPEndPoint? local, LoopSocket? downstream)
     {
         _loop = loop;
+        _guard = guard;
+        _local = local;
         _downstream = downstream;
         _timer = new LoopTimer(static attempt => ((ConnectAttempt)attempt!).Fail(Errno.ETIMEDOUT, gone: false), this);
     }
@@ -38,14 +45,14 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
     /// <param name="address">IP or Unix end point.</param>
     /// <param name="cluster">Time-out, bind address and keep-alive.</param>
     /// <param name="downstream">Watched for a reset while connecting; null for none.</param>
-    /// <param name="onLocal">Called with the local end point as soon as the kernel chose it, before the peer can act on it.</param>
+    /// <param name="guard">Told the local end point as soon as the kernel chose it, before the peer can act on it.</param>
     public static ValueTask<ConnectResult> ConnectAsync(
-        EventLoop loop, EndPoint address, ClusterSnapshot cluster, LoopSocket? downstream, Action<IPEndPoint>? onLocal = null)
+        EventLoop loop, EndPoint address, ClusterSnapshot cluster, LoopSocket? downstream, LoopGuard guard)
     {
         int fd = SocketCalls.Socket(SocketAddressBytes.Family(address), SocketCalls.Stream | SocketCalls.NonBlocking | SocketCalls.CloseOnExec, 0);
         if (fd < 0)
         {
-            return ValueTask.FromResult(new ConnectResult(null, Marshal.GetLastSystemError(), false));
+            return ValueTask.FromResult(new ConnectResult(null, Marshal.GetLastSystemError(), false, null));
         }
 
         int error = Configure(fd, address, cluster);
@@ -53,15 +60,16 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         if (error != 0)
         {
             Descriptors.Close(fd);
-            return ValueTask.FromResult(new ConnectResult(null, error, false));
+            return ValueTask.FromResult(new ConnectResult(null, error, false, null));
         }
 
-        if (onLocal is not null && address is IPEndPoint && SocketTuning.LocalEndPoint(fd) is { } local)
+        IPEndPoint? local = address is IPEndPoint ? SocketTuning.LocalEndPoint(fd) : null;
+        if (local is not null)
         {
-            onLocal(local);
+            guard.Opened(local);
         }
 
-        return new ConnectAttempt(loop, downstream).Wait(fd, cluster.ConnectTimeout);
+        return new ConnectAttempt(loop, guard, local, downstream).Wait(fd, cluster.ConnectTimeout);
     }
 
     public void OnSocketReady(LoopSocket socket)
@@ -72,6 +80,8 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
             {
                 Fail(Errno.ECONNRESET, gone: true);
             }
+
+            _ownerBefore?.OnSocketReady(socket);
         }
         else if (socket.Writable)
         {
@@ -82,7 +92,7 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
             }
             else
             {
-                Finish(new ConnectResult(socket, 0, false));
+                Finish(new ConnectResult(socket, 0, false, _local));
             }
         }
     }
@@ -144,6 +154,7 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         _loop.Timers.Arm(_timer, timeout);
         if (_downstream is not null)
         {
+            _ownerBefore = _downstream.Owner;
             _downstream.Owner = this;
         }
 
@@ -153,7 +164,12 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
     private void Fail(int error, bool gone)
     {
         _socket?.Close();
-        Finish(new ConnectResult(null, error, gone));
+        if (_local is not null)
+        {
+            _guard.Closed(_local);
+        }
+
+        Finish(new ConnectResult(null, error, gone, null));
     }
 
     private void Finish(ConnectResult result)
@@ -167,7 +183,7 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         _loop.Timers.Cancel(_timer);
         if (_downstream is { } client && client.Owner == this)
         {
-            client.Owner = null;
+            client.Owner = _ownerBefore;
         }
 
         if (result.Socket is { } socket)

@@ -86,6 +86,19 @@ public sealed class RedisForwardTests : IAsyncLifetime
         (answer == $"+OK\r\n${value.Length}\r\n{value}\r\n+PONG\r\n").ShouldBeTrue();
     }
 
+    [Fact]
+    public async Task RunAsync_Subscribe_RelaysMessagesAsTheyCome()
+    {
+        using var host = new RedisForwardHost(CatchAll());
+        using RedisConnection client = await RedisConnection.OpenAsync(host.Port);
+        await client.SendAsync("PING\r\nSUBSCRIBE c\r\n");
+        const string subscribed = "+PONG\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
+        (await client.ReadAsync(subscribed.Length).WaitAsync(TimeSpan.FromSeconds(5))).ShouldBe(subscribed);
+        await _main.CommandAsync("PUBLISH c hi\r\n").WaitAsync(TimeSpan.FromSeconds(5));
+        (await client.ExchangeAsync("UNSUBSCRIBE c\r\n").WaitAsync(TimeSpan.FromSeconds(5))).ShouldStartWith("*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n");
+        (await host.FirstRecord).Flags.ShouldBe(ResponseFlags.None);
+    }
+
     [Theory]
     [InlineData("*2000000000\r\n", "-ERR Protocol error: invalid multibulk length\r\n")]
     [InlineData("PING\r\n*1\r\n:3\r\n", "+PONG\r\n-ERR Protocol error: expected '$'\r\n")]

@@ -1,0 +1,74 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.NetworkInformation;
+
+namespace MeshL4.L4Proxy.Filtering;
+
+/// <summary>
+/// Keeps the proxy from talking to itself: it never dials an address it listens on, and it refuses a connection whose
+/// peer is one of its own upstream sockets (redirect rules that do not exempt the proxy, or an inbound cluster without
+/// a bind address, send its own dial back to it). Shared by all loops.
+/// </summary>
+internal sealed class LoopGuard
+{
+    private static readonly TimeSpan AddressesLive = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<IPEndPoint, byte> _ownUpstreams = new();
+    private ImmutableArray<IPEndPoint> _listeners = [];
+    private Addresses _addresses = new([], long.MinValue);
+
+    private sealed record Addresses(HashSet<IPAddress> Local, long ReadAt);
+
+    /// <summary>Replaces the addresses listened on.</summary>
+    public void Listening(IEnumerable<IPEndPoint> addresses) => _listeners = [.. addresses];
+
+    public void Opened(IPEndPoint upstreamLocal) => _ownUpstreams[upstreamLocal] = 0;
+
+    public void Closed(IPEndPoint upstreamLocal) => _ownUpstreams.TryRemove(upstreamLocal, out _);
+
+    /// <summary>True when the peer of an accepted connection is an upstream socket of this process.</summary>
+    public bool IsOwnUpstream(IPEndPoint? peer) => peer is not null && _ownUpstreams.ContainsKey(peer);
+
+    /// <summary>True when connecting to <paramref name="target"/> would reach a listener of this process.</summary>
+    public bool IsOwnListener(EndPoint target)
+    {
+        if (target is not IPEndPoint ip)
+        {
+            return false;
+        }
+
+        foreach (IPEndPoint listener in _listeners)
+        {
+            if (listener.Port == ip.Port && (listener.Address.Equals(ip.Address) || (IsAny(listener.Address) && IsLocal(ip.Address))))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
+
+    private bool IsLocal(IPAddress address)
+    {
+        if (IPAddress.IsLoopback(address) || IsAny(address))
+        {
+            return true;
+        }
+
+        // Asked only for ports we listen on, so reading the interfaces now and then costs nothing that matters.
+        Addresses known = _addresses;
+        if (known.ReadAt < Environment.TickCount64 - (long)AddressesLive.TotalMilliseconds)
+        {
+            known = new Addresses(ReadLocal(), Environment.TickCount64);
+            _addresses = known;
+        }
+
+        return known.Local.Contains(address);
+    }
+
+    private static HashSet<IPAddress> ReadLocal() =>
+        [.. NetworkInterface.GetAllNetworkInterfaces().SelectMany(static n => n.GetIPProperties().UnicastAddresses).Select(static a => a.Address)];
+}

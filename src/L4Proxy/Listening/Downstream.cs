@@ -1,0 +1,84 @@
+using System.Net;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Sniffing;
+using MeshL4.L4Proxy.Sockets;
+
+namespace MeshL4.L4Proxy.Listening;
+
+/// <summary>An accepted connection on its way through <see cref="ConnectionPath"/>. Belongs to one loop.</summary>
+internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnapshot snapshot, ListenerSnapshot listener, ConnectionRecord record)
+{
+    private readonly List<Action<ResponseFlags, string>> _cancels = new(1);
+    private SocketPipe? _pipe;
+
+    public LoopWorker Worker { get; } = worker;
+
+    public EventLoop Loop => Worker.Loop;
+
+    public LoopSocket Socket { get; } = socket;
+
+    /// <summary>The configuration at accept: one connection never sees two.</summary>
+    public ProxySnapshot Snapshot { get; } = snapshot;
+
+    public ListenerSnapshot Listener { get; set; } = listener;
+
+    public ConnectionRecord Record { get; } = record;
+
+    /// <summary>What sniffing found; <see cref="SniffResult.Raw"/> until then.</summary>
+    public SniffResult Sniffed { get; set; } = SniffResult.Raw;
+
+    /// <summary>Where the client wanted to go, when that is known from the kernel, TPROXY or a PROXY header.</summary>
+    public IPEndPoint? OriginalDestination => Record.LocalRestored ? Record.Local : null;
+
+    /// <summary>The connection as a pipe; made when first asked for, since a plain relay needs none.</summary>
+    public SocketPipe Pipe => _pipe ??= new SocketPipe(Socket);
+
+    public SocketPipe? PipeIfAny => _pipe;
+
+    /// <summary>Counted in the process-wide gate.</summary>
+    public bool HoldsGate { get; set; }
+
+    /// <summary>The chain's limit this connection counts against.</summary>
+    public ConnectionLimitSnapshot? ChainLimit { get; set; }
+
+    /// <summary>Whether the drain deadline has struck this connection.</summary>
+    public bool IsCanceled { get; private set; }
+
+    /// <summary>Registers what ends this connection from outside: a relay's cancel, or closing the sockets.</summary>
+    public void OnCancel(Action<ResponseFlags, string> cancel) => _cancels.Add(cancel);
+
+    /// <summary>Ends the connection from outside its own flow (drain deadline, maximum duration). On the loop.</summary>
+    public void Cancel(ResponseFlags flags, string details)
+    {
+        if (IsCanceled)
+        {
+            return;
+        }
+
+        IsCanceled = true;
+        Record.Fail(flags, EndedBy.Proxy, details);
+        foreach (Action<ResponseFlags, string> cancel in _cancels.ToArray())
+        {
+            cancel(flags, details);
+        }
+
+        Close(reset: true);
+    }
+
+    public void Close(bool reset)
+    {
+        if (_pipe is { } pipe)
+        {
+            pipe.Close(reset);
+        }
+        else if (reset)
+        {
+            Socket.Abort();
+        }
+        else
+        {
+            Socket.Close();
+        }
+    }
+}

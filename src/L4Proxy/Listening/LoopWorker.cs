@@ -1,0 +1,14 @@
+using MeshL4.L4Proxy.Sockets;
+
+namespace MeshL4.L4Proxy.Listening;
+
+/// <summary>What one loop owns besides its sockets: its connections and its random numbers.</summary>
+internal sealed class LoopWorker(EventLoop loop)
+{
+    public EventLoop Loop { get; } = loop;
+
+    public Random Random { get; } = new();
+
+    /// <summary>Connections open on this loop; registered before anything can await.</summary>
+    public HashSet<Downstream> Connections { get; } = [];
+}

@@ -1,0 +1,183 @@
+using MeshL4.Interceptor.Linux;
+using MeshL4.L4Proxy.Admin;
+using MeshL4.L4Proxy.CommandLine;
+using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Validating;
+using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Lifecycle;
+using MeshL4.L4Proxy.Listening;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Reporting.AccessLogging;
+using MeshL4.L4Proxy.Reporting.Logging;
+using MeshL4.L4Proxy.Reporting.Metrics;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Terminating;
+using MeshL4.L4Proxy.Upstream;
+using Microsoft.Extensions.Logging;
+using LogLevels = MeshL4.L4Proxy.Reporting.Logging.LogLevels;
+
+namespace MeshL4.L4Proxy;
+
+/// <summary>Builds the process from its parts and runs it to its end: the whole composition is here.</summary>
+internal sealed class ProxyHost : IAsyncDisposable
+{
+    private readonly ProxyArguments _arguments;
+    private readonly LogSinks _sinks = new();
+    private readonly LogLevels _levels;
+    private readonly ProxyLoggerFactory _loggers;
+    private readonly ILogger _log;
+    private readonly SnapshotStore _snapshots = new();
+    private readonly MetricsRegistry _metrics = new();
+    private readonly DateTimeOffset _startTime = TimeProvider.System.GetUtcNow();
+    private readonly ServerStateHolder _state = new();
+    private readonly List<LoopWorker> _workers = [];
+    private readonly TaskCompletionSource<ExitRequest> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private AdminServer? _admin;
+    private ConfigPath? _config;
+
+    private ProxyHost(ProxyArguments arguments)
+    {
+        _arguments = arguments;
+        _levels = new LogLevels(arguments.LogLevel);
+        foreach ((string component, LogLevel level) in arguments.ComponentLogLevels)
+        {
+            _levels.Of(component).Level = level;
+        }
+
+        _loggers = ProxyLoggerFactory.ToStandardError(_levels, _sinks);
+        _log = _loggers.CreateLogger("main");
+    }
+
+    /// <summary>Runs until told to end. The result is the exit code of the process.</summary>
+    public static async Task<int> RunAsync(ProxyArguments arguments)
+    {
+        await using var host = new ProxyHost(arguments);
+        using Signals signals = new(host._exit, host._sinks.Reopen);
+        return await host.RunAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_admin is not null)
+        {
+            await _admin.DisposeAsync();
+        }
+
+        _config?.Dispose();
+        foreach (LoopWorker worker in _workers)
+        {
+            worker.Loop.Dispose();
+        }
+
+        _loggers.Dispose();
+        _sinks.Dispose();
+    }
+
+    private async Task<int> RunAsync()
+    {
+        foreach (string warning in _arguments.Warnings)
+        {
+            _log.LogWarning("{Warning}", warning);
+        }
+
+        _config = ConfigPath.Start(_arguments, _snapshots, _loggers, out IReadOnlyList<ConfigIssue> issues);
+        if (_config is null)
+        {
+            _log.LogCritical("not started: {Path} has {Count} errors", _arguments.ConfigPath ?? "the configuration", issues.Count);
+            return ExitCodes.Failure;
+        }
+
+        StartLoops();
+        ConnectionGate gate = new(_config.Bootstrap.MaxDownstreamConnections ?? ResourceLimits.OpenFiles() / 2);
+        ListenerSet listeners = Compose(gate);
+        if (listeners.Failures.Count > 0)
+        {
+            return ExitCodes.Failure;
+        }
+
+        _admin = await StartAdminAsync(listeners);
+        if (_admin is null)
+        {
+            return ExitCodes.Failure;
+        }
+
+        _state.Current = ServerState.Live;
+        _log.LogInformation("live: {Listeners} listeners on {Loops} loops", listeners.Open.Count, _workers.Count);
+        ExitRequest request = await _exit.Task;
+        await new DrainSequence(listeners, _workers, gate, _state, _log).RunAsync(request.Drain ? _arguments.DrainTime : TimeSpan.Zero);
+        return ExitCodes.Success;
+    }
+
+    private void StartLoops()
+    {
+        for (int i = 0; i < (_arguments.Concurrency is > 0 and int given ? given : Environment.ProcessorCount); i++)
+        {
+            var worker = new LoopWorker(new EventLoop(i, _loggers.CreateLogger("loop")));
+            _workers.Add(worker);
+            worker.Loop.Start();
+        }
+    }
+
+    private ListenerSet Compose(ConnectionGate gate)
+    {
+        LoopGuard guard = new();
+        ConnectionReporter reporter = new(_snapshots, _sinks);
+        Terminals terminals = new(new UpstreamConnector(guard), _metrics);
+        ConnectionPath path = new(gate, guard, terminals, reporter);
+        ListenerSet listeners = new(
+            _workers, path.ServeAsync, _snapshots, new UdpServices(_snapshots, reporter, guard), guard, _loggers.CreateLogger("listeners"));
+        _metrics.Add(reporter.Counters);
+        _metrics.Add(new ClusterMetrics(_snapshots));
+        _metrics.Add(new ServerMetrics(_startTime, () => (int)_state.Current, () => gate.Active));
+        _metrics.Add(new LoopMetrics(_workers, listeners, gate));
+        _metrics.Add(_sinks);
+        _snapshots.Swapped += (_, current) => listeners.Apply(current);
+        listeners.Apply(_snapshots.Current);
+        return listeners;
+    }
+
+    private async Task<AdminServer?> StartAdminAsync(ListenerSet listeners)
+    {
+        try
+        {
+            return await AdminServer.StartAsync(AdminContext(listeners), _loggers.CreateLogger("admin"));
+        }
+        catch (IOException error)
+        {
+            _log.LogCritical("not started: {Error}", error.Message);
+            return null;
+        }
+    }
+
+    private AdminContext AdminContext(ListenerSet listeners) => new()
+    {
+        Snapshots = _snapshots,
+        Metrics = _metrics,
+        LogLevels = _levels,
+        Bootstrap = _config!.Bootstrap,
+        State = () => _state.Current,
+        Listeners = () => listeners.Open.Select(static l => new BoundListener(l.Name, l.Address)),
+        ConfigDump = _config.Ledger,
+        Quit = () => _exit.TrySetResult(new ExitRequest(Drain: false)),
+        Drain = request => Drain(listeners, request),
+        DataPathProbe = ProbeAsync,
+        StartTime = _startTime,
+    };
+
+    private void Drain(ListenerSet listeners, DrainRequest request)
+    {
+        listeners.Stop(request.InboundOnly);
+        if (!request.InboundOnly && !request.SkipExit)
+        {
+            _exit.TrySetResult(new ExitRequest(Drain: true));
+        }
+    }
+
+    /// <summary>Every loop has to answer: a stuck data path is not ready.</summary>
+    private async Task<bool> ProbeAsync()
+    {
+        Task<bool[]> all = Task.WhenAll(_workers.Select(static w => w.Loop.InvokeAsync(static () => true)));
+        return await Task.WhenAny(all, Task.Delay(TimeSpan.FromSeconds(1))) == all;
+    }
+}

@@ -1,0 +1,23 @@
+using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Listening;
+
+namespace MeshL4.L4Proxy.Reporting.Metrics;
+
+/// <summary>What the loops hold and met. The figures of a loop are read without stopping it.</summary>
+internal sealed class LoopMetrics(IReadOnlyList<LoopWorker> workers, ListenerSet listeners, ConnectionGate gate) : IMetricSource
+{
+    private static readonly MetricScope Scope = new("meshl4");
+
+    public void Collect(IMetricVisitor visitor)
+    {
+        visitor.Gauge(Scope, "buffers_rented", workers.Sum(static w => w.Loop.Memory.Rented));
+        visitor.Gauge(Scope, "buffer_bytes_rented", workers.Sum(static w => w.Loop.Memory.RentedBytes));
+        visitor.Gauge(Scope, "splice_pipes_lent", workers.Sum(static w => (long)w.Loop.Pipes.Lent));
+        visitor.Counter(Scope, "splice_pipes_refused", workers.Sum(static w => w.Loop.Pipes.Refused));
+        visitor.Counter(Scope, "loop_faults", workers.Sum(static w => w.Loop.Faults));
+        visitor.Counter(Scope, "accept_descriptors_exhausted", listeners.DescriptorsExhausted);
+        visitor.Gauge(Scope, "downstream_connections", gate.Active);
+        visitor.Gauge(Scope, "downstream_connections_limit", gate.Limit);
+        visitor.Counter(Scope, "downstream_connections_refused", gate.Refused);
+    }
+}

@@ -1,0 +1,74 @@
+using MeshL4.L4Proxy.Balancing;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Listening;
+using MeshL4.L4Proxy.Relaying;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Upstream;
+
+namespace MeshL4.L4Proxy.Terminating;
+
+/// <summary><c>tcp_proxy</c>: choose a cluster, connect, relay.</summary>
+internal sealed class TcpForward(UpstreamConnector connector)
+{
+    public async ValueTask RunAsync(Downstream downstream, TcpProxySnapshot proxy)
+    {
+        string cluster = WeightedClusterChoice.Pick(proxy, downstream.Worker.Random);
+        UpstreamConnection? upstream = await connector.ConnectAsync(downstream, cluster, proxy.MaxConnectAttempts);
+        if (upstream is not null)
+        {
+            await RelayAsync(downstream, upstream, proxy.IdleTimeout, proxy.MaxDownstreamConnectionDuration);
+        }
+    }
+
+    /// <summary>Relays on the two descriptors, sniffed bytes first, and closes the upstream.</summary>
+    public static async ValueTask RelayAsync(
+        Downstream downstream, UpstreamConnection upstream, TimeSpan idleTimeout, TimeSpan? maxDuration)
+    {
+        var relay = new SocketRelay(downstream.Socket, upstream.Socket, idleTimeout);
+        FlushSniffed(downstream, relay);
+        downstream.OnCancel(relay.Cancel);
+        LoopTimer? limit = LimitDuration(downstream, maxDuration);
+        RelayOutcome outcome = await relay.RunAsync();
+        if (limit is not null)
+        {
+            downstream.Loop.Timers.Cancel(limit);
+        }
+
+        ConnectionRecord record = downstream.Record;
+        record.BytesReceived += relay.ToUpstream.Bytes;
+        record.BytesSent += relay.ToDownstream.Bytes;
+        record.EndedBy = outcome.EndedBy;
+        if (outcome.Details is not null)
+        {
+            record.Fail(outcome.Flags, outcome.EndedBy, outcome.Details);
+        }
+
+        upstream.Close(reset: outcome.Flags != ResponseFlags.None);
+    }
+
+    private static void FlushSniffed(Downstream downstream, SocketRelay relay)
+    {
+        if (downstream.PipeIfAny is not { } pipe)
+        {
+            return;
+        }
+
+        pipe.Detach();
+        relay.ToUpstream.Prepend(pipe.Buffered);
+        pipe.Input.Complete();
+    }
+
+    private static LoopTimer? LimitDuration(Downstream downstream, TimeSpan? maxDuration)
+    {
+        if (maxDuration is not { } most || most <= TimeSpan.Zero)
+        {
+            return null;
+        }
+
+        var timer = new LoopTimer(
+            static state => ((Downstream)state!).Cancel(ResponseFlags.DT, "max_downstream_connection_duration"), downstream);
+        downstream.Loop.Timers.Arm(timer, most);
+        return timer;
+    }
+}

@@ -1,0 +1,56 @@
+using System.Net;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Sockets;
+
+namespace MeshL4.L4Proxy.Upstream;
+
+/// <summary>A connected upstream socket with what it holds: a place in the circuit breaker, the endpoint's count, the loop guard's entry.</summary>
+internal sealed class UpstreamConnection(
+    LoopSocket socket, ClusterSnapshot cluster, EndpointSnapshot endpoint, IPEndPoint? local, LoopGuard guard)
+{
+    private SocketPipe? _pipe;
+    private bool _closed;
+
+    public LoopSocket Socket { get; } = socket;
+
+    public ClusterSnapshot Cluster { get; } = cluster;
+
+    public EndpointSnapshot Endpoint { get; } = endpoint;
+
+    public IPEndPoint? Local { get; } = local;
+
+    public SocketPipe Pipe => _pipe ??= new SocketPipe(Socket);
+
+    /// <summary>Closes and gives everything back, once.</summary>
+    public void Close(bool reset)
+    {
+        if (_closed)
+        {
+            return;
+        }
+
+        _closed = true;
+        if (_pipe is { } pipe)
+        {
+            pipe.Close(reset);
+        }
+        else if (reset)
+        {
+            Socket.Abort();
+        }
+        else
+        {
+            Socket.Close();
+        }
+
+        if (Local is not null)
+        {
+            guard.Closed(Local);
+        }
+
+        Endpoint.State.Closed();
+        Cluster.State.Release();
+        Interlocked.Increment(ref Cluster.State.Counters.CxDestroy);
+    }
+}
