@@ -13,9 +13,11 @@ internal sealed class EndpointSet
 
     private EndpointSet(ClusterSnapshot cluster)
     {
-        EndpointSnapshot[] usable = [.. cluster.Endpoints.Where(static e => e.Usable)];
-        InPanic = usable.Length * 100L < cluster.HealthyPanicThreshold * (long)cluster.Endpoints.Length;
-        Members = InPanic ? [.. cluster.Endpoints] : usable;
+        // Panic overlooks health, never the transport: an endpoint that needs TLS must not be sent plain bytes.
+        EndpointSnapshot[] speakable = [.. cluster.Endpoints.Where(static e => !e.RequiresTls)];
+        EndpointSnapshot[] usable = [.. speakable.Where(static e => e.Usable)];
+        InPanic = usable.Length * 100L < cluster.HealthyPanicThreshold * (long)speakable.Length;
+        Members = InPanic ? speakable : usable;
         bool uniform = Members.All(m => WeightOf(m) == WeightOf(Members[0]));
         Schedule = uniform ? [.. Enumerable.Range(0, Members.Length)] : WeightedSchedule.Build([.. Members.Select(WeightOf)]);
         _cumulative = uniform ? [] : Sums();
