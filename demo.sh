@@ -108,7 +108,8 @@ start_proxy() {
     fill clusters.yaml xds/clusters.yaml
     fill colour.yaml xds/colour.yaml COLOUR=blue COLOUR_PORT=7001
     expect_true "meshl4-proxy validate finds nothing wrong" as_proxy "$DIR/meshl4-proxy" validate -c "$DIR/bootstrap.yaml"
-    as_proxy "$DIR/meshl4-proxy" -c "$DIR/bootstrap.yaml" --concurrency 2 --drain-time-s 20 >"$DIR/access.log" 2>"$DIR/proxy.log" </dev/null &
+    # No function here: the process id has to be the proxy's, not that of a shell around it.
+    "${AS_PROXY[@]}" "$DIR/meshl4-proxy" -c "$DIR/bootstrap.yaml" --concurrency 2 --drain-time-s 20 >"$DIR/access.log" 2>"$DIR/proxy.log" </dev/null &
     proxy=$!
     within 15 admin -f http://127.0.0.1:15000/ready || { tail -20 "$DIR/proxy.log" | show; give_up "the proxy did not become ready"; }
     ok "ready: $(admin http://127.0.0.1:15000/ready)"

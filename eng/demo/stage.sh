@@ -44,10 +44,11 @@ within() { # seconds, command...: tries until it succeeds
 }
 
 # Who does something where. The application is uid 1001, the proxy and the L7 engine are uid and gid 1337 without any capability.
+AS_PROXY=(ip netns exec "$POD" setpriv --reuid 1337 --regid 1337 --clear-groups --inh-caps=-all --bounding-set=-all --)
 in_pod() { ip netns exec "$POD" "$@"; }
 in_outside() { ip netns exec "$OUTSIDE" "$@"; }
 as_app() { in_pod setpriv --reuid 1001 --regid 1001 --clear-groups --inh-caps=-all -- "$@"; }
-as_proxy() { in_pod setpriv --reuid 1337 --regid 1337 --clear-groups --inh-caps=-all --bounding-set=-all -- "$@"; }
+as_proxy() { "${AS_PROXY[@]}" "$@"; }
 
 # One line from a server, and one question with its answer. Bash itself is the client: nothing between it and the socket.
 first_line() { # who, address, port
@@ -58,8 +59,8 @@ ask() { # who, address, port, text
 }
 
 admin() { in_pod curl -sS --max-time 5 "$@"; }
-stat() { # exact name -> value, 0 when it is not there
-    admin "http://127.0.0.1:15000/stats" | sed -n "s/^$(sed 's/[.]/[.]/g' <<<"$1"): //p" | grep . || echo 0
+stat() { # exact name -> value
+    admin "http://127.0.0.1:15000/stats" | awk -F': ' -v name="$1" '$1 == name { print $2; found = 1 } END { if (!found) print "no " name }'
 }
 
 start() { # name, command...: runs it in the background, its output in a file of its own; $started is its process id

@@ -7,9 +7,10 @@ internal static class Repository
 {
     public static readonly string Root = FindRoot();
 
-    /// <summary>Hand-written C# files under <paramref name="folders"/>: build output and fetched packages are left out.</summary>
+    /// <summary>Hand-written C# files under <paramref name="folders"/>: build output, packages and generated files are left out.</summary>
     public static IReadOnlyList<string> SourceFiles(params string[] folders) =>
-        [.. folders.SelectMany(folder => Files(folder, "*.cs")).Order(StringComparer.Ordinal)];
+        [.. folders.SelectMany(folder => Files(folder, "*.cs"))
+            .Where(static path => !path.EndsWith(".Generated.cs", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
     /// <summary>Files under a folder of the repository, build output left out, as full paths.</summary>
     public static IEnumerable<string> Files(string folder, string pattern) =>
