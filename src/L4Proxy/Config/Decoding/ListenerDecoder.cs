@@ -46,7 +46,7 @@ internal static class ListenerDecoder
         // Envoy names a listener without a name by a random UUID; the address says more and stays the same.
         Name = listener.Name.Length > 0 ? listener.Name : address.ToString()!,
         Address = address,
-        StatPrefix = listener.StatPrefix.Length > 0 ? listener.StatPrefix : address.ToString()!,
+        StatPrefix = listener.StatPrefix,
         IsUdp = udp,
         BindToPort = listener.BindToPort ?? listener.DeprecatedV1?.BindToPort ?? true,
         UseOriginalDestination = listener.UseOriginalDst ?? false,

@@ -13,7 +13,7 @@ internal sealed record ListenerSnapshot
     /// <summary>Where it binds: an <see cref="IPEndPoint"/> or a <c>UnixDomainSocketEndPoint</c>.</summary>
     public required EndPoint Address { get; init; }
 
-    /// <summary>Prefix of the listener's metrics: <c>stat_prefix</c>, else the address.</summary>
+    /// <summary><c>stat_prefix</c>; empty names the metrics after the address.</summary>
     public string StatPrefix { get; init; } = "";
 
     public bool IsUdp { get; init; }
