@@ -38,7 +38,8 @@ internal sealed unsafe class RelayDirection(LoopSocket from, LoopSocket to)
     /// <summary>False forces copying, whatever the traffic.</summary>
     public bool AllowSplice { get; init; } = true;
 
-    private bool HoldsBytes => _pending is not null || _splice.HoldsBytes;
+    /// <summary>Bytes were received that the receiver has not taken yet.</summary>
+    public bool HoldsBytes => _pending is not null || _splice.HoldsBytes;
 
     /// <summary>Sends bytes that were read before the relay began; they go first.</summary>
     public void Prepend(in ReadOnlySequence<byte> bytes)
@@ -178,15 +179,14 @@ internal sealed unsafe class RelayDirection(LoopSocket from, LoopSocket to)
     /// <summary>True when nothing is held any more.</summary>
     private bool Flush()
     {
-        if (!to.Writable)
+        // Until the kernel says EAGAIN: a splice that moved a part does not say that the rest has to wait.
+        while (HoldsBytes && to.Writable)
         {
-            return false;
-        }
-
-        nint result = _pending is not null ? FlushPending() : FlushPipe();
-        if (result < 0 && result != -Errno.EAGAIN)
-        {
-            FailWrite((int)-result);
+            nint result = _pending is not null ? FlushPending() : FlushPipe();
+            if (result < 0 && result != -Errno.EAGAIN)
+            {
+                FailWrite((int)-result);
+            }
         }
 
         return Ended || !HoldsBytes;

@@ -101,7 +101,7 @@ internal sealed class SocketRelay : ISocketOwner, IValueTaskSource<RelayOutcome>
 
     private RelayOutcome? Ending()
     {
-        if (ToUpstream.ReadFailure != 0 || ToDownstream.WriteFailure != 0)
+        if (ToUpstream.ReadFailure != 0 || ToDownstream.WriteFailure != 0 || ClientResetUnread())
         {
             return new RelayOutcome(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset");
         }
@@ -120,6 +120,13 @@ internal sealed class SocketRelay : ISocketOwner, IValueTaskSource<RelayOutcome>
             ? new RelayOutcome(ResponseFlags.None, EndedBy.Upstream, null)
             : new RelayOutcome(ResponseFlags.None, EndedBy.Both, null);
     }
+
+    /// <summary>
+    /// A client that reset while upstream does not read: nothing is received meanwhile, so the socket itself is asked.
+    /// Not so for upstream, whose last bytes may still be wanted by a slow client.
+    /// </summary>
+    private bool ClientResetUnread() =>
+        _downstream.Failed && !ToUpstream.Ended && ToUpstream.HoldsBytes && SocketTuning.TakeError(_downstream.Fd) != 0;
 
     private void CheckIdle()
     {
