@@ -30,8 +30,9 @@ internal sealed class TimerWheel
         Cancel(timer);
 
         // The wheel lags behind while the callbacks of one batch run: count from real time, so no delay is cut short.
-        long now = Math.Max(_tick, (Environment.TickCount64 - _origin) / TickMilliseconds);
-        timer.DueTick = now + Math.Max(1, ((long)delay.TotalMilliseconds + TickMilliseconds - 1) / TickMilliseconds);
+        long now = Math.Max(_tick * TickMilliseconds, Environment.TickCount64 - _origin);
+        long due = now + (long)Math.Ceiling(Math.Max(delay.TotalMilliseconds, 0));
+        timer.DueTick = Math.Max(_tick + 1, (due + TickMilliseconds - 1) / TickMilliseconds);
         Insert(timer);
         Armed++;
     }
