@@ -48,7 +48,9 @@ internal sealed unsafe partial class EventLoop
         ulong count;
         Descriptors.Read(_wakeup, &count, sizeof(ulong));
         Interlocked.Exchange(ref _wakeupPending, 0);
-        while (_posted.TryDequeue(out (Action<object?> Run, object? State) work))
+
+        // What is posted from here on has its own wake-up: work that posts work must not keep the sockets waiting.
+        for (int left = _posted.Count; left > 0 && _posted.TryDequeue(out (Action<object?> Run, object? State) work); left--)
         {
             Guarded(work.Run, work.State);
         }

@@ -56,6 +56,19 @@ internal sealed class SocketPipe : IDuplexPipe, ISocketOwner
         return Socket;
     }
 
+    /// <summary>Resets the connection from one side; whoever waits on the other side is told.</summary>
+    internal static void Reset(LoopSocket socket)
+    {
+        if (socket.Owner is SocketPipe pipe)
+        {
+            pipe.Close(reset: true);
+        }
+        else
+        {
+            socket.Abort();
+        }
+    }
+
     /// <summary>Completes both sides, wakes whoever waits with a reset, gives every block back and closes the socket.</summary>
     public void Close(bool reset)
     {

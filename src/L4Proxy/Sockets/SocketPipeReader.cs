@@ -116,7 +116,7 @@ internal sealed unsafe class SocketPipeReader : PipeReader, IValueTaskSource<Rea
         ReleaseBlocks();
         if (exception is not null)
         {
-            _socket.Abort();
+            SocketPipe.Reset(_socket);
         }
     }
 

@@ -50,8 +50,9 @@ internal sealed unsafe class SocketPipeWriter : PipeWriter, IValueTaskSource<Flu
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
-        if (TrySendAll())
+        if (TrySendAll() || _canceled)
         {
+            KeepRest();
             return new ValueTask<FlushResult>(TakeResult());
         }
 
@@ -60,7 +61,10 @@ internal sealed unsafe class SocketPipeWriter : PipeWriter, IValueTaskSource<Flu
         return new ValueTask<FlushResult>(this, _waiting.Version);
     }
 
-    /// <summary>Sends <paramref name="source"/> after what is buffered; the memory must stay valid until completion.</summary>
+    /// <summary>
+    /// Sends <paramref name="source"/> after what is buffered; the memory must stay valid until completion. What a
+    /// cancelled flush left unsent is kept, and goes out with the next.
+    /// </summary>
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
     {
         _direct = source;
@@ -73,11 +77,15 @@ internal sealed unsafe class SocketPipeWriter : PipeWriter, IValueTaskSource<Flu
         if (_isWaiting)
         {
             _isWaiting = false;
+            KeepRest();
             _waiting.SetResult(TakeResult());
         }
     }
 
-    /// <summary>Sends what is buffered if it can, then passes the end on as a FIN; with an exception, a reset.</summary>
+    /// <summary>
+    /// Sends what is buffered, then passes the end on as a FIN; with an exception a reset, and also when the kernel
+    /// does not take everything, for a FIN after lost bytes would call a torn stream whole.
+    /// </summary>
     public override void Complete(Exception? exception = null)
     {
         if (_completed)
@@ -85,16 +93,13 @@ internal sealed unsafe class SocketPipeWriter : PipeWriter, IValueTaskSource<Flu
             return;
         }
 
-        if (exception is null)
-        {
-            TrySendAll();
-        }
-
+        bool whole = exception is null && TrySendAll();
         _completed = true;
+        _direct = default;
         ReleaseBlock();
-        if (exception is not null)
+        if (!whole)
         {
-            _socket.Abort();
+            SocketPipe.Reset(_socket);
         }
         else if (!_socket.IsClosed)
         {
@@ -177,6 +182,19 @@ internal sealed unsafe class SocketPipeWriter : PipeWriter, IValueTaskSource<Flu
         }
 
         return _failure != 0 || (_block is null && _direct.IsEmpty);
+    }
+
+    /// <summary>Copies the caller's unsent memory: after the flush it is the caller's again.</summary>
+    private void KeepRest()
+    {
+        if (!_direct.IsEmpty && _failure == 0)
+        {
+            ReadOnlyMemory<byte> rest = _direct;
+            _direct = default;
+            Reserve(rest.Length);
+            rest.Span.CopyTo(_block.AsSpan(_end));
+            _end += rest.Length;
+        }
     }
 
     private int Sent(nint result)
