@@ -1,0 +1,51 @@
+using System.Net;
+using MeshL4.L4Proxy.Filtering;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Filtering;
+
+public sealed class LoopGuardTests
+{
+    private readonly LoopGuard _guard = new();
+
+    [Theory]
+    [InlineData("0.0.0.0:15001", "127.0.0.1:15001", true)]
+    [InlineData("0.0.0.0:15001", "127.9.9.9:15001", true)]
+    [InlineData("0.0.0.0:15001", "127.0.0.1:15002", false)]
+    [InlineData("0.0.0.0:15001", "192.0.2.1:15001", false)]
+    [InlineData("127.0.0.1:15001", "127.0.0.2:15001", false)]
+    [InlineData("127.0.0.1:15001", "127.0.0.1:15001", true)]
+    [InlineData("[::]:15006", "[::1]:15006", true)]
+    public void IsOwnListener_Target_IsToldFromOthers(string listener, string target, bool own)
+    {
+        _guard.Listening([IPEndPoint.Parse(listener)]);
+        _guard.IsOwnListener(IPEndPoint.Parse(target)).ShouldBe(own);
+    }
+
+    [Fact]
+    public void IsOwnUpstream_OpenedThenClosed_IsForgotten()
+    {
+        IPEndPoint local = IPEndPoint.Parse("127.0.0.6:40000");
+        _guard.IsOwnUpstream(local).ShouldBeFalse();
+        _guard.Opened(local);
+        _guard.IsOwnUpstream(IPEndPoint.Parse("127.0.0.6:40000")).ShouldBeTrue();
+        _guard.Closed(local);
+        _guard.IsOwnUpstream(local).ShouldBeFalse();
+        _guard.IsOwnUpstream(null).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void TryEnter_FromManyThreads_NeverLetsMoreIn()
+    {
+        var gate = new ConnectionGate(100);
+        int entered = 0;
+        Parallel.For(0, 1_000, _ => Interlocked.Add(ref entered, gate.TryEnter() ? 1 : 0));
+        entered.ShouldBe(100);
+        gate.Refused.ShouldBe(900);
+        gate.Leave();
+        gate.TryEnter().ShouldBeTrue();
+        gate.TryEnter().ShouldBeFalse();
+        gate.Active.ShouldBe(100);
+    }
+}

@@ -1,0 +1,152 @@
+using System.Collections.Frozen;
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Listening;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Reporting.AccessLogging;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Listening;
+
+public sealed class UdpListenerTests : IDisposable
+{
+    private readonly LoopFixture _fixture = new();
+    private readonly Socket _upstream = Bound();
+    private readonly SnapshotStore _store = new();
+    private readonly LogSinks _sinks = new();
+    private readonly ConnectionReporter _reporter;
+    private readonly ClusterState _state = new("c");
+    private UdpListener? _listener;
+
+    public UdpListenerTests() => _reporter = new ConnectionReporter(_store, _sinks);
+
+    private long Open => _reporter.Counters.Listener(_listener!.Listener).Active;
+
+    public void Dispose()
+    {
+        _fixture.OnAsync(() => _listener?.Close()).Wait(TimeSpan.FromSeconds(10));
+        _state.ActiveConnections.ShouldBe(0);
+        _upstream.Dispose();
+        _fixture.Dispose();
+        _sinks.Dispose();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(1472)]
+    [InlineData(1500)]
+    [InlineData(24001)]
+    [InlineData(65507)]
+    public async Task Forward_DatagramOfSize_PassesWholeBothWays(int size)
+    {
+        using Socket client = await ListenAsync();
+        byte[] sent = SocketPair.Noise(size);
+        (await AskAsync(client, sent)).ShouldBe(sent);
+        Open.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Forward_TwoClients_EachGetsItsOwnAnswers()
+    {
+        using Socket first = await ListenAsync();
+        using Socket second = Bound();
+        await second.ConnectAsync(first.RemoteEndPoint!);
+        (await AskAsync(first, [1])).ShouldBe([1]);
+        (await AskAsync(second, [2])).ShouldBe([2]);
+        (await AskAsync(first, [3])).ShouldBe([3]);
+        Open.ShouldBe(2);
+        _state.ActiveConnections.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Session_Idle_EndsAndIsRecordedOnce()
+    {
+        using Socket client = await ListenAsync(idle: TimeSpan.FromMilliseconds(40));
+        (await AskAsync(client, [1])).ShouldBe([1]);
+        await _fixture.UntilAsync(() => Open == 0, "the session ended");
+        _state.ActiveConnections.ShouldBe(0);
+        (await AskAsync(client, [2])).ShouldBe([2]);
+    }
+
+    [Fact]
+    public async Task Forward_NobodyAtUpstream_EndsTheSession()
+    {
+        using Socket client = await ListenAsync();
+        _upstream.Dispose();
+        await client.SendAsync(new byte[1]);
+        await _fixture.UntilAsync(() => _state.Counters.CxTotal == 1 && Open == 0, "the session ended");
+        _state.ActiveConnections.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Forward_CircuitBreakerFull_DropsAndCounts()
+    {
+        using Socket first = await ListenAsync(maxSessions: 1);
+        using Socket second = Bound();
+        await second.ConnectAsync(first.RemoteEndPoint!);
+        (await AskAsync(first, [1])).ShouldBe([1]);
+        await second.SendAsync(new byte[1]);
+        await _fixture.UntilAsync(() => _listener!.Dropped == 1, "the datagram was dropped");
+        _state.Counters.CxOverflow.ShouldBe(1);
+        Open.ShouldBe(1);
+        (await AskAsync(first, [2])).ShouldBe([2]);
+    }
+
+    private static Socket Bound()
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return socket;
+    }
+
+    /// <summary>Opens the listener; returns a client connected to it.</summary>
+    private async Task<Socket> ListenAsync(TimeSpan? idle = null, uint maxSessions = 1024)
+    {
+        EndPoint upstream = _upstream.LocalEndPoint!;
+        var cluster = new ClusterSnapshot
+        {
+            Name = "c",
+            State = _state,
+            Limits = CircuitBreakerLimits.Default with { MaxConnections = maxSessions },
+            Endpoints = [new EndpointSnapshot(upstream, "", 1, EndpointHealth.Healthy, _state.Endpoint(upstream))],
+        };
+        _store.Swap(new ProxySnapshot { Clusters = new Dictionary<string, ClusterSnapshot> { ["c"] = cluster }.ToFrozenDictionary() });
+        var address = new IPEndPoint(IPAddress.Loopback, 0);
+        var listener = new ListenerSnapshot
+        {
+            Name = "udp",
+            Address = address,
+            IsUdp = true,
+            Udp = new UdpProxySnapshot { Cluster = "c", IdleTimeout = idle ?? TimeSpan.FromHours(1) },
+        };
+        var services = new UdpServices(_store, _reporter, new LoopGuard());
+        IPEndPoint local = await _fixture.OnAsync(() =>
+        {
+            _listener = UdpListener.Open(new LoopWorker(_fixture.Loop), listener, address, services);
+            _listener.Start();
+            return SocketTuning.LocalEndPoint(_listener.Fd)!;
+        });
+        Socket client = Bound();
+        await client.ConnectAsync(local);
+        return client;
+    }
+
+    /// <summary>Sends; the upstream sends the same back; returns what the client received.</summary>
+    private async Task<byte[]> AskAsync(Socket client, byte[] question)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        byte[] buffer = new byte[65536];
+        await client.SendAsync(question, patience.Token);
+        SocketReceiveFromResult asked = await _upstream.ReceiveFromAsync(buffer, SocketFlags.None, new IPEndPoint(IPAddress.Any, 0), patience.Token);
+        await _upstream.SendToAsync(buffer.AsMemory(0, asked.ReceivedBytes), SocketFlags.None, asked.RemoteEndPoint, patience.Token);
+        int count = await client.ReceiveAsync(buffer, patience.Token);
+        return buffer[..count];
+    }
+}

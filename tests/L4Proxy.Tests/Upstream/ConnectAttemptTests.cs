@@ -1,0 +1,116 @@
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.Interceptor.Linux;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Upstream;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Upstream;
+
+public sealed class ConnectAttemptTests : IDisposable
+{
+    private readonly LoopFixture _fixture = new();
+    private readonly LoopGuard _guard = new();
+    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly List<Socket> _fillers = [];
+    private readonly ClusterSnapshot _cluster = new() { Name = "c", State = new ClusterState("c") };
+
+    public ConnectAttemptTests() => _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+
+    private EndPoint Address => _listener.LocalEndPoint!;
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _fillers.ForEach(static f => f.Dispose());
+        _fixture.Dispose();
+    }
+
+    [Fact]
+    public async Task Connect_NobodyListens_IsRefusedAndForgotten()
+    {
+        ConnectResult result = await ConnectAsync(_cluster, null);
+        result.Socket.ShouldBeNull();
+        result.Error.ShouldBe(Errno.ECONNREFUSED);
+        result.TimedOut.ShouldBeFalse();
+        result.DownstreamGone.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Connect_BindAddressGiven_PeerSeesIt()
+    {
+        _listener.Listen(4);
+        ClusterSnapshot bound = _cluster with { BindV4 = new IPEndPoint(IPAddress.Parse("127.0.0.6"), 0) };
+        ConnectResult result = await ConnectAsync(bound, null);
+        using Socket accepted = await _listener.AcceptAsync();
+        var peer = (IPEndPoint)accepted.RemoteEndPoint!;
+        peer.Address.ToString().ShouldBe("127.0.0.6");
+        result.Local.ShouldBe(peer);
+        _guard.IsOwnUpstream(peer).ShouldBeTrue();
+        await _fixture.OnAsync(() => Close(result, bound));
+        _guard.IsOwnUpstream(peer).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Connect_BacklogFull_TimesOut()
+    {
+        FillBacklog();
+        ConnectResult result = await ConnectAsync(_cluster with { ConnectTimeout = TimeSpan.FromMilliseconds(100) }, null);
+        result.TimedOut.ShouldBeTrue();
+        result.Socket.ShouldBeNull();
+        (await _fixture.OnAsync(() => _fixture.Loop.Timers.Armed)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Connect_ClientResetsMeanwhile_EndsAtOnce()
+    {
+        FillBacklog();
+        using SocketPair client = await SocketPair.OpenAsync(_fixture);
+        Task<ConnectResult> connect = ConnectAsync(_cluster with { ConnectTimeout = TimeSpan.FromHours(1) }, client.Near);
+        client.ResetFar();
+        ConnectResult result = await connect;
+        result.DownstreamGone.ShouldBeTrue();
+        result.Socket.ShouldBeNull();
+        (await _fixture.OnAsync(() => _fixture.Loop.Timers.Armed)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Connect_ClientHalfClosesMeanwhile_GoesOn()
+    {
+        _listener.Listen(4);
+        using SocketPair client = await SocketPair.OpenAsync(_fixture);
+        client.Far.Shutdown(SocketShutdown.Send);
+        ConnectResult result = await ConnectAsync(_cluster, client.Near);
+        result.DownstreamGone.ShouldBeFalse();
+        result.Error.ShouldBe(0);
+        await _fixture.OnAsync(() => Close(result, _cluster));
+    }
+
+    private Task<ConnectResult> ConnectAsync(ClusterSnapshot cluster, LoopSocket? client) => _fixture.RunAsync(
+        async () => await ConnectAttempt.ConnectAsync(_fixture.Loop, Address, cluster, client, _guard));
+
+    private void Close(ConnectResult result, ClusterSnapshot cluster)
+    {
+        EndpointSnapshot endpoint = new(Address, "", 1, EndpointHealth.Healthy, cluster.State.Endpoint(Address));
+        new UpstreamConnection(result.Socket!, cluster, endpoint, result.Local, _guard).Close(reset: false);
+    }
+
+    /// <summary>A backlog of zero holds one connection; what comes after it is never answered.</summary>
+    private void FillBacklog()
+    {
+        _listener.Listen(0);
+        for (int i = 0; i < 4; i++)
+        {
+            var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            _fillers.Add(filler);
+            _ = filler.ConnectAsync(Address).ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
+        }
+
+        SpinWait.SpinUntil(() => _fillers[0].Connected, TimeSpan.FromSeconds(5)).ShouldBeTrue();
+    }
+}
