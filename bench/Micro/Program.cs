@@ -1,1 +1,3 @@
-return 0;
+using BenchmarkDotNet.Running;
+
+BenchmarkSwitcher.FromAssembly(typeof(MeshL4.Micro.RespBenchmarks).Assembly).Run(args);
