@@ -10,12 +10,16 @@ internal sealed partial class RedisForward
 {
     private long _lastActivity;
 
+    /// <summary>When bytes last came from an upstream, or the client last took some.</summary>
+    private long _lastReply;
+
     /// <summary>To be called by a timer of the loop, about as often as time-outs shall be exact.</summary>
     /// <param name="now">Stopwatch ticks.</param>
     public void Tick(long now)
     {
-        bool waits = !_ring.IsEmpty && (RedisCommandTable.Get(_ring.Head.Command).Flags & RedisCommandFlags.Blocking) == 0;
-        if (!_ending && waits && _snapshot.OpTimeout > TimeSpan.Zero && Stopwatch.GetElapsedTime(_ring.Head.Timestamp, now) > _snapshot.OpTimeout)
+        // The clock of a command runs while its server owes bytes: not while the client reads slowly, nor behind BLPOP.
+        bool waits = !_ring.IsEmpty && _repliesWaitOn == EndedBy.Upstream && (RedisCommandTable.Get(_ring.Head.Command).Flags & RedisCommandFlags.Blocking) == 0;
+        if (!_ending && waits && _snapshot.OpTimeout > TimeSpan.Zero && Stopwatch.GetElapsedTime(Math.Max(_ring.Head.Timestamp, _lastReply), now) > _snapshot.OpTimeout)
         {
             Abort(ResponseFlags.UT, "redis_op_timeout");
         }
@@ -25,7 +29,9 @@ internal sealed partial class RedisForward
         }
     }
 
-    /// <summary>Takes no more commands; ends when the answers due have been written.</summary>
+    /// <summary>
+    /// Takes no more commands, but the rest of one whose first bytes were forwarded; ends when the answers due are written.
+    /// </summary>
     public void Drain()
     {
         _draining = true;

@@ -35,7 +35,7 @@ internal sealed partial class RedisForward
                     _downDirty = false;
                     ValueTask<FlushResult> flush = _down.Output.FlushAsync();
                     _flushingDown = !flush.IsCompletedSuccessfully;
-                    FlushResult flushed = flush.IsCompletedSuccessfully ? flush.Result : await flush;
+                    FlushResult flushed = flush.IsCompletedSuccessfully ? flush.Result : await AwaitClientAsync(flush);
                     _flushingDown = false;
                     if (flushed.IsCompleted || _ending)
                     {
@@ -77,6 +77,14 @@ internal sealed partial class RedisForward
         }
     }
 
+    [System.Runtime.CompilerServices.AsyncMethodBuilder(typeof(System.Runtime.CompilerServices.PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<FlushResult> AwaitClientAsync(ValueTask<FlushResult> flush)
+    {
+        FlushResult flushed = await flush;
+        _lastReply = Stopwatch.GetTimestamp();
+        return flushed;
+    }
+
     private void AnswerLocals()
     {
         while (!_ring.IsEmpty && _ring.Head.Upstream == RedisPending.Local)
@@ -105,7 +113,11 @@ internal sealed partial class RedisForward
         long taken = relaying ? Relay(buffer) : TakeReplies(upstream, buffer);
         SequencePosition end = buffer.GetPosition(Math.Max(taken, 0));
         upstream.Input.AdvanceTo(end);
-        _lastActivity = buffer.IsEmpty ? _lastActivity : Stopwatch.GetTimestamp();
+        if (!buffer.IsEmpty)
+        {
+            _lastReply = _lastActivity = Stopwatch.GetTimestamp();
+        }
+
         if (taken < 0)
         {
             _record.Fail(ResponseFlags.UPE, EndedBy.Proxy, "redis_reply_malformed");

@@ -11,7 +11,7 @@ internal sealed partial class RedisForward
     /// <summary>A command longer than this is forwarded while it arrives, as soon as it is known where to.</summary>
     private const int StreamThreshold = 32 * 1024;
 
-    /// <summary>A command that must be seen whole before it can be routed may have this many bytes.</summary>
+    /// <summary>A command that must be seen whole before it can be routed has fewer bytes than this.</summary>
     private const int MaxBuffered = 1024 * 1024;
 
     private RespRequestScanner _scanner;
@@ -67,7 +67,7 @@ internal sealed partial class RedisForward
             }
 
             EndFrame();
-            if (_requestsDone)
+            if (_requestsDone || _draining)
             {
                 CloseRun(buffer, _frameStart);
                 return Step.Stop;
@@ -135,7 +135,8 @@ internal sealed partial class RedisForward
         bool routable = !_routes.HasPrefixes || (RedisCommandTable.Get(_head.Command).IsSingleKey && keySeen);
         if (!_head.HasCommand || (_raw < 0 && (whole || !routable)))
         {
-            return _scanned - _frameStart > MaxBuffered ? RefuseTooBig() : null;
+            // A pipe holds exactly this much: waiting for more would spin.
+            return _scanned - _frameStart >= MaxBuffered ? RefuseTooBig() : null;
         }
 
         if (_ring.IsFull)
@@ -156,7 +157,7 @@ internal sealed partial class RedisForward
 
     private Step RefuseTooBig()
     {
-        AnswerLocally(_head.Command, $"-ERR MeshL4: {Name(_head.Command)} over {MaxBuffered} bytes cannot be routed by key\r\n");
+        AnswerLocally(_head.Command, $"-ERR MeshL4: {Name(_head.Command)} of {MaxBuffered} bytes or more cannot be routed by key\r\n");
         _record.Fail(ResponseFlags.DPE, EndedBy.Proxy, "redis_command_too_big_to_route");
         return Step.Stop;
     }

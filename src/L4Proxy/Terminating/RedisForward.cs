@@ -80,7 +80,7 @@ internal sealed partial class RedisForward
             {
                 waitingOn = EndedBy.Downstream;
                 ReadResult read = await _down.Input.ReadAsync();
-                if (_ending || _draining)
+                if (_ending || (_draining && _streaming < 0))
                 {
                     break;
                 }

@@ -13,6 +13,7 @@ internal sealed class RedisForwardHost : IDisposable, IConnectionReporter
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly RedisProxySnapshot _snapshot;
     private readonly RedisRoutes _routes;
+    private SynchronizationContext? _loop;
     private readonly TaskCompletionSource<ConnectionRecord> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public RedisForwardHost(RedisProxySnapshot snapshot)
@@ -33,6 +34,9 @@ internal sealed class RedisForwardHost : IDisposable, IConnectionReporter
 
     /// <summary>The newest connection's runtime.</summary>
     public RedisForward? Newest { get; private set; }
+
+    /// <summary>Runs on the thread of the newest connection, where its timers would.</summary>
+    public void OnLoop(Action<RedisForward> action) => _loop!.Post(_ => action(Newest!), null);
 
     public void Report(ConnectionRecord record) => _first.TrySetResult(record);
 
@@ -78,6 +82,7 @@ internal sealed class RedisForwardHost : IDisposable, IConnectionReporter
     private async Task ServeAsync(Socket socket)
     {
         var record = new ConnectionRecord(this, 1, new ListenerSnapshot { Name = "test", Address = new IPEndPoint(IPAddress.Loopback, 0) });
+        _loop = SynchronizationContext.Current;
         Newest = new RedisForward(PipeOf(socket), _snapshot, _routes, ConnectAsync, Stats.AddShard(), record);
         await Newest.RunAsync();
         record.Complete();

@@ -26,6 +26,9 @@ public sealed class RedisForwardTests : IAsyncLifetime
     [InlineData("EVAL \"return {1,{2,{3,'a'}},false}\" 0\r\nCOMMAND INFO get\r\nPING hello\r\nECHO \"a\\x00b\"\r\n")]
     [InlineData("HELLO 2 SETNAME x\r\nCLIENT GETNAME\r\nSELECT 3\r\nSET q 1\r\nDBSIZE\r\nFLUSHALL\r\nQUIT\r\nPING\r\n")]
     [InlineData("*1\r\n$4\r\nPING\r\n*0\r\n*-1\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$0\r\n\r\n")]
+    [InlineData("HELLO 3\r\nSET p 1\r\nGET p\r\n")]
+    [InlineData("CLIENT REPLY OFF\r\nSET p 1\r\nCLIENT REPLY ON\r\nGET p\r\n")]
+    [InlineData("SUBSCRIBE c\r\nPING\r\nUNSUBSCRIBE c\r\n")]
     public async Task RunAsync_SameBytesToServerAndProxy_GivesTheSameAnswers(string commands)
     {
         using var host = new RedisForwardHost(CatchAll());
@@ -135,6 +138,15 @@ public sealed class RedisForwardTests : IAsyncLifetime
         (await client.ExchangeAsync("SET o:a 1\r\nGET b\r\nGET o:a\r\n"))
             .ShouldBe("+OK\r\n-ERR MeshL4: no connection to the upstream\r\n$1\r\n1\r\n");
         (await host.FirstRecord).Flags.ShouldBe(ResponseFlags.UF);
+    }
+
+    [Fact]
+    public async Task RunAsync_CaseInsensitivePrefix_TakesKeysOfEitherCase()
+    {
+        using var host = new RedisForwardHost(TwoClusters(remove: false) with { CaseInsensitivePrefixes = true });
+        using RedisConnection client = await RedisConnection.OpenAsync(host.Port);
+        (await client.ExchangeAsync("SET O:a 1\r\nSET o:b 2\r\nSET oa 3\r\n")).ShouldBe("+OK\r\n+OK\r\n+OK\r\n");
+        (await _other.CommandAsync("MGET O:a o:b oa\r\n")).ShouldBe("*3\r\n$1\r\n1\r\n$1\r\n2\r\n$-1\r\n");
     }
 
     [Fact]
