@@ -1,0 +1,139 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Shouldly;
+
+namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
+
+/// <summary>The proxy as a process of its own: started with a bootstrap, asked through its admin port, stopped by signal.</summary>
+internal sealed partial class Sidecar : IDisposable
+{
+    private static readonly Lazy<string> Program = new(CopyProgram);
+
+    private readonly Process _process;
+    private readonly string? _namespace;
+    private readonly ConcurrentQueue<string> _log = new();
+    private readonly ConcurrentQueue<string> _accessLog = new();
+
+    private Sidecar(Process process, int adminPort, string? ns)
+    {
+        _process = process;
+        _namespace = ns;
+        AdminPort = adminPort;
+        process.OutputDataReceived += (_, line) => Keep(_accessLog, line.Data);
+        process.ErrorDataReceived += (_, line) => Keep(_log, line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    public int AdminPort { get; }
+
+    public int Id => _process.Id;
+
+    /// <summary>Everything it logged so far.</summary>
+    public string Log => string.Join('\n', _log);
+
+    /// <summary>Starts it and waits until it says LIVE. In a namespace it runs as uid and gid 1337 without capabilities but the one given.</summary>
+    public static Sidecar Start(Boot boot, string? ns = null, int drainSeconds = 5, int concurrency = 2, string? capabilities = null)
+    {
+        using var folder = new TempFolder();
+        string file = folder.Write("bootstrap.yaml", boot.ToString());
+        string[] run = [Program.Value, "-c", file, "--concurrency", $"{concurrency}", "--drain-time-s", $"{drainSeconds}"];
+        string[] command = ns is null ? run
+            : ["ip", "netns", "exec", ns, "setpriv", "--reuid", "1337", "--regid", "1337", "--clear-groups", .. Keeping(capabilities), .. run];
+        var sidecar = new Sidecar(
+            Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true })!, boot.AdminPort, ns);
+        try
+        {
+            Wait.Until(() => sidecar._process.HasExited || sidecar.Get("/ready").StartsWith("LIVE", StringComparison.Ordinal), () => sidecar.Log, 30);
+            sidecar._process.HasExited.ShouldBeFalse(sidecar.Log + boot);
+            return sidecar;
+        }
+        catch
+        {
+            sidecar.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The body of an admin page, empty when nobody answers.</summary>
+    public string Get(string path) => Http.Get(AdminPort, path, _namespace).Body;
+
+    /// <summary>The status of an admin page, 0 when nobody answers.</summary>
+    public int Status(string path) => Http.Get(AdminPort, path, _namespace).Status;
+
+    /// <summary>One number of /stats; 0 when it is not there.</summary>
+    public long Stat(string name)
+    {
+        string? line = Get("/stats").Split('\n').FirstOrDefault(l => l.StartsWith(name + ": ", StringComparison.Ordinal));
+        return line is null ? 0 : long.Parse(line[(name.Length + 2)..], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Waits for a line of the access log that has all these texts, and returns it.</summary>
+    public string Logged(params string[] texts)
+    {
+        string? found = null;
+        Wait.Until(
+            () => (found = _accessLog.FirstOrDefault(line => texts.All(text => line.Contains(text, StringComparison.Ordinal)))) is not null,
+            () => $"no access log line with {string.Join(", ", texts)} in:\n{string.Join('\n', _accessLog)}\n{Log}");
+        return found!;
+    }
+
+    /// <summary>Waits until so many lines have a text; returns all lines that do.</summary>
+    public IReadOnlyList<string> LoggedLines(int count, string text)
+    {
+        List<string> Found() => [.. _accessLog.Where(line => line.Contains(text, StringComparison.Ordinal))];
+        Wait.Until(() => Found().Count >= count, () => $"fewer than {count} lines with {text} in:\n{string.Join('\n', _accessLog)}");
+        return Found();
+    }
+
+    public void Terminate() => Kill(_process.Id, 15).ShouldBe(0);
+
+    /// <summary>Waits for its end and returns the exit code.</summary>
+    public int ExitCode()
+    {
+        _process.WaitForExit(TimeSpan.FromSeconds(20)).ShouldBeTrue("the proxy did not end\n" + Log);
+        _process.WaitForExit(); // the rest of its output
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            _process.WaitForExit();
+        }
+
+        _process.Dispose();
+    }
+
+    private static string[] Keeping(string? capability) => capability is null
+        ? ["--inh-caps=-all", "--bounding-set=-all"]
+        : [$"--inh-caps=-all,+{capability}", $"--ambient-caps=-all,+{capability}", $"--bounding-set=-all,+{capability}"];
+
+    private static void Keep(ConcurrentQueue<string> lines, string? line)
+    {
+        if (line is not null)
+        {
+            lines.Enqueue(line);
+        }
+    }
+
+    /// <summary>A copy that uid 1337 can read, wherever the tests were built.</summary>
+    private static string CopyProgram()
+    {
+        var folder = new TempFolder();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
+        foreach (string file in Directory.EnumerateFiles(AppContext.BaseDirectory, "*"))
+        {
+            File.Copy(file, Path.Combine(folder.Path, Path.GetFileName(file)));
+        }
+
+        return Path.Combine(folder.Path, "meshl4-proxy");
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int pid, int signal);
+}
