@@ -12,7 +12,7 @@ internal static class Http
         try
         {
             using Call call = Call.To(port, address, ns);
-            call.Send($"GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+            call.Send($"GET {path} HTTP/1.0\r\nHost: {(address.Contains(':') ? $"[{address}]" : address)}\r\n\r\n");
             string answer = call.Rest();
             int head = answer.IndexOf("\r\n\r\n", StringComparison.Ordinal);
             return head < 0 ? (0, "") : (int.Parse(answer.Split(' ')[1], CultureInfo.InvariantCulture), answer[(head + 4)..]);
