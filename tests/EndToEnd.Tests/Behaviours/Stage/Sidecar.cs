@@ -1,13 +1,12 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Shouldly;
 
 namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
 
 /// <summary>The proxy as a process of its own: started with a bootstrap, asked through its admin port, stopped by signal.</summary>
-internal sealed partial class Sidecar : IDisposable
+internal sealed class Sidecar : IDisposable
 {
     private static readonly Lazy<string> Program = new(CopyProgram);
 
@@ -88,7 +87,7 @@ internal sealed partial class Sidecar : IDisposable
         return Found();
     }
 
-    public void Terminate() => Kill(_process.Id, 15).ShouldBe(0);
+    public void Terminate() => Run.Must("sh", "-c", $"kill -TERM {_process.Id}");
 
     /// <summary>Waits for its end and returns the exit code.</summary>
     public int ExitCode()
@@ -133,7 +132,4 @@ internal sealed partial class Sidecar : IDisposable
 
         return Path.Combine(folder.Path, "meshl4-proxy");
     }
-
-    [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int Kill(int pid, int signal);
 }
