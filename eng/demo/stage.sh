@@ -62,6 +62,11 @@ admin() { in_pod curl -sS --max-time 5 "$@"; }
 stat() { # exact name -> value
     admin "http://127.0.0.1:15000/stats" | awk -F': ' -v name="$1" '$1 == name { print $2; found = 1 } END { if (!found) print "no " name }'
 }
+count_so_far() { # exact name -> value; 0 for a counter that has not met anything yet
+    local value
+    value=$(stat "$1")
+    [[ $value =~ ^[0-9]+$ ]] && echo "$value" || echo 0
+}
 
 start() { # name, command...: runs it in the background, its output in a file of its own; $started is its process id
     local name=$1

@@ -13,10 +13,11 @@ public partial class LayerTests
     [InlineData("Interceptor", "")]
     [InlineData("XRpc", "")]
     [InlineData("Init", "Interceptor")]
-    [InlineData("L4Proxy", "Interceptor,XRpc")]
+    [InlineData("L4Proxy", "Interceptor,XRpc,Protos")]
+    [InlineData("L4Proxy/Config/Protos", "")]
     public void Project_References_OnlyItsLowerLayers(string project, string allowed)
     {
-        XDocument file = XDocument.Load(Path.Combine(Repository.Root, "src", project, $"{project}.csproj"));
+        XDocument file = XDocument.Load(Path.Combine(Repository.Root, "src", project, $"{Path.GetFileName(project)}.csproj"));
 
         IEnumerable<string> references = file.Descendants("ProjectReference")
             .Select(static reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
