@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Text;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using Shouldly;
@@ -97,6 +99,28 @@ public class HandOffTests
         (await reader.ReadToEndAsync()).ShouldEndWith("shop.example");
         call.Dispose();
         proxy.Logged("cluster=engine").ShouldContain("sni=shop.example ");
+    }
+
+    [Fact]
+    public async Task TlsHello_HeaderIsFollowedByAlpnAndTheUntouchedBytes()
+    {
+        using var engine = new TcpListener(IPAddress.Loopback, 0);
+        engine.Start();
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(Front(port, "tls_inspector").HandOff("engine", "V2").With(Boot.Cluster("engine", [$"{engine.LocalEndpoint}"])));
+        using Call call = Call.To(port);
+        Task<SslStream> handshake = call.TlsAsync("shop.example", "h2");
+        using Socket accepted = await engine.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        accepted.ReceiveTimeout = 10_000;
+        byte[] header = new byte[16 + 12 + 5];
+        using var stream = new NetworkStream(accepted);
+        stream.ReadExactly(header);
+        header[28..].ShouldBe([1, 0, 2, (byte)'h', (byte)'2']); // PP2_TYPE_ALPN
+        stream.ReadExactly(new byte[3 + "shop.example".Length]);
+        stream.ReadByte().ShouldBe(0x16); // the ClientHello begins right after the header
+        accepted.Dispose();
+        call.Dispose();
+        await Should.ThrowAsync<Exception>(handshake);
     }
 
     [Fact]
