@@ -1,6 +1,5 @@
 using System.Reflection;
 using Google.Protobuf.Reflection;
-using MeshL4.L4Proxy.Config.Decoding;
 
 namespace MeshL4.L4Proxy.Tests.Config.Protos;
 
@@ -10,7 +9,7 @@ internal static class OwnProtos
     /// <summary>Every file whose package is not ours.</summary>
     public static IReadOnlyList<FileDescriptor> Files { get; } =
     [
-        .. typeof(MessageTypes).Assembly.GetTypes()
+        .. typeof(MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Listener).Assembly.GetTypes()
             .Where(type => type.Name.EndsWith("Reflection", StringComparison.Ordinal))
             .Select(type => type.GetProperty("Descriptor", BindingFlags.Public | BindingFlags.Static)?.GetValue(null))
             .OfType<FileDescriptor>()
