@@ -7,14 +7,14 @@ namespace MeshL4.L4Proxy.Filtering;
 
 /// <summary>
 /// Keeps the proxy from talking to itself: it never dials an address it listens on, and it refuses a connection whose
-/// peer is one of its own upstream sockets (redirect rules that do not exempt the proxy, or an inbound cluster without
+/// peer is one of its own upstream sockets on the way to the same destination (redirect rules that do not exempt the proxy, or an inbound cluster without
 /// a bind address, send its own dial back to it). Shared by all loops.
 /// </summary>
 internal sealed class LoopGuard
 {
     private static readonly TimeSpan AddressesLive = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<IPEndPoint, byte> _ownUpstreams = new();
+    private readonly ConcurrentDictionary<(IPEndPoint Local, EndPoint Target), byte> _ownUpstreams = new();
     private ImmutableArray<IPEndPoint> _listeners = [];
     private Addresses _addresses = new([], long.MinValue);
 
@@ -23,12 +23,16 @@ internal sealed class LoopGuard
     /// <summary>Replaces the addresses listened on.</summary>
     public void Listening(IEnumerable<IPEndPoint> addresses) => _listeners = [.. addresses];
 
-    public void Opened(IPEndPoint upstreamLocal) => _ownUpstreams[upstreamLocal] = 0;
+    public void Opened(IPEndPoint upstreamLocal, EndPoint target) => _ownUpstreams[(upstreamLocal, target)] = 0;
 
-    public void Closed(IPEndPoint upstreamLocal) => _ownUpstreams.TryRemove(upstreamLocal, out _);
+    public void Closed(IPEndPoint upstreamLocal, EndPoint target) => _ownUpstreams.TryRemove((upstreamLocal, target), out _);
 
-    /// <summary>True when the peer of an accepted connection is an upstream socket of this process.</summary>
-    public bool IsOwnUpstream(IPEndPoint? peer) => peer is not null && _ownUpstreams.ContainsKey(peer);
+    /// <summary>
+    /// True when an accepted connection is a dial of this process that was sent back to it. The peer's address alone does
+    /// not tell: the kernel gives one local port to connections with different destinations, an application's and ours.
+    /// </summary>
+    public bool IsOwnUpstream(IPEndPoint? peer, IPEndPoint? destination) =>
+        peer is not null && destination is not null && _ownUpstreams.ContainsKey((peer, destination));
 
     /// <summary>True when connecting to <paramref name="target"/> would reach a listener of this process.</summary>
     public bool IsOwnListener(EndPoint target)

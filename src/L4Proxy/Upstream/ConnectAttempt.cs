@@ -28,14 +28,16 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
     private ManualResetValueTaskSourceCore<ConnectResult> _done;
     private LoopSocket? _socket;
     private readonly IPEndPoint? _local;
+    private readonly EndPoint _target;
     private ISocketOwner? _ownerBefore;
     private bool _finished;
 
-    private ConnectAttempt(EventLoop loop, LoopGuard guard, IPEndPoint? local, LoopSocket? downstream)
+    private ConnectAttempt(EventLoop loop, LoopGuard guard, IPEndPoint? local, EndPoint target, LoopSocket? downstream)
     {
         _loop = loop;
         _guard = guard;
         _local = local;
+        _target = target;
         _downstream = downstream;
         _timer = new LoopTimer(static attempt => ((ConnectAttempt)attempt!).Fail(Errno.ETIMEDOUT, gone: false), this);
     }
@@ -66,10 +68,10 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         IPEndPoint? local = address is IPEndPoint ? SocketTuning.LocalEndPoint(fd) : null;
         if (local is not null)
         {
-            guard.Opened(local);
+            guard.Opened(local, address);
         }
 
-        return new ConnectAttempt(loop, guard, local, downstream).Wait(fd, cluster.ConnectTimeout);
+        return new ConnectAttempt(loop, guard, local, address, downstream).Wait(fd, cluster.ConnectTimeout);
     }
 
     public void OnSocketReady(LoopSocket socket)
@@ -166,7 +168,7 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         _socket?.Close();
         if (_local is not null)
         {
-            _guard.Closed(_local);
+            _guard.Closed(_local, _target);
         }
 
         Finish(new ConnectResult(null, error, gone, null));

@@ -46,7 +46,7 @@ internal sealed class UpstreamConnection(
 
         if (Local is not null)
         {
-            guard.Closed(Local);
+            guard.Closed(Local, Endpoint.Address);
         }
 
         Endpoint.State.Closed();
