@@ -26,6 +26,7 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
         {
             if (Admit(downstream)
                 && RestoreDestination(downstream)
+                && RefuseLoop(downstream)
                 && HandOver(downstream)
                 && await SniffAsync(downstream)
                 && MatchChain(downstream)
@@ -58,12 +59,6 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
         }
 
         downstream.HoldsGate = true;
-        if (guard.IsOwnUpstream(downstream.Record.DirectRemote))
-        {
-            downstream.Record.Fail(ResponseFlags.LR, EndedBy.Proxy, "loop_guard_own_upstream");
-            return false;
-        }
-
         return true;
     }
 
@@ -83,6 +78,26 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
         {
             record.Local = destination;
             record.LocalRestored = true;
+        }
+
+        return true;
+    }
+
+    private bool RefuseLoop(Downstream downstream)
+    {
+        ConnectionRecord record = downstream.Record;
+        IPEndPoint? destination = record.Local;
+        if (!record.LocalRestored
+            && record.DirectRemote is { } peer
+            && OriginalDestination.TryGet(downstream.Socket.Fd, peer.Address, out IPEndPoint redirected))
+        {
+            destination = redirected;
+        }
+
+        if (guard.IsOwnUpstream(record.DirectRemote, destination))
+        {
+            record.Fail(ResponseFlags.LR, EndedBy.Proxy, "loop_guard_own_upstream");
+            return false;
         }
 
         return true;
@@ -210,10 +225,23 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
         return false;
     }
 
-    /// <summary>Gives everything back and reports. An end that was nobody's failure closes in order; any other resets.</summary>
+    /// <summary>
+    /// Gives everything back and reports. An end that was nobody's failure closes in order, and so does one whose reason
+    /// the client was told in its own protocol; any other resets.
+    /// </summary>
     private void Finish(Downstream downstream)
     {
-        downstream.Close(reset: downstream.Record.Flags != ResponseFlags.None);
+        ConnectionRecord record = downstream.Record;
+        bool answered = record.BytesSent > 0 && record.Flags is (ResponseFlags.None or ResponseFlags.DPE);
+        if (answered && !downstream.IsCanceled)
+        {
+            downstream.CloseAfterLastWords();
+        }
+        else
+        {
+            downstream.Close(reset: record.Flags != ResponseFlags.None);
+        }
+
         downstream.Worker.Connections.Remove(downstream);
         if (downstream.HoldsGate)
         {

@@ -66,6 +66,19 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
         Close(reset: true);
     }
 
+    /// <summary>Closes in order, with an answer on its way that must not be lost to bytes left unread.</summary>
+    public void CloseAfterLastWords()
+    {
+        if (_pipe is { } pipe)
+        {
+            pipe.CloseAfterLastWords();
+        }
+        else
+        {
+            Socket.Close();
+        }
+    }
+
     public void Close(bool reset)
     {
         if (_pipe is { } pipe)

@@ -69,6 +69,25 @@ internal sealed class SocketPipe : IDuplexPipe, ISocketOwner
         }
     }
 
+    /// <summary>
+    /// Closes as <see cref="Close"/> does, but leaves the socket to a <see cref="LingeringClose"/>: what was written arrives
+    /// although the peer sent bytes nobody will read. A detached or closed socket is closed at once.
+    /// </summary>
+    public void CloseAfterLastWords()
+    {
+        bool attached = Socket.Owner == this && !Socket.IsClosed;
+        _input.Dispose();
+        _output.Dispose();
+        if (attached && !Socket.IsClosed)
+        {
+            LingeringClose.Start(Socket);
+        }
+        else
+        {
+            Socket.Close();
+        }
+    }
+
     /// <summary>Completes both sides, wakes whoever waits with a reset, gives every block back and closes the socket.</summary>
     public void Close(bool reset)
     {

@@ -8,7 +8,12 @@ namespace MeshL4.L4Proxy.Terminating;
 /// <content>Time-outs, drain and the end.</content>
 internal sealed partial class RedisForward
 {
+    /// <summary>Time a client has to take the last answers; who never reads would hold its connection for ever.</summary>
+    private static readonly TimeSpan LastWordsLimit = TimeSpan.FromSeconds(5);
+
     private long _lastActivity;
+    private long _endingSince;
+    private bool _flushingLast;
 
     /// <summary>When bytes last came from an upstream, or the client last took some.</summary>
     private long _lastReply;
@@ -17,9 +22,15 @@ internal sealed partial class RedisForward
     /// <param name="now">Stopwatch ticks.</param>
     public void Tick(long now)
     {
+        if (_ending)
+        {
+            TickEnding(now);
+            return;
+        }
+
         // The clock of a command runs while its server owes bytes: not while the client reads slowly, nor behind BLPOP.
         bool waits = !_ring.IsEmpty && _repliesWaitOn == EndedBy.Upstream && (RedisCommandTable.Get(_ring.Head.Command).Flags & RedisCommandFlags.Blocking) == 0;
-        if (!_ending && waits && _snapshot.OpTimeout > TimeSpan.Zero && Stopwatch.GetElapsedTime(Math.Max(_ring.Head.Timestamp, _lastReply), now) > _snapshot.OpTimeout)
+        if (waits && _snapshot.OpTimeout > TimeSpan.Zero && Stopwatch.GetElapsedTime(Math.Max(_ring.Head.Timestamp, _lastReply), now) > _snapshot.OpTimeout)
         {
             Abort(ResponseFlags.UT, "redis_op_timeout");
         }
@@ -45,6 +56,16 @@ internal sealed partial class RedisForward
     {
         _record.Fail(flag, EndedBy.Proxy, details);
         Stop();
+    }
+
+    private void TickEnding(long now)
+    {
+        _endingSince = _endingSince == 0 ? now : _endingSince;
+        if (_flushingLast && Stopwatch.GetElapsedTime(_endingSince, now) > LastWordsLimit)
+        {
+            _record.Fail(ResponseFlags.SI, EndedBy.Downstream, "redis_last_answers_not_read");
+            _down.Output.CancelPendingFlush();
+        }
     }
 
     private void FailOn(EndedBy side, Exception error, string during)
@@ -94,7 +115,9 @@ internal sealed partial class RedisForward
     {
         if (_downDirty)
         {
+            _flushingLast = true;
             await TryFlushAsync(_down.Output);
+            _flushingLast = false;
         }
 
         foreach (RedisUpstream upstream in _upstreams)
