@@ -88,6 +88,13 @@ internal sealed class SocketRelay : ISocketOwner, IValueTaskSource<RelayOutcome>
             return;
         }
 
+        if (!moreUp && _downstream.Failed && SocketTuning.TakeError(_downstream.Fd) != 0)
+        {
+            // Its reset would be met by the next read, but an upstream that takes no bytes lets none happen.
+            Finish(new RelayOutcome(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset"), reset: true);
+            return;
+        }
+
         if (moreUp)
         {
             _downstream.Loop.Requeue(_downstream);
