@@ -48,11 +48,14 @@ internal sealed class ConnectionReporter(SnapshotStore store, LogSinks sinks) : 
         }
     }
 
-    /// <summary>The chain's logs; the listener's when the connection ended before a chain was chosen.</summary>
+    /// <summary>
+    /// The chain's logs; the listener's when the connection ended before a chain was chosen, and for terminals whose
+    /// configuration has no place for logs (redis_proxy, direct_response) or names none.
+    /// </summary>
     private static ImmutableArray<AccessLogSnapshot> LogsOf(ConnectionRecord record)
     {
         ImmutableArray<AccessLogSnapshot> logs = record.Listener.Udp is { } udp ? udp.AccessLogs
-            : record.Chain is { } chain ? chain.Terminal.AccessLogs
+            : record.Chain is { Terminal.AccessLogs: { IsDefaultOrEmpty: false } own } ? own
             : record.Listener.AccessLogs;
         return logs.IsDefault ? [] : logs;
     }
