@@ -1,0 +1,96 @@
+using System.Security.Cryptography;
+using System.Text;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.BadInput;
+
+/// <summary>Garbage, truncated, oversized and one-byte-at-a-time input on every kind of listener.</summary>
+public sealed class HostileBytesTests
+{
+    private static readonly byte[][] Corpus =
+    [
+        RandomNumberGenerator.GetBytes(3000),
+        new byte[100_000],
+        [0xff],
+        "*2000000000\r\n"u8.ToArray(),
+        "*1\r\n$2147483647\r\nx"u8.ToArray(),
+        "GET \"x\\x4\"\r\n"u8.ToArray(),
+        [0x16, 3, 1, 0xff, 0xff, 1, 0xff, 0xff, 0xff],
+        [0x16, 3, 1, 0, 0],
+        Encoding.Latin1.GetBytes("GET /" + new string('a', 70_000)),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n"u8.ToArray(),
+        "PROXY TCP4 1.1.1.1"u8.ToArray(),
+        "\r\n\r\n\0\r\nQUIT\n"u8.ToArray(),
+    ];
+
+    [Theory]
+    [InlineData("tcp")]
+    [InlineData("redis")]
+    [InlineData("http")]
+    [InlineData("sniff")]
+    [InlineData("proxy")]
+    public async Task Bytes_OfEveryKind_EndTheirConnectionOnly(string kind)
+    {
+        using Peer echo = Peer.Echo();
+        await using Bench bench = await Bench.StartAsync(b => b.Cluster("bad", echo.Address));
+        int connections = 1;
+        foreach (byte[] bytes in Corpus)
+        {
+            foreach (int piece in new[] { int.MaxValue, 1 })
+            {
+                using Client client = await Client.ConnectAsync(bench.Port(kind));
+                Task<(byte[] Bytes, bool Reset)> reading = client.ReadToEndAsync();
+                await client.SendAsync(piece == 1 ? bytes.AsMemory(0, Math.Min(bytes.Length, 300)) : bytes, piece);
+                client.EndSending();
+                await reading;
+                AccessRecord record = await bench.Proxy.RecordOfAsync(client.Address);
+                (record.Flags == "-" || record.Details != "-").ShouldBeTrue(record.ToString());
+                connections++;
+            }
+
+            await bench.WitnessAsync();
+        }
+
+        await bench.FinishAsync();
+        await Patience.UntilAsync(() => bench.Proxy.Records().Count >= connections, "every connection has its record");
+        bench.Proxy.Records().Count.ShouldBe(connections);
+        (await bench.Proxy.StopAsync()).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task RedisError_WithMoreBytesUnread_ArrivesBeforeTheEnd()
+    {
+        using Peer echo = Peer.Echo();
+        await using Bench bench = await Bench.StartAsync(b => b.Cluster("bad", echo.Address));
+        using Client client = await Client.ConnectAsync(bench.Port("redis"));
+
+        await client.SendAsync((byte[])[.. "*x\r\n"u8, .. new byte[200_000]]);
+
+        (byte[] bytes, bool reset) = await client.ReadToEndAsync();
+        Encoding.Latin1.GetString(bytes).ShouldStartWith("-ERR Protocol error");
+        reset.ShouldBeFalse();
+        client.Dispose();
+        AccessRecord record = await bench.Proxy.RecordOfAsync(client.Address);
+        (record.Flags, record.By).ShouldBe(("DPE", "proxy"));
+        await bench.FinishAsync();
+    }
+
+    [Fact]
+    public async Task Descriptors_WhenExhausted_AreWaitedForAndConnectionsGoOn()
+    {
+        using Peer echo = Peer.Echo();
+        await using Bench bench = await Bench.StartAsync(
+            b => b.Cluster("bad", echo.Address), "prlimit", "--nofile=200:200");
+        List<Client> crowd = [];
+        for (int i = 0; i < 300; i++)
+        {
+            crowd.Add(await Client.ConnectAsync(bench.Port("tcp")));
+        }
+
+        await bench.WitnessAsync();
+        crowd.ForEach(static c => c.Dispose());
+        await bench.FinishAsync();
+    }
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace MeshL4.TestKit;
+
+/// <summary>Builds the text of a bootstrap with free ports, every listener logging one JSON line per connection.</summary>
+internal sealed class Bootstrap
+{
+    private const string Network = "type.googleapis.com/envoy.extensions.filters.network.";
+    private const string ListenerFilter = "type.googleapis.com/envoy.extensions.filters.listener.";
+    private readonly StringBuilder _listeners = new();
+    private readonly StringBuilder _clusters = new();
+
+    // The fixed ports of a pod are off: many proxies of tests run side by side.
+    private string _extensions = "bootstrap_extensions:\n- name: meshl4.admin\n  typed_config: {'@type': type.googleapis.com/meshl4.bootstrap.v1.ProxyOptions, readiness_port: 0, prometheus_port: 0}\n";
+
+    public int AdminPort { get; } = FreePort();
+
+    public string Folder { get; } = Directory.CreateTempSubdirectory("meshl4-test-").FullName;
+
+    public string LogPath => Path.Combine(Folder, "access.log");
+
+    /// <summary>Address the listeners bind; loopback unless a test lives in a namespace of its own.</summary>
+    public string ListenAddress { get; init; } = "127.0.0.1";
+
+    public static string TlsInspector => Inspector("tls_inspector", "TlsInspector");
+
+    public static string HttpInspector => Inspector("http_inspector", "HttpInspector");
+
+    public static string ProxyProtocol => Inspector("proxy_protocol", "ProxyProtocol");
+
+    public static string TcpProxy(string cluster, string more = "") =>
+        Filter("tcp_proxy.v3.TcpProxy", $"stat_prefix: {cluster}, cluster: {cluster}{more}");
+
+    public static string RedisProxy(string cluster) => Filter(
+        "redis_proxy.v3.RedisProxy", $"stat_prefix: r, settings: {{op_timeout: 3s}}, prefix_routes: {{catch_all_route: {{cluster: {cluster}}}}}");
+
+    public static string HttpManager() => Filter("http_connection_manager.v3.HttpConnectionManager", "stat_prefix: h");
+
+    public static string DirectResponse(string text) => Filter("direct_response.v3.Config", $"response: {{inline_string: '{text}'}}");
+
+    /// <summary>A port nobody holds now, of the kernel's choice.</summary>
+    public static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    /// <summary>A TCP listener with one chain; its port.</summary>
+    public int Listener(string name, string filter, string more = "", int? port = null) =>
+        ListenerWithChains(name, $"filter_chains: [{{filters: [{filter}]}}]{more}", port);
+
+    public int ListenerWithChains(string name, string chains, int? port = null)
+    {
+        int bound = port ?? FreePort();
+        _listeners.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"  - {{name: {name}, address: {{socket_address: {{address: {ListenAddress}, port_value: {bound}}}}}, access_log: [{Log}], {chains}}}");
+        return bound;
+    }
+
+    public int UdpListener(string name, string cluster)
+    {
+        int port = FreePort();
+        _listeners.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"  - {{name: {name}, address: {{socket_address: {{protocol: UDP, address: {ListenAddress}, port_value: {port}}}}}, listener_filters: [{{name: u, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig, stat_prefix: u, cluster: {cluster}, idle_timeout: 0.3s, access_log: [{Log}]}}}}]}}");
+        return port;
+    }
+
+    public void Cluster(string name, EndPoint endpoint, string connectTimeout = "1s")
+    {
+        var ip = (IPEndPoint)endpoint;
+        _clusters.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"  - {{name: {name}, type: STATIC, connect_timeout: {connectTimeout}, circuit_breakers: {{thresholds: [{{max_connections: 100000}}]}}, load_assignment: {{cluster_name: {name}, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: {ip.Address}, port_value: {ip.Port}}}}}}}}}]}}]}}}}");
+    }
+
+    public void OriginalDestinationCluster(string name) =>
+        _clusters.AppendLine(CultureInfo.InvariantCulture, $"  - {{name: {name}, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 1s}}");
+
+    /// <summary>HTTP goes to this cluster; without a call it goes to the original destination.</summary>
+    public void Engine(string cluster, string version = "V2") => _extensions +=
+        $"- name: meshl4.http_handoff\n  typed_config: {{'@type': type.googleapis.com/meshl4.bootstrap.v1.HttpHandoff, cluster: {cluster}, proxy_protocol: {version}}}\n";
+
+    public override string ToString() =>
+        $"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {AdminPort}}}}}}}\n{_extensions}static_resources:\n  listeners:\n{_listeners}  clusters:\n{_clusters}";
+
+    private string Log => "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: "
+        + LogPath
+        + ", log_format: {json_format: {listener: '%MESHL4_LISTENER%', flags: '%RESPONSE_FLAGS%', by: '%MESHL4_ENDED_BY%', details: '%CONNECTION_TERMINATION_DETAILS%',"
+        + " received: '%BYTES_RECEIVED%', sent: '%BYTES_SENT%', remote: '%DOWNSTREAM_REMOTE_ADDRESS%', direct: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%', local: '%DOWNSTREAM_LOCAL_ADDRESS%'}}}}";
+
+    private static string Filter(string type, string fields) => $"{{name: f, typed_config: {{'@type': {Network}{type}, {fields}}}}}";
+
+    private static string Inspector(string name, string type) =>
+        $"{{name: envoy.filters.listener.{name}, typed_config: {{'@type': {ListenerFilter}{name}.v3.{type}}}}}";
+}
