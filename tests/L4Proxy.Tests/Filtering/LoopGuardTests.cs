@@ -27,12 +27,14 @@ public sealed class LoopGuardTests
     public void IsOwnUpstream_OpenedThenClosed_IsForgotten()
     {
         IPEndPoint local = IPEndPoint.Parse("127.0.0.6:40000");
-        _guard.IsOwnUpstream(local).ShouldBeFalse();
-        _guard.Opened(local);
-        _guard.IsOwnUpstream(IPEndPoint.Parse("127.0.0.6:40000")).ShouldBeTrue();
-        _guard.Closed(local);
-        _guard.IsOwnUpstream(local).ShouldBeFalse();
-        _guard.IsOwnUpstream(null).ShouldBeFalse();
+        IPEndPoint target = IPEndPoint.Parse("10.0.0.1:80");
+        _guard.IsOwnUpstream(local, target).ShouldBeFalse();
+        _guard.Opened(local, target);
+        _guard.IsOwnUpstream(IPEndPoint.Parse("127.0.0.6:40000"), IPEndPoint.Parse("10.0.0.1:80")).ShouldBeTrue();
+        _guard.IsOwnUpstream(local, IPEndPoint.Parse("10.0.0.2:80")).ShouldBeFalse("an application may hold the same local port");
+        _guard.Closed(local, target);
+        _guard.IsOwnUpstream(local, target).ShouldBeFalse();
+        _guard.IsOwnUpstream(null, target).ShouldBeFalse();
     }
 
     [Fact]

@@ -51,9 +51,9 @@ public sealed class ConnectAttemptTests : IDisposable
         var peer = (IPEndPoint)accepted.RemoteEndPoint!;
         peer.Address.ToString().ShouldBe("127.0.0.6");
         result.Local.ShouldBe(peer);
-        _guard.IsOwnUpstream(peer).ShouldBeTrue();
+        _guard.IsOwnUpstream(peer, (IPEndPoint)accepted.LocalEndPoint!).ShouldBeTrue();
         await _fixture.OnAsync(() => Close(result, bound));
-        _guard.IsOwnUpstream(peer).ShouldBeFalse();
+        _guard.IsOwnUpstream(peer, (IPEndPoint)accepted.LocalEndPoint!).ShouldBeFalse();
     }
 
     [Fact]
