@@ -150,7 +150,7 @@ internal static class MessageJson
     private static void WriteAny(Utf8JsonWriter writer, Any any, int depth)
     {
         string name = Decoding.TypedConfig.TypeName(any);
-        if (Decoding.MessageTypes.Registry.Find(name) is { } type)
+        if (Decoding.MessageTypes.Find(name) is { } type)
         {
             try
             {

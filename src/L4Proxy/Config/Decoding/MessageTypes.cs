@@ -44,26 +44,60 @@ internal static class MessageTypes
     /// <summary>What C# messages put before a full name in a type URL.</summary>
     public const string Prefix = "type.googleapis.com/";
 
-    /// <summary>By full name; with the messages of every file these import.</summary>
-    public static readonly TypeRegistry Registry = TypeRegistry.FromFiles(
+    /// <summary>What every configuration needs; with the messages of every file these import.</summary>
+    private static readonly TypeRegistry Core = TypeRegistry.FromFiles(
         BootstrapReflection.Descriptor, DiscoveryReflection.Descriptor, Meshl4.BootstrapReflection.Descriptor,
-        Udpa.TypedStructReflection.Descriptor, Xds.TypedStructReflection.Descriptor, Rpc.StatusReflection.Descriptor,
-        FileReflection.Descriptor, StreamReflection.Descriptor,
-        HttpInspectorReflection.Descriptor, OriginalDstReflection.Descriptor, OriginalSrcReflection.Descriptor,
-        TlsInspectorReflection.Descriptor, ListenerProxyProtocol.ProxyProtocolReflection.Descriptor,
-        ListenerRateLimit.LocalRatelimitReflection.Descriptor,
-        TcpProxyReflection.Descriptor, RedisProxyReflection.Descriptor, HttpConnectionManagerReflection.Descriptor,
-        ConnectionLimitReflection.Descriptor, DirectResponse.ConfigReflection.Descriptor, Echo.EchoReflection.Descriptor,
-        NetworkRateLimit.LocalRateLimitReflection.Descriptor, NetworkRbac.RbacReflection.Descriptor,
-        UdpProxyReflection.Descriptor, RouteReflection.Descriptor,
-        RawBufferReflection.Descriptor, UpstreamProxyProtocolReflection.Descriptor, InternalUpstreamReflection.Descriptor,
-        TlsReflection.Descriptor, DnsClusterReflection.Descriptor,
-        RoundRobinReflection.Descriptor, LeastRequestReflection.Descriptor, RandomPolicy.RandomReflection.Descriptor,
-        ClusterProvidedReflection.Descriptor, WrrLocalityReflection.Descriptor, RingHashReflection.Descriptor,
-        MaglevReflection.Descriptor, PickFirstReflection.Descriptor);
+        Udpa.TypedStructReflection.Descriptor, Xds.TypedStructReflection.Descriptor, Rpc.StatusReflection.Descriptor);
 
-    /// <summary>The message a type URL names, whatever stands before its last slash; null when this build does not know it.</summary>
-    public static MessageDescriptor? Find(string typeUrl) => Registry.Find(NameOf(typeUrl));
+    /// <summary>
+    /// The files of extensions, by package. A file's descriptor is built when one of its messages is first met: building
+    /// them all costs tens of milliseconds at start and megabytes for ever.
+    /// </summary>
+    private static readonly Dictionary<string, Func<FileDescriptor>> Extensions = new()
+    {
+        ["envoy.extensions.access_loggers.file.v3"] = static () => FileReflection.Descriptor,
+        ["envoy.extensions.access_loggers.stream.v3"] = static () => StreamReflection.Descriptor,
+        ["envoy.extensions.filters.listener.http_inspector.v3"] = static () => HttpInspectorReflection.Descriptor,
+        ["envoy.extensions.filters.listener.original_dst.v3"] = static () => OriginalDstReflection.Descriptor,
+        ["envoy.extensions.filters.listener.original_src.v3"] = static () => OriginalSrcReflection.Descriptor,
+        ["envoy.extensions.filters.listener.tls_inspector.v3"] = static () => TlsInspectorReflection.Descriptor,
+        ["envoy.extensions.filters.listener.proxy_protocol.v3"] = static () => ListenerProxyProtocol.ProxyProtocolReflection.Descriptor,
+        ["envoy.extensions.filters.listener.local_ratelimit.v3"] = static () => ListenerRateLimit.LocalRatelimitReflection.Descriptor,
+        ["envoy.extensions.filters.network.tcp_proxy.v3"] = static () => TcpProxyReflection.Descriptor,
+        ["envoy.extensions.filters.network.redis_proxy.v3"] = static () => RedisProxyReflection.Descriptor,
+        ["envoy.extensions.filters.network.http_connection_manager.v3"] = static () => HttpConnectionManagerReflection.Descriptor,
+        ["envoy.extensions.filters.network.connection_limit.v3"] = static () => ConnectionLimitReflection.Descriptor,
+        ["envoy.extensions.filters.network.direct_response.v3"] = static () => DirectResponse.ConfigReflection.Descriptor,
+        ["envoy.extensions.filters.network.echo.v3"] = static () => Echo.EchoReflection.Descriptor,
+        ["envoy.extensions.filters.network.local_ratelimit.v3"] = static () => NetworkRateLimit.LocalRateLimitReflection.Descriptor,
+        ["envoy.extensions.filters.network.rbac.v3"] = static () => NetworkRbac.RbacReflection.Descriptor,
+        ["envoy.extensions.filters.udp.udp_proxy.v3"] = static () => UdpProxyReflection.Descriptor,
+        ["envoy.config.route.v3"] = static () => RouteReflection.Descriptor,
+        ["envoy.extensions.transport_sockets.raw_buffer.v3"] = static () => RawBufferReflection.Descriptor,
+        ["envoy.extensions.transport_sockets.proxy_protocol.v3"] = static () => UpstreamProxyProtocolReflection.Descriptor,
+        ["envoy.extensions.transport_sockets.internal_upstream.v3"] = static () => InternalUpstreamReflection.Descriptor,
+        ["envoy.extensions.transport_sockets.tls.v3"] = static () => TlsReflection.Descriptor,
+        ["envoy.extensions.clusters.dns.v3"] = static () => DnsClusterReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.round_robin.v3"] = static () => RoundRobinReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.least_request.v3"] = static () => LeastRequestReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.random.v3"] = static () => RandomPolicy.RandomReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.cluster_provided.v3"] = static () => ClusterProvidedReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.wrr_locality.v3"] = static () => WrrLocalityReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.ring_hash.v3"] = static () => RingHashReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.maglev.v3"] = static () => MaglevReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.pick_first.v3"] = static () => PickFirstReflection.Descriptor,
+    };
+
+    /// <summary>The message a type URL or full name names, whatever stands before its last slash; null when this build does not know it.</summary>
+    public static MessageDescriptor? Find(string typeUrl)
+    {
+        string name = NameOf(typeUrl);
+        int dot = name.LastIndexOf('.');
+        return dot > 0 && Extensions.TryGetValue(name[..dot], out Func<FileDescriptor>? file)
+            && file().FindTypeByName<MessageDescriptor>(name[(dot + 1)..]) is { } extension
+            ? extension
+            : Core.Find(name);
+    }
 
     /// <summary>The part of a type URL behind its last slash.</summary>
     public static string NameOf(string typeUrl) => typeUrl[(typeUrl.LastIndexOf('/') + 1)..];

@@ -23,7 +23,7 @@ public sealed class FieldSupportTests
     {
         int dot = entry.LastIndexOf('.');
         (string name, string field) = (entry[..dot], entry[(dot + 1)..]);
-        MessageDescriptor? message = Protos.OwnProtos.Messages.SingleOrDefault(message => message.FullName == name) ?? MessageTypes.Registry.Find(name);
+        MessageDescriptor? message = Protos.OwnProtos.Messages.SingleOrDefault(message => message.FullName == name) ?? MessageTypes.Find(name);
         return message is not null && (field == "*" || message.FindFieldByName(field) is not null);
     }
 }
