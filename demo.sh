@@ -3,6 +3,8 @@
 # another. Every step is shown and checked. The last line is `N passed, N failed`; exit code 0 only with 0 failed.
 # Needs root and the .NET 10 SDK. Cleans up after itself, also when interrupted.
 set -uo pipefail
+# nft, nginx and ip live in sbin, which a plain `su` leaves out.
+export PATH="$PATH:/usr/sbin:/sbin"
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 # shellcheck source=eng/demo/stage.sh
 . eng/demo/stage.sh

@@ -3,6 +3,8 @@
 # Exit code 0 only with 0 failed. `--quick` leaves out the end-to-end tests and the publishing they need.
 # Root is needed for the end-to-end tests: they make network namespaces.
 set -uo pipefail
+# nft, nginx and ip live in sbin, which a plain `su` leaves out.
+export PATH="$PATH:/usr/sbin:/sbin"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 quick=

@@ -233,7 +233,7 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
     {
         ConnectionRecord record = downstream.Record;
         bool answered = record.BytesSent > 0 && record.Flags is (ResponseFlags.None or ResponseFlags.DPE);
-        if (answered && !downstream.IsCanceled)
+        if (answered && !downstream.IsCanceled && !downstream.ReachedEnd)
         {
             downstream.CloseAfterLastWords();
         }

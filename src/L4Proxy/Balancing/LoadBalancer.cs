@@ -1,4 +1,5 @@
 using System.Net;
+using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Balancing;
@@ -41,7 +42,7 @@ internal static class LoadBalancer
         }
 
         IPEndPoint address = port == destination.Port ? destination : new IPEndPoint(destination.Address, port);
-        return new EndpointSnapshot(address, "", 1, EndpointHealth.Unknown, cluster.State.Endpoint(address));
+        return new EndpointSnapshot(address, "", 1, EndpointHealth.Unknown, new EndpointState(address));
     }
 
     private static EndpointSnapshot NextInTurn(EndpointSet set, uint cursor, in PickContext context)

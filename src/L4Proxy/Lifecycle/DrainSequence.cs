@@ -20,6 +20,9 @@ internal sealed class DrainSequence(
     {
         state.Current = ServerState.Draining;
         listeners.Stop();
+
+        // The sockets close on their loops: a count of zero before that is not the last word.
+        await Task.WhenAll(workers.Select(static w => w.Loop.InvokeAsync(static () => true)));
         log.LogInformation("draining: {Active} connections, at most {Seconds} s", gate.Active, (long)deadline.TotalSeconds);
         if (await EmptyAsync(deadline))
         {

@@ -50,15 +50,23 @@ internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
 
     public void Start() => Loop.Register(this, Epoll.In);
 
+    /// <summary>Takes what the kernel has queued already, for closing would reset those clients, then closes.</summary>
     public void Close()
     {
+        for (int batch = 0; batch < Listener.Backlog / BatchSize && AcceptBatch(); batch++)
+        {
+        }
+
         Loop.Timers.Cancel(_resume);
         Loop.Unregister(this, closing: true);
         Descriptors.Close(Fd);
         Fd = -1;
     }
 
-    internal override void OnEvents(uint events)
+    internal override void OnEvents(uint events) => AcceptBatch();
+
+    /// <summary>True when a whole batch was taken, so that more may be waiting.</summary>
+    private bool AcceptBatch()
     {
         byte* address = stackalloc byte[SocketAddressBytes.Capacity];
         for (int i = 0; i < BatchSize && Fd >= 0; i++)
@@ -68,12 +76,14 @@ internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
             if (fd < 0)
             {
                 HandleError(Marshal.GetLastSystemError());
-                return;
+                return false;
             }
 
             _pause = FirstPause;
             _accepted(this, fd, SocketAddressBytes.ReadIp(new ReadOnlySpan<byte>(address, length)));
         }
+
+        return Fd >= 0;
     }
 
     private void HandleError(int error)

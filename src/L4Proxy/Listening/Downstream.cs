@@ -36,6 +36,9 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
 
     public SocketPipe? PipeIfAny => _pipe;
 
+    /// <summary>The client's end of stream was read: nothing unread can turn closing into a reset.</summary>
+    public bool ReachedEnd { get; set; }
+
     /// <summary>Counted in the process-wide gate.</summary>
     public bool HoldsGate { get; set; }
 

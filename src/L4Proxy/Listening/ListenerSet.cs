@@ -18,6 +18,7 @@ internal sealed class ListenerSet(
     private readonly Lock _changing = new();
     private long _nextId;
     private bool _stopped;
+    private bool _inboundStopped;
 
     /// <summary>What makes a socket the same socket. The name counts only where the kernel chooses the port.</summary>
     private sealed record ListenerKey(string Address, bool IsUdp, bool Transparent, bool Freebind, string Name);
@@ -61,7 +62,7 @@ internal sealed class ListenerSet(
             }
 
             Dictionary<ListenerKey, ListenerSnapshot> wanted = [];
-            foreach (ListenerSnapshot listener in snapshot.Listeners.Where(static l => l.BindToPort))
+            foreach (ListenerSnapshot listener in snapshot.Listeners.Where(IsToBeOpen))
             {
                 wanted[KeyOf(listener)] = listener;
             }
@@ -77,7 +78,8 @@ internal sealed class ListenerSet(
     {
         lock (_changing)
         {
-            _stopped = !inboundOnly;
+            _stopped |= !inboundOnly;
+            _inboundStopped = true;
             foreach ((ListenerKey key, BoundSockets bound) in _bound.ToArray())
             {
                 if (!inboundOnly || bound.Listener.Direction == TrafficDirection.Inbound)
@@ -87,6 +89,10 @@ internal sealed class ListenerSet(
             }
         }
     }
+
+    /// <summary>A listener that was drained does not come back with the next snapshot.</summary>
+    private bool IsToBeOpen(ListenerSnapshot listener) =>
+        listener.BindToPort && !(_inboundStopped && listener.Direction == TrafficDirection.Inbound);
 
     private static ListenerKey KeyOf(ListenerSnapshot listener) => new(
         listener.Address.ToString()!,

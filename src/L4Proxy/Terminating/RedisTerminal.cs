@@ -32,10 +32,13 @@ internal sealed class RedisTerminal(UpstreamConnector connector, MetricsRegistry
             downstream.Record);
         downstream.OnCancel(forward.Abort);
         using var clock = new RedisClock(downstream.Loop, forward, TickOf(proxy));
-        await forward.RunAsync();
-        foreach (UpstreamConnection upstream in upstreams)
+        try
         {
-            upstream.Close(reset: downstream.Record.Flags != ResponseFlags.None);
+            await forward.RunAsync();
+        }
+        finally
+        {
+            upstreams.ForEach(u => u.Close(reset: downstream.Record.Flags != ResponseFlags.None));
         }
     }
 
@@ -48,8 +51,9 @@ internal sealed class RedisTerminal(UpstreamConnector connector, MetricsRegistry
     private async ValueTask<IDuplexPipe?> ConnectAsync(Downstream downstream, string cluster, List<UpstreamConnection> upstreams)
     {
         UpstreamConnection? upstream = await connector.ConnectAsync(downstream, cluster, maxAttempts: 1);
-        if (upstream is null)
+        if (upstream is null || downstream.IsCanceled)
         {
+            upstream?.Close(reset: true);
             return null;
         }
 

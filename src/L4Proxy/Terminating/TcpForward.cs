@@ -29,22 +29,33 @@ internal sealed class TcpForward(UpstreamConnector connector)
         FlushSniffed(downstream, relay);
         downstream.OnCancel(relay.Cancel);
         LoopTimer? limit = LimitDuration(downstream, maxDuration);
-        RelayOutcome outcome = await relay.RunAsync();
-        if (limit is not null)
+        RelayOutcome outcome = new(ResponseFlags.LR, EndedBy.Proxy, "ended_before_relay");
+        try
         {
-            downstream.Loop.Timers.Cancel(limit);
+            // The drain deadline may have struck while the upstream connected: there is nobody left to relay for.
+            if (!downstream.IsCanceled)
+            {
+                outcome = await relay.RunAsync();
+            }
+        }
+        finally
+        {
+            upstream.Close(reset: outcome.Flags != ResponseFlags.None);
+            if (limit is not null)
+            {
+                downstream.Loop.Timers.Cancel(limit);
+            }
         }
 
         ConnectionRecord record = downstream.Record;
         record.BytesReceived += relay.ToUpstream.Bytes;
         record.BytesSent += relay.ToDownstream.Bytes;
         record.EndedBy = outcome.EndedBy;
+        downstream.ReachedEnd = outcome is { Flags: ResponseFlags.None, EndedBy: EndedBy.Both };
         if (outcome.Details is not null)
         {
             record.Fail(outcome.Flags, outcome.EndedBy, outcome.Details);
         }
-
-        upstream.Close(reset: outcome.Flags != ResponseFlags.None);
     }
 
     private static void FlushSniffed(Downstream downstream, SocketRelay relay)

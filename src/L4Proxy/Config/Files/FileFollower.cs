@@ -39,7 +39,19 @@ internal sealed class FileFollower(IResourceSink sink, Action<string, string, st
             sources = _sources;
         }
 
-        sources.ForEach(source => source.Look());
+        foreach (FileSource source in sources)
+        {
+            try
+            {
+                source.Look();
+            }
+#pragma warning disable CA1031 // A defect met in one file must not end the following of all.
+            catch (Exception defect) when (defect is not OperationCanceledException)
+#pragma warning restore CA1031
+            {
+                unreadable(source.TypeUrl, source.Path, $"internal error: {defect.GetType().Name}: {defect.Message}");
+            }
+        }
     }
 
     /// <summary>Begins to look every <see cref="Interval"/>.</summary>
