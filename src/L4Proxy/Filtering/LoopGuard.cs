@@ -7,8 +7,8 @@ namespace MeshL4.L4Proxy.Filtering;
 
 /// <summary>
 /// Keeps the proxy from talking to itself: it never dials an address it listens on, and it refuses a connection whose
-/// peer is one of its own upstream sockets on the way to the same destination (redirect rules that do not exempt the proxy, or an inbound cluster without
-/// a bind address, send its own dial back to it). Shared by all loops.
+/// peer is one of its own upstream sockets on the way to the same destination (redirect rules that do not exempt the
+/// proxy, or an inbound cluster without a bind address, send its own dial back to it). Shared by all loops.
 /// </summary>
 internal sealed class LoopGuard
 {
@@ -19,6 +19,9 @@ internal sealed class LoopGuard
     private Addresses _addresses = new([], long.MinValue);
 
     private sealed record Addresses(HashSet<IPAddress> Local, long ReadAt);
+
+    /// <summary>The loops inside connect(2), whose dials are not registered yet.</summary>
+    public DialTurns Dials { get; } = new();
 
     /// <summary>Replaces the addresses listened on.</summary>
     public void Listening(IEnumerable<IPEndPoint> addresses) => _listeners = [.. addresses];
@@ -32,7 +35,10 @@ internal sealed class LoopGuard
     /// not tell: the kernel gives one local port to connections with different destinations, an application's and ours.
     /// </summary>
     public bool IsOwnUpstream(IPEndPoint? peer, IPEndPoint? destination) =>
-        peer is not null && destination is not null && _ownUpstreams.ContainsKey((peer, destination));
+        peer is not null
+        && destination is not null
+        && (_ownUpstreams.ContainsKey((peer, destination))
+            || (Dials.WaitForOthers() && _ownUpstreams.ContainsKey((peer, destination))));
 
     /// <summary>True when connecting to <paramref name="target"/> would reach a listener of this process.</summary>
     public bool IsOwnListener(EndPoint target)

@@ -58,17 +58,12 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         }
 
         int error = Configure(fd, address, cluster);
-        error = error != 0 ? error : Begin(fd, address);
+        IPEndPoint? local = null;
+        error = error != 0 ? error : Dial(loop, fd, address, guard, out local);
         if (error != 0)
         {
             Descriptors.Close(fd);
             return ValueTask.FromResult(new ConnectResult(null, error, false, null));
-        }
-
-        IPEndPoint? local = address is IPEndPoint ? SocketTuning.LocalEndPoint(fd) : null;
-        if (local is not null)
-        {
-            guard.Opened(local, address);
         }
 
         return new ConnectAttempt(loop, guard, local, address, downstream).Wait(fd, cluster.ConnectTimeout);
@@ -134,6 +129,21 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         byte* bytes = stackalloc byte[SocketAddressBytes.Capacity];
         int length = SocketAddressBytes.Write(source, new Span<byte>(bytes, SocketAddressBytes.Capacity));
         return SocketCalls.Bind(fd, bytes, length) < 0 ? Marshal.GetLastSystemError() : 0;
+    }
+
+    /// <summary>connect(2), then the loop guard's entry; other loops wait for the two as one.</summary>
+    private static int Dial(EventLoop loop, int fd, EndPoint address, LoopGuard guard, out IPEndPoint? local)
+    {
+        guard.Dials.Begin(loop.Index);
+        int error = Begin(fd, address);
+        local = error == 0 && address is IPEndPoint ? SocketTuning.LocalEndPoint(fd) : null;
+        if (local is not null)
+        {
+            guard.Opened(local, address);
+        }
+
+        guard.Dials.End(loop.Index);
+        return error;
     }
 
     private static int Begin(int fd, EndPoint address)
