@@ -25,8 +25,8 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
         try
         {
             if (Admit(downstream)
-                && RestoreDestination(downstream)
-                && RefuseLoop(downstream)
+                && RestoreDestination(downstream, out IPEndPoint? target)
+                && RefuseLoop(downstream, target)
                 && HandOver(downstream)
                 && await SniffAsync(downstream)
                 && MatchChain(downstream)
@@ -62,39 +62,32 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
         return true;
     }
 
-    private static bool RestoreDestination(Downstream downstream)
+    /// <summary><paramref name="target"/> is where it was really going, also on listeners that do not ask: what the loop guard compares.</summary>
+    private static bool RestoreDestination(Downstream downstream, out IPEndPoint? target)
     {
         ConnectionRecord record = downstream.Record;
         ListenerSnapshot listener = downstream.Listener;
         record.Local = downstream.Socket.LocalEndPoint();
-        bool asksKernel = listener.UseOriginalDestination || listener.Filters.OriginalDestination;
+        target = record.Local;
+        bool isWanted = listener.UseOriginalDestination || listener.Filters.OriginalDestination;
         if (listener.Transparent)
         {
             record.LocalRestored = true;
         }
-        else if (asksKernel
-            && record.DirectRemote is { } peer
-            && OriginalDestination.TryGet(downstream.Socket.Fd, peer.Address, out IPEndPoint destination))
+        else if (record.DirectRemote is { } peer && OriginalDestination.TryGet(downstream.Socket.Fd, peer.Address, out IPEndPoint destination))
         {
-            record.Local = destination;
-            record.LocalRestored = true;
+            target = destination;
+            record.Local = isWanted ? destination : record.Local;
+            record.LocalRestored = isWanted;
         }
 
         return true;
     }
 
-    private bool RefuseLoop(Downstream downstream)
+    private bool RefuseLoop(Downstream downstream, IPEndPoint? target)
     {
         ConnectionRecord record = downstream.Record;
-        IPEndPoint? destination = record.Local;
-        if (!record.LocalRestored
-            && record.DirectRemote is { } peer
-            && OriginalDestination.TryGet(downstream.Socket.Fd, peer.Address, out IPEndPoint redirected))
-        {
-            destination = redirected;
-        }
-
-        if (guard.IsOwnUpstream(record.DirectRemote, destination))
+        if (guard.IsOwnUpstream(record.DirectRemote, target))
         {
             record.Fail(ResponseFlags.LR, EndedBy.Proxy, "loop_guard_own_upstream");
             return false;

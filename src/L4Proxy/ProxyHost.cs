@@ -15,7 +15,6 @@ using MeshL4.L4Proxy.Sockets;
 using MeshL4.L4Proxy.Terminating;
 using MeshL4.L4Proxy.Upstream;
 using Microsoft.Extensions.Logging;
-using LogLevels = MeshL4.L4Proxy.Reporting.Logging.LogLevels;
 
 namespace MeshL4.L4Proxy;
 

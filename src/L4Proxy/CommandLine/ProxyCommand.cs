@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using System.Globalization;
+using MeshL4.L4Proxy.Reporting.Logging;
 using Microsoft.Extensions.Logging;
 
 namespace MeshL4.L4Proxy.CommandLine;
@@ -16,7 +17,7 @@ internal sealed class ProxyCommand
 
     private readonly Option<int?> _concurrency = new("--concurrency") { HelpName = "N", Description = "Event loops [default: one per core]" };
 
-    private readonly Option<string> _logLevel = new("--log-level", "-l") { HelpName = "LEVEL", Description = LogLevels.Names + " [default: info]" };
+    private readonly Option<string> _logLevel = new("--log-level", "-l") { HelpName = "LEVEL", Description = ComponentLevels.Names + " [default: info]" };
 
     private readonly Option<string> _componentLevels = new("--component-log-level")
     {
@@ -48,8 +49,8 @@ internal sealed class ProxyCommand
         _verb.AcceptOnlyFromAmong("run", "validate");
         _mode.AcceptOnlyFromAmong("serve", "validate", "init_only");
         _format.AcceptOnlyFromAmong("text", "json");
-        _logLevel.Validators.Add(result => Check(result, LogLevels.TryParse(Text(result), out _), $"use one of {LogLevels.Names}"));
-        _componentLevels.Validators.Add(result => Check(result, LogLevels.ParseComponents(Text(result)) is not null, "use NAME:LEVEL,NAME:LEVEL"));
+        _logLevel.Validators.Add(result => Check(result, LogLevels.TryParse(Text(result), out _), $"use one of {ComponentLevels.Names}"));
+        _componentLevels.Validators.Add(result => Check(result, ComponentLevels.ParseComponents(Text(result)) is not null, "use NAME:LEVEL,NAME:LEVEL"));
         _concurrency.Validators.Add(result => Check(result, IsCount(Text(result), 1024), "use a whole number from 0 to 1024"));
         Remove<VersionOption>();
         _root.Arguments.Add(_verb);
@@ -109,7 +110,7 @@ internal sealed class ProxyCommand
         ConfigYaml = parsed.GetValue(_configYaml),
         Concurrency = parsed.GetValue(_concurrency),
         LogLevel = LogLevels.TryParse(parsed.GetValue(_logLevel) ?? "info", out LogLevel level) ? level : LogLevel.Information,
-        ComponentLogLevels = LogLevels.ParseComponents(parsed.GetValue(_componentLevels) ?? "") ?? ImmutableDictionary<string, LogLevel>.Empty,
+        ComponentLogLevels = ComponentLevels.ParseComponents(parsed.GetValue(_componentLevels) ?? "") ?? ImmutableDictionary<string, LogLevel>.Empty,
         DrainTime = TimeSpan.FromSeconds(parsed.GetValue(_drainTime)),
         ParentShutdownTime = TimeSpan.FromSeconds(parsed.GetValue(_parentShutdownTime)),
         ServiceCluster = parsed.GetValue(_serviceCluster),

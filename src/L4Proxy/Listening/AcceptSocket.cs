@@ -44,8 +44,7 @@ internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
             throw ListeningSocket.CloseAndExplain(fd, "listen", listener, address);
         }
 
-        var socket = new AcceptSocket(loop, fd, listener, accepted);
-        return socket;
+        return new AcceptSocket(loop, fd, listener, accepted);
     }
 
     public void Start() => Loop.Register(this, Epoll.In);

@@ -30,12 +30,6 @@ internal sealed class SocketPipe : IDuplexPipe, ISocketOwner
     /// <summary>Bytes read and not consumed; valid until the next read or completion of <see cref="Input"/>.</summary>
     public ReadOnlySequence<byte> Buffered => _input.Buffered;
 
-    /// <summary>Bytes received so far.</summary>
-    public long BytesRead => _input.TotalBytes;
-
-    /// <summary>Bytes the kernel took so far.</summary>
-    public long BytesWritten => _output.TotalBytes;
-
     public void OnSocketReady(LoopSocket socket)
     {
         _input.OnReady();

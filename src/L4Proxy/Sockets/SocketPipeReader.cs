@@ -28,8 +28,6 @@ internal sealed unsafe class SocketPipeReader : PipeReader, IValueTaskSource<Rea
 
     public SocketPipeReader(LoopSocket socket) => _socket = socket;
 
-    public long TotalBytes { get; private set; }
-
     public ReadOnlySequence<byte> Buffered => _first is null
         ? ReadOnlySequence<byte>.Empty
         : new ReadOnlySequence<byte>(_first, _firstOffset, _last!, _last!.End);
@@ -200,7 +198,6 @@ internal sealed unsafe class SocketPipeReader : PipeReader, IValueTaskSource<Rea
             _nextBlock = count == target.Free ? Math.Min(_nextBlock * 4, LoopMemory.LargeBlock) : _nextBlock;
             target.Fill((int)count);
             _buffered += count;
-            TotalBytes += count;
             return;
         }
 

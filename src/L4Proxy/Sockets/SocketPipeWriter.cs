@@ -23,8 +23,6 @@ internal sealed unsafe class SocketPipeWriter : PipeWriter, IValueTaskSource<Flu
 
     public SocketPipeWriter(LoopSocket socket) => _socket = socket;
 
-    public long TotalBytes { get; private set; }
-
     public override bool CanGetUnflushedBytes => true;
 
     public override long UnflushedBytes => _end - _start + _direct.Length;
@@ -205,7 +203,6 @@ internal sealed unsafe class SocketPipeWriter : PipeWriter, IValueTaskSource<Flu
             return 0;
         }
 
-        TotalBytes += result;
         return (int)result;
     }
 
