@@ -47,10 +47,10 @@ public class CaptureTests
     {
         using var pod = new Pod();
         string other = address.Replace("::1", "::9").Replace("0.1", "0.9");
-        new Interceptor.Apply.CommandRunner().Run("ip", ["-n", pod.Client, "addr", "add", $"{other}/{(other.Contains(':') ? "64" : "24")}", "dev", "eth0", .. (other.Contains(':') ? new[] { "nodad" } : [])]);
+        new Interceptor.Apply.CommandRunner().Run("ip", ["-n", pod.Outside, "addr", "add", $"{other}/{(other.Contains(':') ? "64" : "24")}", "dev", "eth0", .. (other.Contains(':') ? new[] { "nodad" } : [])]);
         pod.Apply(With(backend));
-        using Socket peer = Pod.Listen(pod.Client, 7001);
-        using Socket excluded = Pod.Listen(pod.Client, 7002);
+        using Socket peer = Pod.Listen(pod.Outside, 7001);
+        using Socket excluded = Pod.Listen(pod.Outside, 7002);
         pod.ConnectAs(1337, 1000, address, 7001);
         pod.ConnectAs(1000, 1337, address, 7001);
         using Socket byPort = Pod.Connect(pod.Name, address, 7002);
@@ -75,11 +75,11 @@ public class CaptureTests
         using Socket proxy = Pod.Listen(pod.Name, 15006);
         using Socket stats = Pod.Listen(pod.Name, 15090);
         using Socket tunnel = Pod.Listen(pod.Name, 15008);
-        using Socket captured = Pod.Connect(pod.Client, address, 8080);
+        using Socket captured = Pod.Connect(pod.Outside, address, 8080);
         Recovered(proxy).ShouldBe(new IPEndPoint(IPAddress.Parse(address), 8080));
-        using Socket scrape = Pod.Connect(pod.Client, address, 15090);
+        using Socket scrape = Pod.Connect(pod.Outside, address, 15090);
         Pod.Accept(stats).Dispose();
-        using Socket direct = Pod.Connect(pod.Client, address, 15008);
+        using Socket direct = Pod.Connect(pod.Outside, address, 15008);
         Pod.Accept(tunnel).Dispose();
     }
 

@@ -1,0 +1,67 @@
+using System.Runtime.ExceptionServices;
+using MeshL4.Interceptor.Linux;
+
+namespace MeshL4.TestKit.Networks;
+
+/// <summary>A named network namespace with lo up, gone when disposed. Root only.</summary>
+internal sealed class NetworkNamespace : IDisposable
+{
+    /// <summary>Makes it, under a name that nobody else has.</summary>
+    /// <param name="role">First part of the name, so that a listing says what it is for.</param>
+    public NetworkNamespace(string role)
+    {
+        Name = $"{role}-{Guid.NewGuid().ToString("N")[..8]}";
+        Run.Must("ip", "netns", "add", Name);
+        Ip("link set lo up");
+    }
+
+    /// <summary>The name that ip(8) knows it by.</summary>
+    public string Name { get; }
+
+    /// <summary>Runs a function on a thread of its own inside a namespace; sockets it makes stay there.</summary>
+    public static T In<T>(string ns, Func<T> body)
+    {
+        T result = default!;
+        ExceptionDispatchInfo? failed = null;
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                Enter(ns);
+                result = body();
+            }
+            catch (Exception e)
+            {
+                failed = ExceptionDispatchInfo.Capture(e);
+            }
+        });
+        thread.Start();
+        thread.Join();
+        failed?.Throw();
+        return result;
+    }
+
+    /// <summary>Moves the calling thread into a namespace, for good.</summary>
+    public static void Enter(string ns) => Namespaces.EnterNetwork($"/run/netns/{ns}");
+
+    /// <summary>Commands of ip(8) in this namespace, all in one process.</summary>
+    public void Ip(params string[] commands) => Run.Feed("ip", string.Join('\n', commands) + "\n", "-n", Name, "-batch", "-");
+
+    /// <summary>Runs a program here; throws when it fails.</summary>
+    public string Exec(params string[] command) => Run.Must("ip", ["netns", "exec", Name, .. command]);
+
+    /// <summary>Joins two namespaces with a veth pair; both ends are up and have these addresses.</summary>
+    /// <param name="left">Interface, namespace and addresses with their prefix lengths, of one end.</param>
+    /// <param name="right">The same of the other.</param>
+    public static void Join(
+        (string Interface, NetworkNamespace Namespace, string[] Addresses) left, (string Interface, NetworkNamespace Namespace, string[] Addresses) right)
+    {
+        Run.Must("ip", "link", "add", left.Interface, "netns", left.Namespace.Name, "type", "veth", "peer", "name", right.Interface, "netns", right.Namespace.Name);
+        foreach ((string link, NetworkNamespace ns, string[] addresses) in new[] { left, right })
+        {
+            ns.Ip([.. addresses.Select(a => $"addr add {a} dev {link}{(a.Contains(':') ? " nodad" : "")}"), $"link set {link} up"]);
+        }
+    }
+
+    public void Dispose() => Run.Must("ip", "netns", "del", Name);
+}
