@@ -103,14 +103,11 @@ internal sealed class ProxyHost : IAsyncDisposable
 
         _state.Current = ServerState.Live;
         _log.LogInformation("live: {Listeners} listeners on {Loops} loops", listeners.Open.Count, _workers.Count);
-        ReturnStartUpMemory();
+        StartUpMemory.Return();
         ExitRequest request = await _exit.Task;
         await new DrainSequence(listeners, _workers, gate, _state, _log).RunAsync(request.Drain ? _arguments.DrainTime : TimeSpan.Zero);
         return ExitCodes.Success;
     }
-
-    /// <summary>Reading the configuration leaves megabytes of garbage that a data path without allocations would keep for ever.</summary>
-    private static void ReturnStartUpMemory() => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
 
     private void StartLoops()
     {

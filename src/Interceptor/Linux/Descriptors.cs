@@ -10,6 +10,7 @@ internal static unsafe partial class Descriptors
     public const uint SpliceMove = 1;
     public const uint SpliceNonBlocking = 2;
     public const uint SpliceMore = 4;
+    public const int Duplicate = 1030;
     public const int SetPipeSize = 1031;
     public const int GetPipeSize = 1032;
 

@@ -1,4 +1,5 @@
 using System.Net;
+using MeshL4.L4Proxy.Sockets;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
@@ -21,7 +22,7 @@ internal sealed class AdminServer : IAsyncDisposable
     private AdminServer(AdminContext context)
     {
         KestrelServerOptions options = new() { AddServerHeader = false, ApplicationServices = new NoServices() };
-        options.Limits.MaxConcurrentConnections = 256;
+        options.Limits.MaxConcurrentConnections = DescriptorReserve.AdminConnections;
         options.Limits.MaxRequestBodySize = 64 << 10;
         options.Limits.MaxRequestHeadersTotalSize = 16 << 10;
         _admin = Listen(options, context.Bootstrap.Admin, AdminPages.Full);

@@ -8,7 +8,7 @@ namespace MeshL4.L4Proxy.Listening;
 
 /// <summary>
 /// The listening socket of one listener on one loop. Level-triggered, so a batch left in the queue comes back. Out of
-/// descriptors it stops asking for a while instead of spinning; the kernel keeps the clients in its queue.
+/// descriptors, or down to the reserve, it stops asking for a while; the kernel keeps the clients in its queue.
 /// </summary>
 internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
 {
@@ -31,7 +31,7 @@ internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
     /// <summary>The listener as configured now; replaced in place when only its chains changed.</summary>
     public ListenerSnapshot Listener { get; set; }
 
-    /// <summary>Times accept(2) met EMFILE or ENFILE.</summary>
+    /// <summary>Times accepting paused because the descriptors ran out, or all but the reserve.</summary>
     public long DescriptorsExhausted { get; private set; }
 
     /// <summary>Binds and listens; the error is an errno with the call's name.</summary>
@@ -78,8 +78,14 @@ internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
                 return false;
             }
 
-            _pause = FirstPause;
+            bool room = DescriptorReserve.RoomToAccept(fd);
+            _pause = room ? FirstPause : _pause;
             _accepted(this, fd, SocketAddressBytes.ReadIp(new ReadOnlySpan<byte>(address, length)));
+            if (!room)
+            {
+                Pause();
+                return false;
+            }
         }
 
         return Fd >= 0;
@@ -89,18 +95,37 @@ internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
     {
         if (error is Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM)
         {
-            DescriptorsExhausted++;
-            Loop.Modify(this, 0);
-            Loop.Timers.Arm(_resume, _pause);
-            _pause = _pause * 2 > LongestPause ? LongestPause : _pause * 2;
+            Pause();
         }
+    }
+
+    private void Pause()
+    {
+        if (Fd < 0)
+        {
+            return;
+        }
+
+        DescriptorsExhausted++;
+        Loop.Modify(this, 0);
+        Loop.Timers.Arm(_resume, _pause);
+        _pause = _pause * 2 > LongestPause ? LongestPause : _pause * 2;
     }
 
     private void Resume()
     {
-        if (Fd >= 0)
+        if (Fd < 0)
+        {
+            return;
+        }
+
+        if (DescriptorReserve.RoomToAcceptAgain(Fd))
         {
             Loop.Modify(this, Epoll.In);
+        }
+        else
+        {
+            Pause();
         }
     }
 }

@@ -43,10 +43,9 @@ internal sealed unsafe class UdpSession : IoHandler
     /// <summary>A connected datagram descriptor, or -1 with errno.</summary>
     public static int Connect(EndPoint address, ClusterSnapshot cluster, out int error)
     {
-        int fd = SocketCalls.Socket(SocketAddressBytes.Family(address), SocketCalls.Datagram | SocketCalls.NonBlocking | SocketCalls.CloseOnExec, 0);
+        int fd = DescriptorReserve.OpenSocket(SocketAddressBytes.Family(address), SocketCalls.Datagram, out error);
         if (fd < 0)
         {
-            error = Marshal.GetLastSystemError();
             return -1;
         }
 

@@ -40,6 +40,9 @@ internal sealed unsafe class KernelPipePool : IDisposable
     /// <summary>Pipes lent out now.</summary>
     public int Lent { get; private set; }
 
+    /// <summary>Times a pipe was lent.</summary>
+    public long Rentals { get; private set; }
+
     /// <summary>Times a pipe was asked for and copying had to do.</summary>
     public long Refused { get; private set; }
 
@@ -58,6 +61,7 @@ internal sealed unsafe class KernelPipePool : IDisposable
         }
 
         Lent++;
+        Rentals++;
         return pipe;
     }
 
@@ -91,12 +95,13 @@ internal sealed unsafe class KernelPipePool : IDisposable
             return null;
         }
 
-        if (_large < LargePipes)
+        bool room = DescriptorReserve.RoomToAccept(Math.Max(ends[0], ends[1]));
+        if (room && _large < LargePipes)
         {
             Descriptors.Control(ends[1], Descriptors.SetPipeSize, WantedCapacity);
         }
 
-        int capacity = Descriptors.Control(ends[1], Descriptors.GetPipeSize, 0);
+        int capacity = room ? Descriptors.Control(ends[1], Descriptors.GetPipeSize, 0) : 0;
         var pipe = new KernelPipe(ends[0], ends[1], capacity);
         if (capacity < LeastCapacity)
         {

@@ -51,13 +51,13 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
     public static ValueTask<ConnectResult> ConnectAsync(
         EventLoop loop, EndPoint address, ClusterSnapshot cluster, LoopSocket? downstream, LoopGuard guard)
     {
-        int fd = SocketCalls.Socket(SocketAddressBytes.Family(address), SocketCalls.Stream | SocketCalls.NonBlocking | SocketCalls.CloseOnExec, 0);
+        int fd = DescriptorReserve.OpenSocket(SocketAddressBytes.Family(address), SocketCalls.Stream, out int error);
         if (fd < 0)
         {
-            return ValueTask.FromResult(new ConnectResult(null, Marshal.GetLastSystemError(), false, null));
+            return ValueTask.FromResult(new ConnectResult(null, error, false, null));
         }
 
-        int error = Configure(fd, address, cluster);
+        error = Configure(fd, address, cluster);
         IPEndPoint? local = null;
         error = error != 0 ? error : Dial(loop, fd, address, guard, out local);
         if (error != 0)

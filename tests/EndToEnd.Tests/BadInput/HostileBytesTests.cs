@@ -89,7 +89,13 @@ public sealed class HostileBytesTests
             crowd.Add(await Client.ConnectAsync(bench.Port("tcp")));
         }
 
+        // More clients than descriptors: accepting pauses, the admin still answers, and the witness does not notice.
+        await Patience.UntilAsync(
+            async () => await bench.Proxy.StatAsync("meshl4.accept_descriptors_exhausted") > 0, "accepting pauses", () => bench.Proxy.Said);
+        long paused = bench.Proxy.CpuTicks();
         await bench.WitnessAsync();
+        await Task.Delay(500);
+        (bench.Proxy.CpuTicks() - paused).ShouldBeLessThan(25, "half a second at rest cost more than a quarter of a second of CPU: it spins");
         crowd.ForEach(static c => c.Dispose());
         await bench.FinishAsync();
     }

@@ -13,6 +13,7 @@ internal sealed class LoopMetrics(IReadOnlyList<LoopWorker> workers, ListenerSet
         visitor.Gauge(Scope, "buffers_rented", workers.Sum(static w => w.Loop.Memory.Rented));
         visitor.Gauge(Scope, "buffer_bytes_rented", workers.Sum(static w => w.Loop.Memory.RentedBytes));
         visitor.Gauge(Scope, "splice_pipes_lent", workers.Sum(static w => (long)w.Loop.Pipes.Lent));
+        visitor.Counter(Scope, "splice_pipes_rented", workers.Sum(static w => w.Loop.Pipes.Rentals));
         visitor.Counter(Scope, "splice_pipes_refused", workers.Sum(static w => w.Loop.Pipes.Refused));
         visitor.Counter(Scope, "loop_faults", workers.Sum(static w => w.Loop.Faults));
         visitor.Counter(Scope, "accept_descriptors_exhausted", listeners.DescriptorsExhausted);

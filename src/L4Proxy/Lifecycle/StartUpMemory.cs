@@ -1,0 +1,68 @@
+using System.Globalization;
+using MeshL4.Interceptor.Linux;
+
+namespace MeshL4.L4Proxy.Lifecycle;
+
+/// <summary>
+/// Gives back what only starting needed: the garbage of reading the configuration, which a data path without allocations
+/// would keep for ever, and the pages of the executable that were read once. Pages still in use come back from the page
+/// cache within microseconds.
+/// </summary>
+internal static class StartUpMemory
+{
+    private const string Mappings = "/proc/self/smaps";
+
+    public static void Return()
+    {
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        if (Environment.ProcessPath is not { } executable || !File.Exists(Mappings))
+        {
+            return;
+        }
+
+        foreach ((nint start, nint length) in CleanMappings(File.ReadLines(Mappings), executable))
+        {
+            // A refusal leaves the pages where they are, which is no error.
+            _ = MemoryAdvice.Advise(start, length, MemoryAdvice.DontNeed);
+        }
+    }
+
+    /// <summary>Address and bytes of the mappings of <paramref name="file"/> that hold nothing but the file: not writable, and no page
+    /// of their own.</summary>
+    /// <param name="smaps">Lines in the format of proc_pid_smaps(5).</param>
+    /// <param name="file">Absolute path of the mapped file.</param>
+    internal static IEnumerable<(nint Start, nint Length)> CleanMappings(IEnumerable<string> smaps, string file)
+    {
+        (nint, nint)? candidate = null;
+        foreach (string line in smaps)
+        {
+            if (char.IsAsciiHexDigitLower(line[0]))
+            {
+                candidate = Range(line, file);
+            }
+            else if (candidate is { } range && line.StartsWith("Anonymous:", StringComparison.Ordinal))
+            {
+                candidate = null;
+                if (line.EndsWith(" 0 kB", StringComparison.Ordinal))
+                {
+                    yield return range;
+                }
+            }
+        }
+    }
+
+    // "7f2a00000000-7f2a00010000 r-xp 00010000 fe:00 1234    /path"
+    private static (nint, nint)? Range(string line, string file)
+    {
+        string[] parts = line.Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
+        if (parts.Length < 6 || parts[5] != file || parts[1].Contains('w'))
+        {
+            return null;
+        }
+
+        int dash = parts[0].IndexOf('-');
+        long start = long.Parse(parts[0].AsSpan(0, dash), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        long end = long.Parse(parts[0].AsSpan(dash + 1), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        return ((nint)start, (nint)(end - start));
+    }
+}
