@@ -21,6 +21,8 @@ jq:jq:required:reads the admin answers
 ps:procps:required:process figures
 setpriv:util-linux:required:runs the proxy without capabilities
 unshare:util-linux:required:network namespaces in tests
+buildah:buildah:required:builds the image of the init container in tests
+debootstrap:debootstrap:required:the Debian base of that image
 npm:npm:optional:peers from npm in tests
 nutcracker:nutcracker:optional:rival in bench
 iperf3:iperf3:optional:bulk traffic in bench
