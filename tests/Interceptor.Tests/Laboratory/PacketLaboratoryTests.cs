@@ -12,7 +12,7 @@ public class PacketLaboratoryTests
     [Fact]
     public void Send_WithoutRules_EveryPacketReachesItsDestination()
     {
-        using var laboratory = new PacketLaboratory(80);
+        using var laboratory = new PacketLaboratory([80]);
         Probe[] probes =
         [
             .. from transport in new[] { Transports.Tcp, Transports.Udp }
@@ -35,7 +35,7 @@ public class PacketLaboratoryTests
     [Fact]
     public void Send_PortWithoutListener_IsRefused()
     {
-        using var laboratory = new PacketLaboratory();
+        using var laboratory = new PacketLaboratory([]);
 
         laboratory.Send([To("9.9.9.9", 81), To("2001:db8::1", 81), To("127.0.0.1", 81), To("9.9.9.9", 81, Transports.Udp), To("::1", 81, Transports.Udp)])
             .Select(l => l.Verdict).ShouldAllBe(v => v == Verdict.Refused);
@@ -54,7 +54,7 @@ public class PacketLaboratoryTests
     [InlineData("meta l4proto tcp ip saddr 127.0.0.6 redirect to :15006", "LeftAlone")]
     public void Send_OneRule_ComesOutWhereItSays(string rule, string expected)
     {
-        using var laboratory = new PacketLaboratory(80, 81);
+        using var laboratory = new PacketLaboratory([80, 81]);
         laboratory.Pod.Exec("nft", $"add table inet t; add chain inet t c {{ type {(rule.Contains("redirect") ? "nat" : "filter")} hook output priority -100; }}; add rule inet t c {rule}");
 
         laboratory.Send([To("9.9.9.9", 80) with { Uid = 7, Gid = 8 }]).ShouldHaveSingleItem().Verdict.ToString().ShouldBe(expected);
@@ -63,7 +63,7 @@ public class PacketLaboratoryTests
     [Fact]
     public void Send_RedirectedDatagram_IsAnsweredFromItsDestination()
     {
-        using var laboratory = new PacketLaboratory(53);
+        using var laboratory = new PacketLaboratory([53]);
         laboratory.Pod.Exec("nft", "add table inet t; add chain inet t c { type nat hook output priority -100; }; add rule inet t c udp dport 53 redirect to :15053");
 
         laboratory.Send([To("9.9.9.9", 53, Transports.Udp), To("2001:db8::1", 53, Transports.Udp), To("127.0.0.53", 53, Transports.Udp)])

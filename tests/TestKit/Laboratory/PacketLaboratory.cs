@@ -20,18 +20,23 @@ internal sealed class PacketLaboratory : IDisposable
     /// <summary>The interface of the virtual machine.</summary>
     public const string VirtualInterface = "eth1";
 
+    private const uint Application = 1000;
+
     private readonly NetworkNamespace _pod = new("ml4lab-pod");
     private readonly NetworkNamespace _outside = new("ml4lab-out");
     private readonly NetworkNamespace _machine = new("ml4lab-vm");
     private readonly LandingSites _sites = new();
     private readonly int[] _ports;
+    private readonly uint _proxy;
     private int _nextSourcePort = 20000;
 
     /// <summary>Builds it.</summary>
     /// <param name="ports">Ports that destinations listen on, over TCP and UDP, beside the proxy's.</param>
-    public PacketLaboratory(params int[] ports)
+    /// <param name="proxy">User and group id that the proxy's sockets belong to: rules know its answers by it.</param>
+    public PacketLaboratory(int[] ports, uint proxy = 1337)
     {
         _ports = ports;
+        _proxy = proxy;
         SetKernel(_pod, forward: true);
         SetKernel(_outside, forward: false);
         SetKernel(_machine, forward: false);
@@ -107,7 +112,7 @@ internal sealed class PacketLaboratory : IDisposable
     {
         foreach ((int port, Verdict? capture) in ports)
         {
-            _sites.Open(ns.Name, port, capture);
+            _sites.Open(ns.Name, port, capture, capture is null ? Application : _proxy);
         }
 
         return true;

@@ -182,7 +182,7 @@ internal sealed unsafe class ProbeBatch : IDisposable
                 // A datagram does not tell the port it was sent to: for the proxy's ports only the site is held against the rules.
                 Land(index, site, site.Capture is null ? local : new IPEndPoint(_probes[index].Destination, _probes[index].Port));
                 Enter(site.Namespace);
-                LandingSites.Answer(local, peer);
+                LandingSites.Answer(local, peer, site.Owner);
             }
         }
     }

@@ -47,19 +47,28 @@ internal sealed class NetworkNamespace : IDisposable
     /// <summary>Commands of ip(8) in this namespace, all in one process.</summary>
     public void Ip(params string[] commands) => Run.Feed("ip", string.Join('\n', commands) + "\n", "-n", Name, "-batch", "-");
 
+    /// <summary>The same for commands that mean IPv4 unless told otherwise.</summary>
+    public void Ip6(params string[] commands) => Run.Feed("ip", string.Join('\n', commands) + "\n", "-6", "-n", Name, "-batch", "-");
+
     /// <summary>Runs a program here; throws when it fails.</summary>
     public string Exec(params string[] command) => Run.Must("ip", ["netns", "exec", Name, .. command]);
 
-    /// <summary>Joins two namespaces with a veth pair; both ends are up and have these addresses.</summary>
+    /// <summary>Joins two namespaces with a veth pair; both ends are up, have these addresses and know each other's hardware address: the
+    /// kernel takes up to a second until a new link answers neighbour solicitations.</summary>
     /// <param name="left">Interface, namespace and addresses with their prefix lengths, of one end.</param>
     /// <param name="right">The same of the other.</param>
     public static void Join(
         (string Interface, NetworkNamespace Namespace, string[] Addresses) left, (string Interface, NetworkNamespace Namespace, string[] Addresses) right)
     {
-        Run.Must("ip", "link", "add", left.Interface, "netns", left.Namespace.Name, "type", "veth", "peer", "name", right.Interface, "netns", right.Namespace.Name);
-        foreach ((string link, NetworkNamespace ns, string[] addresses) in new[] { left, right })
+        const string leftHardware = "02:00:00:00:00:01", rightHardware = "02:00:00:00:00:02";
+        Run.Must("ip", "link", "add", left.Interface, "address", leftHardware, "netns", left.Namespace.Name,
+            "type", "veth", "peer", "name", right.Interface, "address", rightHardware, "netns", right.Namespace.Name);
+        foreach (((string link, NetworkNamespace ns, string[] addresses), string[] peers, string hardware) in
+            new[] { (left, right.Addresses, rightHardware), (right, left.Addresses, leftHardware) })
         {
-            ns.Ip([.. addresses.Select(a => $"addr add {a} dev {link}{(a.Contains(':') ? " nodad" : "")}"), $"link set {link} up"]);
+            ns.Ip([
+                .. addresses.Select(a => $"addr add {a} dev {link}{(a.Contains(':') ? " nodad" : "")}"), $"link set {link} up",
+                .. peers.Select(p => $"neigh add {p.Split('/')[0]} lladdr {hardware} dev {link} nud permanent")]);
         }
     }
 

@@ -1,0 +1,83 @@
+using System.Net;
+using MeshL4.Interceptor.Plan;
+using MeshL4.TestKit.Laboratory;
+
+namespace MeshL4.Interceptor.Tests.Oracle;
+
+/// <summary>Who opens the socket of an outbound packet.</summary>
+internal sealed record PacketOwner(string Label, uint Uid, uint Gid);
+
+/// <summary>A kind of packet: everything but owner and port.</summary>
+/// <param name="Label">How tables call it: direction, transport, interface (inbound), addresses.</param>
+/// <param name="Probe">With any owner and port.</param>
+/// <param name="Interface">Interface it comes in by, or leaves by.</param>
+internal sealed record PacketRow(string Label, Probe Probe, string Interface)
+{
+    /// <summary>The owners that make a difference: only a packet of the pod has one.</summary>
+    public IReadOnlyList<PacketOwner> Owners => Probe.From == Origin.Pod ? PacketTable.Owners : PacketTable.Anybody;
+}
+
+/// <summary>The packets that every rule set of the oracle is asked about: each row with each of its owners and each port.</summary>
+internal static class PacketTable
+{
+    /// <summary>DNS, included and excluded in the cases, the tunnel's, and one that no case names.</summary>
+    public static readonly int[] Ports = [53, 80, 4000, 6000, 15008, 32000];
+
+    /// <summary>Ids of every case; groups that the cases call java and ftp are 9001 and 9002.</summary>
+    public static readonly IReadOnlyList<PacketOwner> Owners =
+    [
+        new("app", 1000, 1000), new("u1337", 1337, 1000), new("g1337", 1000, 1337), new("u3", 3, 1000), new("u4", 4, 1000), new("g1", 1000, 1),
+        new("g2", 1000, 2), new("g202", 1000, 202), new("java", 1000, 9001), new("g888", 1000, 888), new("ftp", 1000, 9002),
+    ];
+
+    /// <summary>The one owner of packets that do not come from the pod.</summary>
+    public static readonly IReadOnlyList<PacketOwner> Anybody = [Owners[0]];
+
+    private static readonly string[] Destinations =
+    [
+        "127.0.0.1", "127.0.0.53", "127.1.2.3", "10.77.0.2", "1.1.1.1", "9.9.9.9", "10.1.2.3", "203.0.113.9", "198.51.100.1",
+        "::1", "fd77::2", "2001:db8::1", "::127.0.0.53", "3fff:1::1", "3fff:78::1",
+    ];
+
+    private static readonly (string From, string To)[] Passthrough = [("127.0.0.6", "127.0.0.1"), ("127.0.0.6", "10.77.0.2"), ("::6", "fd77::2")];
+
+    private static readonly string[] Foreign = ["1.1.1.1", "9.9.9.9", "10.1.2.3", "203.0.113.9", "2001:db8::1", "3fff:1::1"];
+
+    /// <summary>Every row, outbound first.</summary>
+    public static IReadOnlyList<PacketRow> Rows { get; } =
+    [
+        .. from transport in new[] { Transports.Tcp, Transports.Udp } from row in Outbound(transport).Concat(Inbound(transport)) select row,
+    ];
+
+    /// <summary>The packets of one row, owners outermost.</summary>
+    public static IEnumerable<Probe> Probes(PacketRow row) =>
+        from owner in row.Owners from port in Ports select row.Probe with { Uid = owner.Uid, Gid = owner.Gid, Port = port };
+
+    private static IEnumerable<PacketRow> Outbound(Transports transport)
+    {
+        string start = $"out {transport.ToString().ToLowerInvariant()}";
+        return
+        [
+            .. Destinations.Select(to => new PacketRow($"{start} {to}", new Probe(Origin.Pod, transport, IPAddress.Parse(to), 0), Leaves(IPAddress.Parse(to)))),
+            .. Passthrough.Select(p => new PacketRow(
+                $"{start} {p.From}>{p.To}", new Probe(Origin.Pod, transport, IPAddress.Parse(p.To), 0, IPAddress.Parse(p.From)), "lo")),
+        ];
+    }
+
+    private static IEnumerable<PacketRow> Inbound(Transports transport)
+    {
+        IReadOnlyList<IPAddress> pod = PacketLaboratory.OfPod;
+        (Origin From, string Interface, IEnumerable<IPAddress> To)[] ways =
+        [
+            (Origin.Outside, "eth0", pod.Take(2)), (Origin.SideNetwork, PacketLaboratory.SideInterface, pod.Skip(2).Take(2)),
+            (Origin.VirtualMachine, PacketLaboratory.VirtualInterface, pod.Skip(4).Concat(Foreign.Select(IPAddress.Parse))),
+        ];
+        return from way in ways
+               from to in way.To
+               select new PacketRow($"in {transport.ToString().ToLowerInvariant()} {way.Interface} {to}", new Probe(way.From, transport, to, 0), way.Interface);
+    }
+
+    private static string Leaves(IPAddress to) => IPAddress.IsLoopback(to) || PacketLaboratory.OfPod.Contains(to) ? "lo"
+        : PacketLaboratory.ViaSideNetwork.Contains(to) ? PacketLaboratory.SideInterface
+        : "eth0";
+}
