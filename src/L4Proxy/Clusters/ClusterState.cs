@@ -65,8 +65,6 @@ internal sealed class ClusterCounters
     public long CxDestroy;
     public long CxRxBytesTotal;
     public long CxTxBytesTotal;
-    public long RqTotal;
-    public long RqTimeout;
 }
 
 /// <summary>Live side of one endpoint.</summary>

@@ -33,9 +33,13 @@ internal sealed unsafe class KernelPipePool : IDisposable
     private const int MaxPipes = 256;
     private const int KeptPipes = 16;
 
+    /// <summary>Milliseconds before the kernel is asked again after it had no pipe: asking costs as much as a small copy.</summary>
+    private const long RefusalLasts = 100;
+
     private readonly Stack<KernelPipe> _free = new();
     private int _open;
     private int _large;
+    private long _askAgainAt;
 
     /// <summary>Pipes lent out now.</summary>
     public int Lent { get; private set; }
@@ -51,7 +55,7 @@ internal sealed unsafe class KernelPipePool : IDisposable
     {
         if (!_free.TryPop(out KernelPipe? pipe))
         {
-            pipe = _open < MaxPipes ? Open() : null;
+            pipe = _open < MaxPipes && Environment.TickCount64 >= _askAgainAt ? Open() : null;
         }
 
         if (pipe is null)
@@ -92,6 +96,7 @@ internal sealed unsafe class KernelPipePool : IDisposable
         int* ends = stackalloc int[2];
         if (Descriptors.Pipe(ends, Descriptors.NonBlocking | Descriptors.CloseOnExec) < 0)
         {
+            _askAgainAt = Environment.TickCount64 + RefusalLasts;
             return null;
         }
 
@@ -106,6 +111,7 @@ internal sealed unsafe class KernelPipePool : IDisposable
         if (capacity < LeastCapacity)
         {
             pipe.Close();
+            _askAgainAt = Environment.TickCount64 + RefusalLasts;
             return null;
         }
 

@@ -33,8 +33,6 @@ internal sealed class ClusterMetrics(SnapshotStore store) : IMetricSource
         visitor.Counter(scope, "upstream_cx_destroy", Volatile.Read(ref counters.CxDestroy));
         visitor.Counter(scope, "upstream_cx_rx_bytes_total", Volatile.Read(ref counters.CxRxBytesTotal));
         visitor.Counter(scope, "upstream_cx_tx_bytes_total", Volatile.Read(ref counters.CxTxBytesTotal));
-        visitor.Counter(scope, "upstream_rq_total", Volatile.Read(ref counters.RqTotal));
-        visitor.Counter(scope, "upstream_rq_timeout", Volatile.Read(ref counters.RqTimeout));
     }
 
     private static void CollectGauges(IMetricVisitor visitor, in MetricScope scope, ClusterSnapshot cluster)
