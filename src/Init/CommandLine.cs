@@ -7,7 +7,7 @@ namespace MeshL4.Init;
 /// <summary>Arguments and variables to flag values. Meaning is the reader's business; here only shape is.</summary>
 internal sealed class CommandLine
 {
-    private static readonly string[] CommandNames = ["apply", "plan", "diff", "explain", "cleanup"];
+    private static readonly string[] CommandNames = ["apply", "plan", "diff", "explain", "cleanup", "verify"];
     private static readonly string[] PacketFlags = ["proto", "src", "dst", "uid", "gid", "interface"];
 
     private readonly RootCommand _root = new();
@@ -131,7 +131,7 @@ internal sealed class CommandLine
 }
 
 /// <summary>What was asked for.</summary>
-/// <param name="Command">apply, plan, diff, explain or cleanup.</param>
+/// <param name="Command">apply, plan, diff, explain, cleanup or verify.</param>
 /// <param name="Flags">By name without dashes; variables already folded in.</param>
 /// <param name="Extra">Values of --format and of explain's flags.</param>
 /// <param name="Errors">What is wrong with the shape of the arguments.</param>

@@ -26,6 +26,9 @@ internal static class ExitCodes
     /// <summary>A lock was held too long, or a program did not end.</summary>
     public const int Timeout = 6;
 
+    /// <summary>Packets went another way than the plan says; after apply, the earlier rules are in force again. Istio's number.</summary>
+    public const int NotHeld = 126;
+
     /// <summary>The lines of --help.</summary>
     public const string Text = """
         Exit codes:
@@ -36,6 +39,8 @@ internal static class ExitCodes
           4  nft and iptables are missing, or the one asked for is
           5  the kernel refused the rules; the earlier ones are in force
           6  a lock was held too long, or a program did not end
+        126  verification: a promise is broken (or, with --verify=strict, one could not be
+             shown here); the earlier rules are in force again
         """;
 
     /// <summary>The code for a failure.</summary>

@@ -9,7 +9,7 @@ internal static class HelpText
     private const string Head = """
         meshl4-init: redirect a pod's TCP traffic to its sidecar proxy.
 
-        Usage: meshl4-init [apply|plan|diff|explain|cleanup] [flags]
+        Usage: meshl4-init [apply|plan|diff|explain|verify|cleanup] [flags]
 
         Commands:
           apply    Put the rules into the kernel (default). Equal rules are left untouched.
@@ -17,6 +17,8 @@ internal static class HelpText
           diff     Compare the plan with the kernel.
           explain  Say which rule decides a connection: --in or --out (default),
                    --dst ADDRESS:PORT, and --proto, --src, --uid, --gid, --interface.
+          verify   Send real packets and see that each goes where the plan says. Runs after
+                   apply too. --format text or json. No packet leaves the pod.
           cleanup  Remove the rules, through every backend that has them.
 
         Flags (each also read from a variable: upper case, '-' as '_'; the flag wins):

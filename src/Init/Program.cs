@@ -1,14 +1,18 @@
+using System.Globalization;
 using System.Net.Sockets;
 using MeshL4.Interceptor.Apply;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Render;
+using MeshL4.Interceptor.Verify;
 
 namespace MeshL4.Init;
 
 /// <summary>meshl4-init: arguments in, rules in the kernel, exit code out.</summary>
 internal static class Program
 {
-    private static int Main(string[] arguments) => Run(arguments, Environment.GetEnvironmentVariable, Console.Out, Console.Error);
+    private static int Main(string[] arguments) => arguments is [ProbeChild.Command, string uid, string gid]
+        ? ProbeSender.Serve(new Identity(uint.Parse(uid, CultureInfo.InvariantCulture), uint.Parse(gid, CultureInfo.InvariantCulture)), Console.In, Console.Out)
+        : Run(arguments, Environment.GetEnvironmentVariable, Console.Out, Console.Error);
 
     /// <summary>The whole program but for the process around it.</summary>
     internal static int Run(string[] arguments, Func<string, string?> variable, TextWriter output, TextWriter error)
@@ -66,8 +70,13 @@ internal static class Program
             return ExitCodes.Done;
         }
 
+        var verification = new Verification(options, plan, format, output, error);
         return command switch
         {
+            "verify" => verification.Run(),
+            "apply" when options.SkipRuleApply => options.RunValidation ? verification.Run() : Report(output, "nothing applied, as asked"),
+            "apply" when options.RunValidation || options.Verify != VerifyMode.Off =>
+                verification.RunAfter(setter, () => Apply(setter, plan, output, error)),
             "explain" => Explain(plan, packet!, output),
             "diff" => Diff(setter.Diff(plan), output),
             "cleanup" when options.DryRun => Report(output, "would remove the rules of every backend"),

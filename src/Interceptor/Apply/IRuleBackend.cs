@@ -17,6 +17,10 @@ internal interface IRuleBackend
     /// <summary>Puts <paramref name="plan"/> in place of what <see cref="Installed"/> last read.</summary>
     void Replace(RedirectPlan plan);
 
+    /// <summary>Reads our rules as they are now.</summary>
+    /// <returns>What brings exactly these rules back in one transaction (a family), whatever is there by then.</returns>
+    Action Remember();
+
     /// <summary>Removes what <see cref="Installed"/> last read.</summary>
     void Remove();
 }

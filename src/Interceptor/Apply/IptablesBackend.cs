@@ -66,6 +66,21 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
     }
 
     /// <inheritdoc/>
+    public Action Remember()
+    {
+        _ = Installed();
+        var remembered = new Dictionary<AddressFamily, IReadOnlyList<string>>(_before);
+        return () =>
+        {
+            _ = Installed();
+            foreach (AddressFamily family in Families.Where(f => !_before[f].SequenceEqual(remembered[f])))
+            {
+                Restore(family, Swap(_before[family], remembered[family]));
+            }
+        };
+    }
+
+    /// <inheritdoc/>
     public void Remove()
     {
         foreach (AddressFamily family in Families.Where(f => _before[f].Count > 0))

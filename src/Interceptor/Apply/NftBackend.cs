@@ -18,15 +18,7 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
     /// <inheritdoc/>
     public IReadOnlyList<string> Installed()
     {
-        // The whole ruleset and not our table alone: a table that is missing would be an error text to guess at.
-        CommandResult listed = runner.Run(Program, ["-y", "list", "ruleset"]);
-        if (listed.ExitCode != 0)
-        {
-            throw RedirectException.From(Program, listed);
-        }
-
-        SawIptablesChains = listed.Output.Contains($"chain {IptablesText.ChainPrefix}", StringComparison.Ordinal);
-        return TableLines(listed.Output);
+        return TableLines(Listing());
     }
 
     /// <inheritdoc/>
@@ -36,22 +28,47 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
     public void Replace(RedirectPlan plan) => Write(NftScript.Replace(plan));
 
     /// <inheritdoc/>
+    public Action Remember()
+    {
+        // Without figures: counters that start again are no change of the rules.
+        string table = TableText(Listing("-s"));
+        return () => Write($"add table {NftScript.Table}\ndelete table {NftScript.Table}\n{table}");
+    }
+
+    /// <inheritdoc/>
     public void Remove() => Write($"delete table {NftScript.Table}\n");
 
     /// <summary>Our table's lines out of a listing: without counter figures, and with sets that nft broke over several lines joined
     /// again.</summary>
     internal static IReadOnlyList<string> TableLines(string listing)
     {
+        string text = BrokenSet().Replace(Figures().Replace(TableText(listing), "counter"), ", ");
+        return [.. text.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0)];
+    }
+
+    private static string TableText(string listing)
+    {
         int start = listing.IndexOf($"table {NftScript.Table} {{\n", StringComparison.Ordinal);
         if (start < 0)
         {
-            return [];
+            return "";
         }
 
         int end = listing.IndexOf("\n}\n", start, StringComparison.Ordinal);
-        string table = listing[start..(end < 0 ? listing.Length : end + 2)];
-        string text = BrokenSet().Replace(Figures().Replace(table, "counter"), ", ");
-        return [.. text.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0)];
+        return listing[start..(end < 0 ? listing.Length : end + 3)];
+    }
+
+    // The whole ruleset and not our table alone: a table that is missing would be an error text to guess at.
+    private string Listing(params string[] flags)
+    {
+        CommandResult listed = runner.Run(Program, ["-y", .. flags, "list", "ruleset"]);
+        if (listed.ExitCode != 0)
+        {
+            throw RedirectException.From(Program, listed);
+        }
+
+        SawIptablesChains = listed.Output.Contains($"chain {IptablesText.ChainPrefix}", StringComparison.Ordinal);
+        return listed.Output;
     }
 
     private void Write(string script)

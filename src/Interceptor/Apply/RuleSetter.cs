@@ -59,6 +59,32 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         return new(cleaned.Length > 0 ? string.Join(", ", cleaned) : all[0].Name, cleaned.Length > 0);
     }
 
+    /// <summary>Reads our rules, wherever they are.</summary>
+    /// <returns>What brings exactly these rules back, and removes all others of ours.</returns>
+    public Action Remember()
+    {
+        var putBack = new List<Action>();
+        bool others = !runner.Exists("nft");
+        foreach (IRuleBackend backend in Everyone())
+        {
+            if (backend is NftBackend nft)
+            {
+                putBack.Add(nft.Remember());
+                others = nft.SawIptablesChains;
+            }
+            else if (others || backend.Name == Forced || IsLegacyInUse(backend))
+            {
+                putBack.Add(backend.Remember());
+            }
+        }
+
+        return () => putBack.ForEach(p => p());
+    }
+
+    // The kernel lists the tables that the older interface has; reading them by the program would load its modules.
+    private static bool IsLegacyInUse(IRuleBackend backend) => backend.Name == "iptables-legacy"
+        && new[] { "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names" }.Any(f => File.Exists(f) && File.ReadAllText(f).Length > 0);
+
     private static bool RemoveIfThere(IRuleBackend backend)
     {
         if (backend.Installed().Count == 0)
@@ -69,6 +95,8 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         backend.Remove();
         return true;
     }
+
+    private string? Forced => options.ForcedIptables is string kind ? $"iptables-{kind}" : null;
 
     private (IRuleBackend Backend, IReadOnlyList<string> Installed) Choose()
     {

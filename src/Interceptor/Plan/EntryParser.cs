@@ -51,6 +51,27 @@ internal static class EntryParser
     public static bool TryId(string text, out uint id) =>
         uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id != uint.MaxValue;
 
+    /// <summary>Numbers with units, as Go writes them: "5s", "500ms", "1m30s"; more than nothing, at most an hour.</summary>
+    public static bool TryDuration(string text, out TimeSpan duration)
+    {
+        duration = default;
+        for (string rest = text; rest.Length > 0;)
+        {
+            string digits = string.Concat(rest.TakeWhile(char.IsAsciiDigit));
+            string unit = string.Concat(rest[digits.Length..].TakeWhile(char.IsAsciiLetter));
+            double milliseconds = unit switch { "ms" => 1, "s" => 1000, "m" => 60_000, "h" => 3_600_000, _ => 0 };
+            if (milliseconds == 0 || !uint.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+            {
+                return false;
+            }
+
+            duration += TimeSpan.FromMilliseconds(number * milliseconds);
+            rest = rest[(digits.Length + unit.Length)..];
+        }
+
+        return duration > TimeSpan.Zero && duration <= TimeSpan.FromHours(1);
+    }
+
     /// <summary>1 to 15 characters of those that interface names are made of in practice, and that no rule language gives a meaning.</summary>
     public static bool IsInterface(string text)
     {

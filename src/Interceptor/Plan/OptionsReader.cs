@@ -45,6 +45,11 @@ internal sealed class OptionsReader
             NativeNftables = Switch("native-nftables"),
             DryRun = Switch("dry-run"),
             CleanupOnly = Switch("cleanup-only"),
+            Verify = OneOf("verify", "on", "strict", "off") switch { "strict" => VerifyMode.Strict, "off" => VerifyMode.Off, _ => VerifyMode.On },
+            RunValidation = Switch("run-validation"),
+            SkipRuleApply = Switch("skip-rule-apply"),
+            ProbePort = Port("iptables-probe-port", defaults.ProbePort),
+            ProbeTimeout = Duration("probe-timeout", defaults.ProbeTimeout),
         };
     }
 
@@ -83,6 +88,17 @@ internal sealed class OptionsReader
         }
 
         Refuse(v, v.Last, "not a port (1 to 65535)");
+        return fallback;
+    });
+
+    private TimeSpan Duration(string flag, TimeSpan fallback) => Each(flag, fallback, v =>
+    {
+        if (EntryParser.TryDuration(v.Last, out TimeSpan duration))
+        {
+            return duration;
+        }
+
+        Refuse(v, v.Last, "not a duration (as 500ms, 5s or 1m30s; more than nothing, at most an hour)");
         return fallback;
     });
 

@@ -28,6 +28,11 @@ internal sealed record RedirectFlag(string Name, char? Short, bool IsSwitch, str
         new("ipv6", null, false, "Redirect IPv6 too: on or off. Default on."),
         new("dry-run", 'n', true, "Print what would be applied, apply nothing."),
         new("cleanup-only", null, true, "Remove the rules, as the cleanup command does."),
+        new("verify", null, false, "Send packets after applying: on, strict (all must be shown) or off. Default on."),
+        new("run-validation", null, true, "Verify, also after --verify=off."),
+        new("skip-rule-apply", null, true, "Apply nothing: the rules are a CNI plugin's; with --run-validation, verify them."),
+        new("iptables-probe-port", null, false, "Port on which verify plays the application. Default 15002."),
+        new("probe-timeout", null, false, "How long verify waits for a packet. Default 5s."),
         new("native-nftables", null, true, "Use nft only; never fall back to iptables."),
         new("force-iptables-binary", null, false, "Use iptables of this kind instead of nft: legacy or nft."),
     ];

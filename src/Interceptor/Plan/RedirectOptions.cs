@@ -12,6 +12,19 @@ internal sealed record PortChoice(bool All, PortSet Ports);
 /// <param name="Blocks">The blocks otherwise, both families mixed; empty means none.</param>
 internal sealed record CidrChoice(bool All, IReadOnlyList<IPNetwork> Blocks);
 
+/// <summary>Is the plan shown to hold after it was applied?</summary>
+internal enum VerifyMode
+{
+    /// <summary>Yes; what cannot be shown here is no failure.</summary>
+    On,
+
+    /// <summary>Yes, and what cannot be shown is a failure.</summary>
+    Strict,
+
+    /// <summary>No.</summary>
+    Off,
+}
+
 /// <summary>Everything the plan is made from, already valid. Defaults are those of istio-iptables: nothing is captured until asked
 /// for.</summary>
 internal sealed record RedirectOptions
@@ -71,4 +84,19 @@ internal sealed record RedirectOptions
 
     /// <summary>Remove the rules instead of applying them.</summary>
     public bool CleanupOnly { get; init; }
+
+    /// <summary>What a verification must show.</summary>
+    public VerifyMode Verify { get; init; } = VerifyMode.On;
+
+    /// <summary>Verify, also where <see cref="Verify"/> would not.</summary>
+    public bool RunValidation { get; init; }
+
+    /// <summary>Leave the kernel's rules as they are: somebody else (a CNI plugin) writes them.</summary>
+    public bool SkipRuleApply { get; init; }
+
+    /// <summary>Port on which a verification plays the application.</summary>
+    public int ProbePort { get; init; } = 15002;
+
+    /// <summary>How long a verification waits for a packet.</summary>
+    public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -1,0 +1,41 @@
+using System.Globalization;
+using System.Net;
+
+namespace MeshL4.Interceptor.Verify;
+
+/// <summary>The kernel's list of TCP connections (/proc/net/tcp, /proc/net/tcp6; proc_net_tcp in the kernel's documentation): says
+/// where a connection arrived at without asking the process that took it.</summary>
+internal static class ConnectionTable
+{
+    private const string Listening = "0A";
+
+    /// <summary>Local end of the connection whose peer is <paramref name="peer"/>, half-open ones included; null when there is none.</summary>
+    public static IPEndPoint? LocalEndOf(IPEndPoint peer) =>
+        Rows().Where(r => r.Peer.Equals(peer)).Select(r => r.Local).FirstOrDefault();
+
+    /// <summary>Does any socket listen on <paramref name="port"/>, whatever the address?</summary>
+    public static bool IsListenedOn(int port) => Rows().Any(r => r.State == Listening && r.Local.Port == port);
+
+    private static IEnumerable<(IPEndPoint Local, IPEndPoint Peer, string State)> Rows() =>
+        from file in new[] { "/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6" }.Where(File.Exists)
+        from line in File.ReadLines(file).Skip(1)
+        let fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        where fields.Length > 3
+        select (Parse(fields[1]), Parse(fields[2]), fields[3]);
+
+    /// <summary>"0100007F:1F90" to 127.0.0.1:8080: 32-bit words in the machine's byte order, the port as a number.</summary>
+    internal static IPEndPoint Parse(string text)
+    {
+        int colon = text.IndexOf(':', StringComparison.Ordinal);
+        byte[] bytes = new byte[colon / 2];
+        for (int word = 0; word < bytes.Length / 4; word++)
+        {
+            uint value = uint.Parse(text.AsSpan(word * 8, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            BitConverter.TryWriteBytes(bytes.AsSpan(word * 4), value);
+        }
+
+        var address = new IPAddress(bytes);
+        return new IPEndPoint(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address,
+            int.Parse(text.AsSpan(colon + 1), NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+    }
+}

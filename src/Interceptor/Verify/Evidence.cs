@@ -1,0 +1,68 @@
+using System.Net;
+using MeshL4.Interceptor.Linux;
+
+namespace MeshL4.Interceptor.Verify;
+
+/// <summary>What became of a packet.</summary>
+internal enum Fate
+{
+    /// <summary>It arrived at a port of the pod.</summary>
+    Arrived,
+
+    /// <summary>It left the pod for its destination.</summary>
+    Left,
+
+    /// <summary>The pod refused it.</summary>
+    Refused,
+
+    /// <summary>It could not even be sent.</summary>
+    NotSent,
+}
+
+/// <summary>What was seen of one probe.</summary>
+/// <param name="Fate">What became of it.</param>
+/// <param name="Port">The port where it arrived, or the errno of the failed sending.</param>
+/// <param name="Original">Where it was going, as the kernel tells the listener or the packet says itself; null when nobody could ask.</param>
+internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = null)
+{
+    /// <summary>Errors that say that this place lacks something, not that a rule is wrong.</summary>
+    private static readonly int[] Circumstances =
+        [Errno.EADDRNOTAVAIL, Errno.EAFNOSUPPORT, Errno.ENETUNREACH, Errno.EACCES, Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.EINVAL];
+
+    /// <summary>Holds <paramref name="seen"/> against what <paramref name="probe"/> promised.</summary>
+    /// <param name="probe">The probe.</param>
+    /// <param name="seen">Null when nothing was seen in time.</param>
+    /// <param name="listening">Did anybody listen where it must arrive?</param>
+    /// <returns>The outcome, and in words what went wrong.</returns>
+    public static (CheckOutcome Outcome, string? Reason) Judge(Probe probe, Evidence? seen, bool listening)
+    {
+        if (seen is { Fate: Fate.NotSent } && Circumstances.Contains(seen.Port))
+        {
+            return (CheckOutcome.NotProvable, $"{probe.Packet.Source} cannot be used: {Errno.Message(seen.Port)}");
+        }
+
+        bool asPlanned = seen switch
+        {
+            { Fate: Fate.Arrived } => probe.Landing == seen.Port && (seen.Original is null || seen.Original.Equals(probe.Destination)),
+            { Fate: Fate.Left } => probe.Landing is null && probe.Destination.Equals(seen.Original),
+            // Nobody listens there and the pod itself says so: it came to the port that it was sent to.
+            { Fate: Fate.Refused } => probe.Port is null && probe.EndsInPod && !listening,
+            _ => false,
+        };
+        return asPlanned ? (CheckOutcome.Held, null) : (CheckOutcome.Broken, $"{probe}: must {Must(probe)}, but {Happened(seen)}");
+    }
+
+    private static string Must(Probe probe) => probe.Port is int port
+        ? $"arrive at port {port}"
+        : probe.EndsInPod ? "reach the application's own port" : "leave the pod as it is";
+
+    private static string Happened(Evidence? seen) => seen switch
+    {
+        null => "was seen nowhere",
+        { Fate: Fate.Left } => $"left the pod for {seen.Original}",
+        { Fate: Fate.Refused } => "was refused",
+        { Fate: Fate.NotSent } => $"could not be sent: {Errno.Message(seen.Port)}",
+        { Original: null } => $"arrived at port {seen.Port}",
+        _ => $"arrived at port {seen.Port}, on its way to {seen.Original}",
+    };
+}

@@ -1,0 +1,139 @@
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.Interceptor.Capture;
+using MeshL4.Interceptor.Plan;
+
+namespace MeshL4.Interceptor.Verify;
+
+/// <summary>A port of the pod where probes are to arrive, listened on by us unless somebody does already.</summary>
+internal sealed class Landing : IDisposable
+{
+    private const int Backlog = 512;
+    private readonly List<Socket> _accepted = [];
+    private readonly Socket? _socket;
+
+    private Landing(Transports transport, int port, Socket? socket, string? obstacle)
+    {
+        Transport = transport;
+        Port = port;
+        _socket = socket;
+        Obstacle = obstacle;
+    }
+
+    /// <summary>TCP or UDP.</summary>
+    public Transports Transport { get; }
+
+    /// <summary>The port.</summary>
+    public int Port { get; }
+
+    /// <summary>Why we do not listen, or null when we do.</summary>
+    public string? Obstacle { get; }
+
+    /// <summary>Does another process listen there?</summary>
+    public bool Taken { get; private init; }
+
+    /// <summary>The listening socket's descriptor; -1 without one.</summary>
+    public int Descriptor => _socket is null ? -1 : (int)_socket.Handle;
+
+    /// <summary>Listens on every address of <paramref name="family"/>.</summary>
+    public static Landing Open(Transports transport, AddressFamily family, int port)
+    {
+        Socket? socket = null;
+        try
+        {
+            bool tcp = transport == Transports.Tcp;
+            socket = new Socket(family, tcp ? SocketType.Stream : SocketType.Dgram, tcp ? ProtocolType.Tcp : ProtocolType.Udp);
+            MakeTransparent(socket, family);
+            bool v6 = family == AddressFamily.InterNetworkV6;
+            if (v6)
+            {
+                socket.DualMode = false;
+            }
+
+            socket.Bind(new IPEndPoint(v6 ? IPAddress.IPv6Any : IPAddress.Any, port));
+            if (tcp)
+            {
+                socket.Listen(Backlog);
+            }
+
+            socket.Blocking = false;
+            return new Landing(transport, port, socket, null);
+        }
+        catch (SocketException e)
+        {
+            socket?.Dispose();
+            bool taken = e.SocketErrorCode == SocketError.AddressAlreadyInUse;
+            string why = taken ? $"port {port} is in use by a running process" : $"cannot listen on port {port}: {e.Message}";
+            return new Landing(transport, port, null, why) { Taken = taken };
+        }
+    }
+
+    /// <summary>What has arrived: where it came from, and where it was going when the kernel knows.</summary>
+    public IEnumerable<(IPEndPoint From, IPEndPoint? Original)> Arrivals()
+    {
+        while (_socket is not null && _socket.Poll(0, SelectMode.SelectRead))
+        {
+            if ((Transport == Transports.Tcp ? Accept(_socket) : Receive(_socket)) is { } arrival)
+            {
+                yield return arrival;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Socket socket in _accepted)
+        {
+            // A reset: the peer of an injected connection does not exist, and nothing may be sent to it for minutes.
+            socket.LingerState = new LingerOption(true, 0);
+            socket.Dispose();
+        }
+
+        _socket?.Dispose();
+    }
+
+    // For TPROXY rules; under other rules it changes nothing, and without the capability those rules show as broken.
+    private static void MakeTransparent(Socket socket, AddressFamily family)
+    {
+        try
+        {
+            TransparentSocket.Enable((int)socket.Handle, family);
+        }
+        catch (InvalidOperationException)
+        {
+        }
+    }
+
+    private static (IPEndPoint From, IPEndPoint? Original)? Receive(Socket socket)
+    {
+        EndPoint from = new IPEndPoint(socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+        try
+        {
+            socket.ReceiveFrom(new byte[64], ref from);
+            return ((IPEndPoint)from, null);
+        }
+        catch (SocketException)
+        {
+            // A datagram with a bad checksum wakes the reader and is not there.
+            return null;
+        }
+    }
+
+    private (IPEndPoint From, IPEndPoint? Original)? Accept(Socket socket)
+    {
+        try
+        {
+            Socket accepted = socket.Accept();
+            _accepted.Add(accepted);
+            var from = (IPEndPoint)accepted.RemoteEndPoint!;
+            bool known = OriginalDestination.TryGet((int)accepted.Handle, from.Address, out IPEndPoint original);
+            return (from, known ? original : (IPEndPoint)accepted.LocalEndPoint!);
+        }
+        catch (SocketException)
+        {
+            // The peer gave up in between: not one of ours.
+            return null;
+        }
+    }
+}

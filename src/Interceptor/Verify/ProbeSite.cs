@@ -1,0 +1,80 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using MeshL4.Interceptor.Linux;
+using MeshL4.Interceptor.Plan;
+
+namespace MeshL4.Interceptor.Verify;
+
+/// <summary>What the choice of probes depends on besides the plan.</summary>
+internal sealed record ProbeSite
+{
+    // Ids that no image gives to a proxy, for the case that we run as the proxy ourselves.
+    private const uint FirstStrangerId = 61000;
+
+    /// <summary>Who stands for the applications of the pod.</summary>
+    public required Identity Application { get; init; }
+
+    /// <summary>Addresses of the pod, but for loopback.</summary>
+    public required IReadOnlySet<IPAddress> Addresses { get; init; }
+
+    /// <summary>Names of the pod's interfaces.</summary>
+    public required IReadOnlySet<string> Interfaces { get; init; }
+
+    /// <summary>The port on which the verification itself plays the application.</summary>
+    public required int ApplicationPort { get; init; }
+
+    /// <summary>A port that the verification calls from outside and, when it is to be captured, does not listen on.</summary>
+    public int UnservedPort => ApplicationPort < 65535 ? ApplicationPort + 1 : ApplicationPort - 1;
+
+    /// <summary>Can interfaces be made here? Without them only traffic inside the pod can be shown.</summary>
+    public required bool CanMakeLinks { get; init; }
+
+    /// <summary>Is the loopback interface up? Rules that redirect lead through it, and a namespace without it is no pod yet.</summary>
+    public required bool HasLoopback { get; init; }
+
+    /// <summary>An address of the pod that is not loopback to the rules: that of the ordinary pair, or else one of the pod's own, or else the
+    /// loopback address of the proxy; null when there is none.</summary>
+    public IPAddress? Own(AddressFamily family) => CanMakeLinks
+        ? ProbeLink.Ordinary.Address(family)
+        : Addresses.FirstOrDefault(a => a.AddressFamily == family) ?? (family == AddressFamily.InterNetwork ? Promises.PassthroughAddress : null);
+
+    /// <summary>The pod as it is, left-overs of a killed verification not counted.</summary>
+    public static ProbeSite Look(RedirectOptions options)
+    {
+        NetworkInterface[] present = [.. NetworkInterface.GetAllNetworkInterfaces().Where(i => !IsOurs(i.Name))];
+        return new ProbeSite
+        {
+            Application = ApplicationOf(options, new Identity(Credentials.Uid, Credentials.Gid)),
+            Addresses = present.SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address)
+                .Where(a => !IPAddress.IsLoopback(a) && !a.IsIPv6LinkLocal).ToHashSet(),
+            Interfaces = present.Select(i => i.Name).ToHashSet(),
+            ApplicationPort = options.ProbePort,
+            HasLoopback = present.Any(i => i.NetworkInterfaceType == NetworkInterfaceType.Loopback && i.OperationalStatus != OperationalStatus.Down),
+            CanMakeLinks = Credentials.Holds(Credentials.NetAdmin),
+        };
+    }
+
+    /// <summary>Ourselves when we are not the proxy: that needs no capability. Otherwise ids that mean nothing to the rules.</summary>
+    internal static Identity ApplicationOf(RedirectOptions options, Identity own) =>
+        new(Stranger(own.Uid, options.ProxyUids), Stranger(own.Gid, options.ProxyGids));
+
+    private static uint Stranger(uint own, IReadOnlyList<uint> proxy)
+    {
+        if (!proxy.Contains(own))
+        {
+            return own;
+        }
+
+        uint id = FirstStrangerId;
+        while (proxy.Contains(id))
+        {
+            id++;
+        }
+
+        return id;
+    }
+
+    private static bool IsOurs(string name) =>
+        name == ProbeLink.Ordinary.Near || name.StartsWith("ml4far", StringComparison.Ordinal);
+}

@@ -1,0 +1,248 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using MeshL4.Interceptor.Apply;
+using MeshL4.Interceptor.Linux;
+using MeshL4.Interceptor.Plan;
+
+namespace MeshL4.Interceptor.Verify;
+
+/// <summary>Shows with real packets that the kernel does what the plan says. No packet of it leaves the pod, no running proxy is
+/// disturbed, and nothing of it is left.</summary>
+/// <param name="runner">Runs the ip program.</param>
+/// <param name="program">How to start this program again, for processes under other identities.</param>
+/// <param name="options">What the plan was made from.</param>
+internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> program, RedirectOptions options)
+{
+    private const int FirstInjectedPort = 20000;
+    private const int LookMilliseconds = 5;
+
+    private volatile bool _interrupted;
+
+    /// <summary>Sends the packets and says what became of them.</summary>
+    /// <exception cref="RedirectException">A signal ended it, or another verification runs in this network namespace.</exception>
+    public VerifyReport Run(RedirectPlan plan)
+    {
+        using IDisposable held = VerifierLock.TryTake()
+            ?? throw new RedirectException(RedirectFailure.Timeout, "another verification runs in this network namespace; run again when it has ended");
+        using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
+        using PosixSignalRegistration cancelled = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        var site = ProbeSite.Look(options);
+        var attempts = Promises.Of(options, plan, site).Select(p => new Attempt(p)).ToList();
+        Refuse(attempts, site.HasLoopback ? null : "the loopback interface is down");
+        Refuse(attempts.Where(a => a.Probe.Family == AddressFamily.InterNetworkV6), IsIpv6Off() ? "IPv6 is off here" : null);
+        List<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> groups = [.. Senders(attempts)];
+        try
+        {
+            using ProbeNetwork? network = MakeNetwork(attempts);
+            using var watch = new Watch();
+            OpenEnds(watch, attempts);
+            OpenLandings(watch, attempts);
+            using var own = new ProbeSender();
+            Send(watch, own, groups, attempts);
+            WaitForAll(watch, attempts);
+            return new VerifyReport([.. Results(watch, attempts)]);
+        }
+        finally
+        {
+            groups.ForEach(g => g.Child?.Dispose());
+        }
+    }
+
+    private static bool IsIpv6Off()
+    {
+        const string Switch = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+        return !File.Exists("/proc/net/if_inet6") || (File.Exists(Switch) && File.ReadAllText(Switch).Trim() != "0");
+    }
+
+    private static void Refuse(IEnumerable<Attempt> attempts, string? obstacle)
+    {
+        foreach (Attempt attempt in attempts.Where(a => obstacle is not null && a.Obstacle is null))
+        {
+            attempt.Obstacle = obstacle;
+        }
+    }
+
+    // Started before anything else, because starting takes a process longer than all of its probes.
+    private IEnumerable<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> Senders(List<Attempt> attempts)
+    {
+        var own = new Identity(Credentials.Uid, Credentials.Gid);
+        foreach (IGrouping<Identity, Attempt> group in attempts.Where(a => a.Obstacle is null && !a.Probe.Packet.Inbound).GroupBy(a => a.Probe.Sender))
+        {
+            ProbeChild? child = null;
+            string? obstacle = null;
+            try
+            {
+                child = group.Key == own ? null : ProbeChild.Start(program, group.Key);
+            }
+            catch (Win32Exception e)
+            {
+                obstacle = $"cannot start {program[0]}: {e.Message}";
+            }
+
+            yield return (child, obstacle, [.. group]);
+        }
+    }
+
+    private ProbeNetwork? MakeNetwork(List<Attempt> attempts)
+    {
+        Attempt[] needing = [.. attempts.Where(a => a.Obstacle is null && a.NeedsNetwork)];
+        ProbeLink[] links = [.. needing.Select(a => a.Probe.Link ?? ProbeLink.Ordinary).Append(ProbeLink.Ordinary).Distinct()];
+        if (needing.Length == 0)
+        {
+            return null;
+        }
+
+        ProbeNetwork? network = ProbeNetwork.Create(runner, links, !IsIpv6Off(), out string? obstacle);
+        Refuse(needing, obstacle);
+        return network;
+    }
+
+    private static void OpenEnds(Watch watch, List<Attempt> attempts)
+    {
+        foreach (IGrouping<ProbeLink, Attempt> group in attempts.Where(a => a.Obstacle is null && a.Probe.Link is not null).GroupBy(a => a.Probe.Link!))
+        {
+            if (FarEnd.Open(group.Key, out string? obstacle) is FarEnd end)
+            {
+                watch.Add(group.Key, end);
+            }
+
+            Refuse(group, obstacle);
+        }
+    }
+
+    private static void OpenLandings(Watch watch, List<Attempt> attempts)
+    {
+        foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null))
+        {
+            Landing? landing = watch.LandingOf(attempt.Probe);
+            attempt.Listening = landing is { Obstacle: null } or { Taken: true };
+            Refuse([attempt], landing is null ? null : ObstacleAt(landing, attempt.Probe));
+        }
+    }
+
+    private static string? ObstacleAt(Landing landing, Probe probe)
+    {
+        if (landing.Obstacle is null)
+        {
+            return null;
+        }
+
+        if (!landing.Taken)
+        {
+            // An inbound port that is left alone needs no listener: its refusal shows that the packet came through.
+            return probe.Port is null && probe.Packet.Inbound ? null : landing.Obstacle;
+        }
+
+        if (landing.Transport == Transports.Udp)
+        {
+            return landing.Obstacle;
+        }
+
+        bool callsStranger = !probe.EndsInPod && !probe.Packet.Destination.Equals(ProbeLink.Outside(probe.Family));
+        return callsStranger ? $"{landing.Obstacle}, which would call {probe.Destination} in turn" : null;
+    }
+
+    private static void Send(Watch watch, ProbeSender own, List<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> groups, List<Attempt> attempts)
+    {
+        var children = new List<Task>();
+        foreach ((ProbeChild? child, string? obstacle, List<Attempt> sent) in groups)
+        {
+            Refuse(sent, obstacle);
+            if (child is not null)
+            {
+                children.Add(Task.Run(() => SendBy(child, sent)));
+            }
+        }
+
+        int port = FirstInjectedPort;
+        foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null && a.Probe.Packet.Inbound))
+        {
+            attempt.Sent(port++);
+            watch.Inject(attempt.Probe, attempt.Source!);
+        }
+
+        foreach (Attempt attempt in groups.Where(g => g.Child is null).SelectMany(g => g.Attempts).Where(a => a.Obstacle is null))
+        {
+            attempt.Sent(own.Send(attempt.Probe.Packet.Transport, attempt.Probe.Packet.Source, attempt.Probe.Destination));
+        }
+
+        // Their answers come through pipes; the packets wait in queues meanwhile.
+        Task.WaitAll([.. children]);
+    }
+
+    private static void SendBy(ProbeChild child, List<Attempt> attempts)
+    {
+        Dictionary<Probe, Attempt> open = attempts.Where(a => a.Obstacle is null).ToDictionary(a => a.Probe);
+        string? refused = child.Send([.. open.Keys], (probe, answer) => open[probe].Sent(answer));
+        if (refused is not null)
+        {
+            Identity identity = attempts[0].Probe.Sender;
+            Refuse(open.Values, $"cannot become {identity.Uid}:{identity.Gid}: {refused}; CAP_SETUID and CAP_SETGID are needed");
+        }
+    }
+
+    private void WaitForAll(Watch watch, List<Attempt> attempts)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (attempts.Any(a => a.Obstacle is null && a.Evidence is null) && Stopwatch.GetElapsedTime(start) < options.ProbeTimeout)
+        {
+            if (_interrupted)
+            {
+                throw new RedirectException(RedirectFailure.Timeout, "a signal ended the verification");
+            }
+
+            watch.Look(LookMilliseconds);
+            foreach (Attempt attempt in attempts.Where(a => a.Source is not null && a.Evidence is null))
+            {
+                attempt.Evidence = watch.Of(attempt.Probe, attempt.Source!);
+            }
+        }
+    }
+
+    private static IEnumerable<CheckResult> Results(Watch watch, List<Attempt> attempts)
+    {
+        string[] order = [.. attempts.Select(a => a.Probe.Promise).Distinct()];
+        foreach (IGrouping<(string Promise, AddressFamily Family), Attempt> group in attempts.GroupBy(a => (a.Probe.Promise, a.Probe.Family))
+            .OrderBy(g => Array.IndexOf(order, g.Key.Promise)).ThenBy(g => g.Key.Family))
+        {
+            (CheckOutcome Outcome, string? Reason)[] judged =
+                [.. group.Select(a => a.Obstacle is null ? Evidence.Judge(a.Probe, a.Evidence, a.Listening) : (CheckOutcome.NotProvable, a.Obstacle))];
+            CheckOutcome outcome = judged.Any(j => j.Outcome == CheckOutcome.Broken) ? CheckOutcome.Broken
+                : judged.Any(j => j.Outcome == CheckOutcome.NotProvable) ? CheckOutcome.NotProvable : CheckOutcome.Held;
+            yield return new(group.Key.Promise, group.Key.Family, outcome, judged.Length,
+                [.. judged.Where(j => j.Outcome == outcome && j.Reason is not null).Select(j => j.Reason!).Distinct()]);
+        }
+    }
+
+    // Ending here would leave interfaces behind; the loop looks at the mark within milliseconds.
+    private void Interrupt(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        _interrupted = true;
+    }
+
+    /// <summary>A probe on its way.</summary>
+    private sealed class Attempt(Probe probe)
+    {
+        public Probe Probe => probe;
+
+        public string? Obstacle { get; set; } = probe.Obstacle;
+
+        public IPEndPoint? Source { get; private set; }
+
+        public Evidence? Evidence { get; set; }
+
+        public bool Listening { get; set; }
+
+        public bool NeedsNetwork => probe.Link is not null || probe.Packet.Destination.Equals(ProbeLink.Ordinary.Address(probe.Family));
+
+        public void Sent(int answer)
+        {
+            Evidence = answer < 0 ? new Evidence(Fate.NotSent, -answer) : null;
+            Source = answer < 0 ? null : new IPEndPoint(probe.Packet.Source, answer);
+        }
+    }
+}

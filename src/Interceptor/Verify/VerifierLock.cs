@@ -1,0 +1,24 @@
+using System.Net.Sockets;
+
+namespace MeshL4.Interceptor.Verify;
+
+/// <summary>At most one verification in a network namespace at a time: two would remove each other's interfaces. An abstract socket
+/// name belongs to the namespace and is free again the moment its holder ends, however it ends.</summary>
+internal static class VerifierLock
+{
+    /// <summary>Takes the lock; null when another verification runs.</summary>
+    public static IDisposable? TryTake()
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        try
+        {
+            socket.Bind(new UnixDomainSocketEndPoint("\0meshl4-verify"));
+            return socket;
+        }
+        catch (SocketException)
+        {
+            socket.Dispose();
+            return null;
+        }
+    }
+}
