@@ -12,6 +12,9 @@ internal sealed record ProbeSite
     // Ids that no image gives to a proxy, for the case that we run as the proxy ourselves.
     private const uint FirstStrangerId = 61000;
 
+    /// <summary>Who we are.</summary>
+    public required Identity Self { get; init; }
+
     /// <summary>Who stands for the applications of the pod.</summary>
     public required Identity Application { get; init; }
 
@@ -42,10 +45,12 @@ internal sealed record ProbeSite
     /// <summary>The pod as it is, left-overs of a killed verification not counted.</summary>
     public static ProbeSite Look(RedirectOptions options)
     {
+        var self = new Identity(Credentials.Uid, Credentials.Gid);
         NetworkInterface[] present = [.. NetworkInterface.GetAllNetworkInterfaces().Where(i => !IsOurs(i.Name))];
         return new ProbeSite
         {
-            Application = ApplicationOf(options, new Identity(Credentials.Uid, Credentials.Gid)),
+            Self = self,
+            Application = ApplicationOf(options, self),
             Addresses = present.SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address)
                 .Where(a => !IPAddress.IsLoopback(a) && !a.IsIPv6LinkLocal).ToHashSet(),
             Interfaces = present.Select(i => i.Name).ToHashSet(),

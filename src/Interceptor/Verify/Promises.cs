@@ -116,6 +116,9 @@ internal sealed class Promises
         .. _options.ProxyGids.Select(gid => new Identity(_site.Application.Uid, gid)),
     ];
 
+    // Ourselves when we are that user: a CNI plugin's validation runs as the proxy and may not become anybody else.
+    private Identity Proxy(uint uid) => _site.Self.Uid == uid ? _site.Self : new(uid, _site.Application.Gid);
+
     private IEnumerable<Probe> ExcludedPorts() => ProbeAddresses.Sample(ProbeAddresses.Ends(_options.OutboundExcludedPorts)).SelectMany(p => new[]
     {
         From(PortsExcluded, _site.Application, Outside, p),
@@ -144,19 +147,22 @@ internal sealed class Promises
         IPAddress? own = _site.Own(_family);
         string? obstacle = own is null ? "the pod has no address of this family" : null;
         own ??= LoopbackAddress;
+        // From the passthrough's own address no call is a self-call.
+        IPAddress caller = own.Equals(PassthroughAddress) ? LoopbackAddress : own;
         foreach (uint uid in _options.ProxyUids)
         {
-            yield return Inside(SelfCall, new Identity(uid, _site.Application.Gid), own, own) with { Obstacle = obstacle };
+            Probe call = Inside(SelfCall, Proxy(uid), caller, own);
+            yield return call with { Obstacle = obstacle ?? (call.Port is null ? $"the plan leaves {call.Destination} alone; another --iptables-probe-port may do" : null) };
         }
 
         // The passthrough's IPv6 address is on no interface unless TPROXY routes put it there.
         if (_family == AddressFamily.InterNetwork)
         {
-            yield return Inside(Passthrough, ProxyIdentities().First(), PassthroughAddress, own);
+            yield return Inside(Passthrough, Proxy(_options.ProxyUids[0]), PassthroughAddress, own);
         }
 
         yield return Inside(Loopback, _site.Application, LoopbackAddress, LoopbackAddress);
-        yield return Inside(Loopback, _site.Application, own, own) with { Obstacle = obstacle };
+        yield return Inside(Loopback, _site.Application, caller, own) with { Obstacle = obstacle };
     }
 
     private IEnumerable<Probe> NameResolution()
