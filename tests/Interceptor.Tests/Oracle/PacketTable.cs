@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using MeshL4.Interceptor.Plan;
 using MeshL4.TestKit.Laboratory;
 
@@ -11,7 +12,8 @@ internal sealed record PacketOwner(string Label, uint Uid, uint Gid);
 /// <param name="Label">How tables call it: direction, transport, interface (inbound), addresses.</param>
 /// <param name="Probe">With any owner and port.</param>
 /// <param name="Interface">Interface it comes in by, or leaves by.</param>
-internal sealed record PacketRow(string Label, Probe Probe, string Interface)
+/// <param name="Source">Source address that it has on its way.</param>
+internal sealed record PacketRow(string Label, Probe Probe, string Interface, IPAddress Source)
 {
     /// <summary>The owners that make a difference: only a packet of the pod has one.</summary>
     public IReadOnlyList<PacketOwner> Owners => Probe.From == Origin.Pod ? PacketTable.Owners : PacketTable.Anybody;
@@ -58,26 +60,34 @@ internal static class PacketTable
         string start = $"out {transport.ToString().ToLowerInvariant()}";
         return
         [
-            .. Destinations.Select(to => new PacketRow($"{start} {to}", new Probe(Origin.Pod, transport, IPAddress.Parse(to), 0), Leaves(IPAddress.Parse(to)))),
-            .. Passthrough.Select(p => new PacketRow(
-                $"{start} {p.From}>{p.To}", new Probe(Origin.Pod, transport, IPAddress.Parse(p.To), 0, IPAddress.Parse(p.From)), "lo")),
+            .. from to in Destinations.Select(IPAddress.Parse)
+               let through = Leaves(to)
+               select new PacketRow($"{start} {to}", new Probe(Origin.Pod, transport, to, 0), through, through == "lo" ? to : Own(through, to)),
+            .. from pair in Passthrough.Select(p => (From: IPAddress.Parse(p.From), To: IPAddress.Parse(p.To)))
+               select new PacketRow($"{start} {pair.From}>{pair.To}", new Probe(Origin.Pod, transport, pair.To, 0, pair.From), "lo", pair.From),
         ];
     }
 
     private static IEnumerable<PacketRow> Inbound(Transports transport)
     {
         IReadOnlyList<IPAddress> pod = PacketLaboratory.OfPod;
-        (Origin From, string Interface, IEnumerable<IPAddress> To)[] ways =
+        (Origin From, string Interface, string V4, string V6, IEnumerable<IPAddress> To)[] ways =
         [
-            (Origin.Outside, "eth0", pod.Take(2)), (Origin.SideNetwork, PacketLaboratory.SideInterface, pod.Skip(2).Take(2)),
-            (Origin.VirtualMachine, PacketLaboratory.VirtualInterface, pod.Skip(4).Concat(Foreign.Select(IPAddress.Parse))),
+            (Origin.Outside, "eth0", "10.77.0.1", "fd77::1", pod.Take(2)),
+            (Origin.SideNetwork, PacketLaboratory.SideInterface, "10.78.0.1", "fd78::1", pod.Skip(2).Take(2)),
+            (Origin.VirtualMachine, PacketLaboratory.VirtualInterface, "10.81.0.2", "fd81::2", pod.Skip(4).Concat(Foreign.Select(IPAddress.Parse))),
         ];
         return from way in ways
                from to in way.To
-               select new PacketRow($"in {transport.ToString().ToLowerInvariant()} {way.Interface} {to}", new Probe(way.From, transport, to, 0), way.Interface);
+               select new PacketRow($"in {transport.ToString().ToLowerInvariant()} {way.Interface} {to}", new Probe(way.From, transport, to, 0), way.Interface,
+                   IPAddress.Parse(IsV4(to) ? way.V4 : way.V6));
     }
 
     private static string Leaves(IPAddress to) => IPAddress.IsLoopback(to) || PacketLaboratory.OfPod.Contains(to) ? "lo"
         : PacketLaboratory.ViaSideNetwork.Contains(to) ? PacketLaboratory.SideInterface
         : "eth0";
+
+    private static IPAddress Own(string through, IPAddress to) => PacketLaboratory.OfPod[(through == "eth0" ? 0 : 2) + (IsV4(to) ? 0 : 1)];
+
+    private static bool IsV4(IPAddress address) => address.AddressFamily == AddressFamily.InterNetwork;
 }

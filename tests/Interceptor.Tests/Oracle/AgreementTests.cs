@@ -1,0 +1,36 @@
+using System.Globalization;
+using MeshL4.Interceptor.Plan;
+using Shouldly;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace MeshL4.Interceptor.Tests.Oracle;
+
+/// <summary>For options by chance: what the plan decides, what the kernel does with the nft rendering and what it does with the iptables
+/// rendering are the same, packet by packet. MESHL4_PROPERTY_RUNS sets how many options, MESHL4_PROPERTY_SEED repeats a run.</summary>
+public class AgreementTests(ITestOutputHelper output)
+{
+    private const int Runs = 25;
+    private const int Seed = 20261121;
+
+    [Fact]
+    public void RandomOptions_DecideNftAndIptables_AgreeOnEveryPacket()
+    {
+        int seed = Number("MESHL4_PROPERTY_SEED", Seed);
+        for (int run = 0; run < Number("MESHL4_PROPERTY_RUNS", Runs); run++)
+        {
+            (string, string)[] flags = RandomOptions.Next(new Random(seed + run));
+            string name = $"seed {seed + run}: {string.Join(' ', flags.Select(f => $"{f.Item1}={f.Item2}"))}";
+            output.WriteLine(name);
+            RedirectOptions options = Flags.Options(flags);
+            VerdictTable decided = PlanVerdicts.Decided(RedirectPlanner.Plan(options));
+
+            PlanVerdicts.Measured(options, null).Differences(decided).ShouldBeEmpty($"{name}\nnft / Decide");
+            string iptables = run % 2 == 0 ? "nft" : "legacy";
+            PlanVerdicts.Measured(options, iptables).Differences(decided).ShouldBeEmpty($"{name}\niptables-{iptables} / Decide");
+        }
+    }
+
+    private static int Number(string variable, int otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+}
