@@ -1,0 +1,32 @@
+using System.Net.Sockets;
+
+namespace MeshL4.Interceptor.Tests.Oracle;
+
+/// <summary>One packet that our rules and Istio's treat differently.</summary>
+internal sealed record Difference(IstioCase Case, string Backend, PacketRow Row, PacketOwner Owner, int Port, char Ours, char Theirs)
+{
+    public bool IsV6 => Row.Probe.Destination.AddressFamily == AddressFamily.InterNetworkV6;
+
+    public bool WithIpv6 => !Case.Flags.Contains("ipv6=off", StringComparison.Ordinal);
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Case.Name} {Backend}: {Row.Label} port {Port} as {Owner.Label}: ours {Ours}, Istio's {Theirs}";
+}
+
+/// <summary>A defect of Istio's rules that ours do not have, or a choice that we made otherwise.</summary>
+/// <param name="Name">Short name, as the documents call it.</param>
+/// <param name="Reason">What Istio's rules do, and why ours do not.</param>
+/// <param name="Explains">Is this packet's difference of this kind? As narrow as can be.</param>
+internal sealed record KnownDifference(string Name, string Reason, Func<Difference, bool> Explains);
+
+/// <summary>Every way in which our verdicts are not Istio's. What is not listed fails, and so does what is listed and does not occur.</summary>
+internal static class KnownDifferences
+{
+    /// <summary>The list.</summary>
+    public static IReadOnlyList<KnownDifference> All { get; } =
+    [
+        new("ipv6-off-leaks",
+            "The nftables rules sit in a table of family inet and most of them name no family, so with IPv6 off they redirect IPv6 all the same, to a proxy that does not expect it.",
+            d => !d.WithIpv6 && d.IsV6 && d.Backend == IstioCase.Nft && d.Ours == '.'),
+    ];
+}
