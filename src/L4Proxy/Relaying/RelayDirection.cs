@@ -38,6 +38,9 @@ internal sealed unsafe class RelayDirection(LoopSocket from, LoopSocket to)
     /// <summary>False forces copying, whatever the traffic.</summary>
     public bool AllowSplice { get; init; } = true;
 
+    /// <summary>The other way of the same relay.</summary>
+    public RelayDirection? Opposite { get; set; }
+
     /// <summary>Bytes were received that the receiver has not taken yet.</summary>
     public bool HoldsBytes => _pending is not null || _splice.HoldsBytes;
 
@@ -224,7 +227,8 @@ internal sealed unsafe class RelayDirection(LoopSocket from, LoopSocket to)
     private void EndOfStream()
     {
         Ended = true;
-        if (!to.IsClosed)
+        // With both ways at their end the sockets are closed next, and closing says as much.
+        if (!to.IsClosed && Opposite is not { Ended: true })
         {
             to.ShutdownWrite();
         }

@@ -25,6 +25,7 @@ internal sealed class SocketRelay : ISocketOwner, IValueTaskSource<RelayOutcome>
         _idleTimeout = idleTimeout;
         ToUpstream = new RelayDirection(downstream, upstream) { AllowSplice = allowSplice };
         ToDownstream = new RelayDirection(upstream, downstream) { AllowSplice = allowSplice };
+        (ToUpstream.Opposite, ToDownstream.Opposite) = (ToDownstream, ToUpstream);
         if (idleTimeout > TimeSpan.Zero)
         {
             _idleTimer = new LoopTimer(static relay => ((SocketRelay)relay!).CheckIdle(), this);
