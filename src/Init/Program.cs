@@ -76,7 +76,7 @@ internal static class Program
             "verify" => verification.Run(),
             "apply" when options.SkipRuleApply => options.RunValidation ? verification.Run() : Report(output, "nothing applied, as asked"),
             "apply" when options.RunValidation || options.Verify != VerifyMode.Off =>
-                verification.RunAfter(setter, () => Apply(setter, plan, output, error)),
+                verification.RunAfter(setter, () => Apply(setter, plan, format == "json" ? error : output, error)),
             "explain" => Explain(plan, packet!, output),
             "diff" => Diff(setter.Diff(plan), output),
             "cleanup" when options.DryRun => Report(output, "would remove the rules of every backend"),

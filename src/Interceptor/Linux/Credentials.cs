@@ -23,17 +23,29 @@ internal static unsafe partial class Credentials
     }
 
     /// <summary>Makes the whole process, every thread of it, another user and group for good.</summary>
-    /// <returns>Null, or what the kernel refused: "setresgid: Operation not permitted (errno 1)".</returns>
+    /// <returns>Null, or what the kernel refused and why: "setresgid: Operation not permitted (errno 1); CAP_SETGID is missing".</returns>
     public static string? Become(uint uid, uint gid)
     {
         // Supplementary groups grant nothing here and rules do not look at them: a kernel that keeps them is no obstacle.
         _ = SetGroups(0, null);
         if (SetGids(gid, gid, gid) != 0)
         {
-            return $"setresgid: {Errno.Message(Errno.Last)}";
+            return Refused("setresgid", "CAP_SETGID");
         }
 
-        return SetUids(uid, uid, uid) == 0 ? null : $"setresuid: {Errno.Message(Errno.Last)}";
+        return SetUids(uid, uid, uid) == 0 ? null : Refused("setresuid", "CAP_SETUID");
+    }
+
+    private static string Refused(string call, string capability)
+    {
+        int errno = Errno.Last;
+        string why = errno switch
+        {
+            Errno.EPERM => $"; {capability} is missing",
+            Errno.EINVAL => "; this user namespace has no such id",
+            _ => "",
+        };
+        return $"{call}: {Errno.Message(errno)}{why}";
     }
 
     [LibraryImport("libc", EntryPoint = "geteuid")]

@@ -13,6 +13,9 @@ internal static class ConnectionTable
     public static IPEndPoint? LocalEndOf(IPEndPoint peer) =>
         Rows().Where(r => r.Peer.Equals(peer)).Select(r => r.Local).FirstOrDefault();
 
+    /// <summary>Local ends of all connections and listeners.</summary>
+    public static HashSet<IPEndPoint> LocalEnds() => Rows().Select(r => r.Local).ToHashSet();
+
     /// <summary>Does any socket listen on <paramref name="port"/>, whatever the address?</summary>
     public static bool IsListenedOn(int port) => Rows().Any(r => r.State == Listening && r.Local.Port == port);
 

@@ -55,6 +55,9 @@ internal sealed class ProbeChild : IDisposable
         return null;
     }
 
+    /// <summary>Ends a child that does not answer.</summary>
+    public void End() => _process.Kill();
+
     /// <summary>Lets the child end; kills it when it does not.</summary>
     public void Dispose()
     {

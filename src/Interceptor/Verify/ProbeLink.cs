@@ -18,11 +18,14 @@ internal sealed record ProbeLink(int Index, string Near)
 
     private const int FirstTable = 31300;
 
+    /// <summary>Every far end's name starts with it, and no other interface's does.</summary>
+    public const string FarPrefix = "ml4far";
+
     /// <summary>The pair for ordinary traffic.</summary>
     public static ProbeLink Ordinary { get; } = new(0, "ml4near");
 
     /// <summary>Name of the other end. Removing it removes the pair, whatever the near end is called.</summary>
-    public string Far => $"ml4far{Index}";
+    public string Far => $"{FarPrefix}{Index}";
 
     /// <summary>Routing table of the probes, and the number of the rule that leads there.</summary>
     public int Table => FirstTable + Index;

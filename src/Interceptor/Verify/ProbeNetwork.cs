@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using MeshL4.Interceptor.Apply;
 
@@ -25,7 +26,17 @@ internal sealed class ProbeNetwork : IDisposable
         _withIpv6 = withIpv6;
     }
 
-    /// <summary>Makes the pairs, after removing what a killed verification left.</summary>
+    /// <summary>Removes what a killed verification left, if it left an interface.</summary>
+    public static void RemoveLeftOvers(CommandRunner runner)
+    {
+        // Not before looking: the program costs more than a look, and left-overs are rare.
+        if (NetworkInterface.GetAllNetworkInterfaces().Any(i => i.Name.StartsWith(ProbeLink.FarPrefix, StringComparison.Ordinal)) && runner.Exists("ip"))
+        {
+            new ProbeNetwork(runner, [], true).Remove(all: true);
+        }
+    }
+
+    /// <summary>Makes the pairs, after removing rules that a killed verification left.</summary>
     /// <returns>Null with the reason in <paramref name="obstacle"/> when they cannot be made; nothing is left then.</returns>
     public static ProbeNetwork? Create(CommandRunner runner, IReadOnlyList<ProbeLink> links, bool withIpv6, out string? obstacle)
     {
@@ -36,7 +47,6 @@ internal sealed class ProbeNetwork : IDisposable
         }
 
         var network = new ProbeNetwork(runner, links, withIpv6);
-        // Left-overs are rare: they are looked for only when something is in the way.
         obstacle = network.Make();
         if (obstacle is not null)
         {

@@ -36,17 +36,22 @@ internal sealed record ProbeSite
     /// <summary>Is the loopback interface up? Rules that redirect lead through it, and a namespace without it is no pod yet.</summary>
     public required bool HasLoopback { get; init; }
 
+    /// <summary>An address of ours that the pod has already, or null.</summary>
+    public IPAddress? Collision => new[] { AddressFamily.InterNetwork, AddressFamily.InterNetworkV6 }
+        .SelectMany(f => Enumerable.Range(0, ProbeLink.Most).Select(i => new ProbeLink(i, "").Address(f)).Append(ProbeLink.Outside(f)))
+        .FirstOrDefault(Addresses.Contains);
+
     /// <summary>An address of the pod that is not loopback to the rules: that of the ordinary pair, or else one of the pod's own, or else the
     /// loopback address of the proxy; null when there is none.</summary>
     public IPAddress? Own(AddressFamily family) => CanMakeLinks
         ? ProbeLink.Ordinary.Address(family)
         : Addresses.FirstOrDefault(a => a.AddressFamily == family) ?? (family == AddressFamily.InterNetwork ? Promises.PassthroughAddress : null);
 
-    /// <summary>The pod as it is, left-overs of a killed verification not counted.</summary>
+    /// <summary>The pod as it is.</summary>
     public static ProbeSite Look(RedirectOptions options)
     {
         var self = new Identity(Credentials.Uid, Credentials.Gid);
-        NetworkInterface[] present = [.. NetworkInterface.GetAllNetworkInterfaces().Where(i => !IsOurs(i.Name))];
+        NetworkInterface[] present = [.. NetworkInterface.GetAllNetworkInterfaces()];
         return new ProbeSite
         {
             Self = self,
@@ -79,7 +84,4 @@ internal sealed record ProbeSite
 
         return id;
     }
-
-    private static bool IsOurs(string name) =>
-        name == ProbeLink.Ordinary.Near || name.StartsWith("ml4far", StringComparison.Ordinal);
 }

@@ -16,8 +16,10 @@ namespace MeshL4.Interceptor.Verify;
 /// <param name="options">What the plan was made from.</param>
 internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> program, RedirectOptions options)
 {
-    private const int FirstInjectedPort = 20000;
     private const int LookMilliseconds = 5;
+
+    // A connection that the kernel's list has no more by now was refused; earlier it may not be there yet.
+    private static readonly TimeSpan RefusedAfter = TimeSpan.FromMilliseconds(250);
 
     private volatile bool _interrupted;
 
@@ -25,13 +27,23 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
     /// <exception cref="RedirectException">A signal ended it, or another verification runs in this network namespace.</exception>
     public VerifyReport Run(RedirectPlan plan)
     {
-        using IDisposable held = VerifierLock.TryTake()
+        using IDisposable held = VerifierLock.Take(options.ProbeTimeout)
             ?? throw new RedirectException(RedirectFailure.Timeout, "another verification runs in this network namespace; run again when it has ended");
         using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         using PosixSignalRegistration cancelled = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        ProbeNetwork.RemoveLeftOvers(runner);
+        VerifyReport report = SendAll(plan);
+        // The kernel decides for a connection once and remembers it for minutes: a probe that happens to have the ports of an earlier
+        // connection goes that one's way. It does not happen to the same probe again.
+        return report.AnyBroken ? SendAll(plan) : report;
+    }
+
+    private VerifyReport SendAll(RedirectPlan plan)
+    {
         var site = ProbeSite.Look(options);
         var attempts = Promises.Of(options, plan, site).Select(p => new Attempt(p)).ToList();
         Refuse(attempts, site.HasLoopback ? null : "the loopback interface is down");
+        Refuse(attempts.Where(a => a.NeedsNetwork), site.Collision is IPAddress taken ? $"the pod has {taken}, which probes need for themselves" : null);
         Refuse(attempts.Where(a => a.Probe.Family == AddressFamily.InterNetworkV6), IsIpv6Off() ? "IPv6 is off here" : null);
         List<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> groups = [.. Senders(attempts)];
         try
@@ -145,7 +157,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         return callsStranger ? $"{landing.Obstacle}, which would call {probe.Destination} in turn" : null;
     }
 
-    private static void Send(Watch watch, ProbeSender own, List<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> groups, List<Attempt> attempts)
+    private void Send(Watch watch, ProbeSender own, List<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> groups, List<Attempt> attempts)
     {
         var children = new List<Task>();
         foreach ((ProbeChild? child, string? obstacle, List<Attempt> sent) in groups)
@@ -157,7 +169,9 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
             }
         }
 
-        int port = FirstInjectedPort;
+        // Never the ports of an earlier run: the kernel would remember for these connections what earlier rules decided.
+        const int FirstPort = 20000, LastPort = 50000;
+        int port = Random.Shared.Next(FirstPort, LastPort);
         foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null && a.Probe.Packet.Inbound))
         {
             attempt.Sent(port++);
@@ -170,7 +184,11 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         }
 
         // Their answers come through pipes; the packets wait in queues meanwhile.
-        Task.WaitAll([.. children]);
+        if (!Task.WaitAll([.. children], options.ProbeTimeout))
+        {
+            groups.ForEach(g => g.Child?.End());
+            Task.WaitAll([.. children]);
+        }
     }
 
     private static void SendBy(ProbeChild child, List<Attempt> attempts)
@@ -180,7 +198,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         if (refused is not null)
         {
             Identity identity = attempts[0].Probe.Sender;
-            Refuse(open.Values, $"cannot become {identity.Uid}:{identity.Gid}: {refused}; CAP_SETUID and CAP_SETGID are needed");
+            Refuse(open.Values.Where(a => a.Source is null && a.Evidence is null), $"cannot send as {identity.Uid}:{identity.Gid}: {refused}");
         }
     }
 
@@ -199,6 +217,26 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
             {
                 attempt.Evidence = watch.Of(attempt.Probe, attempt.Source!);
             }
+
+            if (Stopwatch.GetElapsedTime(start) > RefusedAfter)
+            {
+                FindRefused(attempts);
+            }
+        }
+    }
+
+    private static void FindRefused(List<Attempt> attempts)
+    {
+        Attempt[] pending = [.. attempts.Where(a => a.Source is not null && a.Evidence is null && !a.Probe.Packet.Inbound && a.Probe.Packet.Transport == Transports.Tcp)];
+        if (pending.Length == 0)
+        {
+            return;
+        }
+
+        HashSet<IPEndPoint> open = ConnectionTable.LocalEnds();
+        foreach (Attempt attempt in pending.Where(a => !open.Contains(a.Source!)))
+        {
+            attempt.Evidence = new Evidence(Fate.Refused);
         }
     }
 

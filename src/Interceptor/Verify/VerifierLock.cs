@@ -6,8 +6,15 @@ namespace MeshL4.Interceptor.Verify;
 /// name belongs to the namespace and is free again the moment its holder ends, however it ends.</summary>
 internal static class VerifierLock
 {
-    /// <summary>Takes the lock; null when another verification runs.</summary>
-    public static IDisposable? TryTake()
+    /// <summary>Takes the lock, waiting for another verification to end; null when it has not within <paramref name="patience"/>.</summary>
+    public static IDisposable? Take(TimeSpan patience)
+    {
+        IDisposable? held = null;
+        _ = SpinWait.SpinUntil(() => (held = TryTake()) is not null, patience);
+        return held;
+    }
+
+    private static Socket? TryTake()
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         try
