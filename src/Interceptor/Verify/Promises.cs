@@ -85,6 +85,9 @@ internal sealed class Promises
         .. new Promises(options, plan, site, AddressFamily.InterNetworkV6).All(),
     ];
 
+    /// <summary>The proxy's port to which <paramref name="plan"/> sends <paramref name="packet"/>; null when it leaves it alone.</summary>
+    internal static int? PortOf(RedirectPlan plan, Packet packet) => plan.Decide(packet)?.Verdict.Port;
+
     private IEnumerable<Probe> All() => _family == AddressFamily.InterNetworkV6 && !_options.WithIpv6
         ? [From(Ipv6LeftAlone, _site.Application, Outside, OrdinaryPort), In(Ipv6LeftAlone, _site.UnservedPort)]
         :
@@ -238,5 +241,5 @@ internal sealed class Promises
         });
     }
 
-    private Probe Decided(string promise, ProbeLink? link, Packet packet) => new(promise, packet, link, _plan.Decide(packet)?.Verdict.Port);
+    private Probe Decided(string promise, ProbeLink? link, Packet packet) => new(promise, packet, link, PortOf(_plan, packet));
 }

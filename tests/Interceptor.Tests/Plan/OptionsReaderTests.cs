@@ -31,6 +31,12 @@ public class OptionsReaderTests
     [InlineData("istio-inbound-interception-mode", "TPROXY")]
     [InlineData("dual-stack", "maybe")]
     [InlineData("dry-run", "perhaps")]
+    [InlineData("verify", "maybe")]
+    [InlineData("iptables-probe-port", "0")]
+    [InlineData("probe-timeout", "5")]
+    [InlineData("probe-timeout", "0s")]
+    [InlineData("probe-timeout", "1h1s")]
+    [InlineData("probe-timeout", "-5s")]
     [InlineData("envoy-port", "15006")]
     [InlineData("force-iptables-binary", "other")]
     public void TryRead_BadValue_ErrorNamesFlagAndValue(string flag, string value)

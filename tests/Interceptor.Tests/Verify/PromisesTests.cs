@@ -1,0 +1,109 @@
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.Interceptor.Plan;
+using MeshL4.Interceptor.Verify;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.Interceptor.Tests.Verify;
+
+/// <summary>Which packets are chosen; where each must arrive is the plan's business and tested with real packets.</summary>
+public class PromisesTests
+{
+    private static readonly ProbeSite Site = new()
+    {
+        Self = new Identity(0, 0),
+        Application = new Identity(0, 0),
+        Addresses = new HashSet<IPAddress> { IPAddress.Parse("10.0.0.1"), IPAddress.Parse("10.1.0.1") },
+        Interfaces = new HashSet<string> { "lo", "eth0" },
+        ApplicationPort = 15002,
+        CanMakeLinks = true,
+        HasLoopback = true,
+    };
+
+    [Fact]
+    public void Of_EverythingCaptured_EveryPromiseInBothFamilies()
+    {
+        IReadOnlyList<Probe> probes = Of(("istio-inbound-ports", "*"), ("istio-local-exclude-ports", "15090"), ("istio-service-cidr", "*"),
+            ("istio-local-outbound-ports-exclude", "22"), ("istio-service-exclude-cidr", "11.0.0.0/8,fd00::/8"), ("istio-exclude-interfaces", "net1"));
+        foreach (AddressFamily family in new[] { AddressFamily.InterNetwork, AddressFamily.InterNetworkV6 })
+        {
+            string[] promises = [.. probes.Where(p => p.Family == family && p.Promise != Promises.Passthrough).Select(p => p.Promise).Distinct()];
+            promises.ShouldBe(
+            [
+                Promises.OutboundCaptured, Promises.ProxyNotLooped, Promises.PortsExcluded, Promises.BlocksExcluded, Promises.InterfacesExcluded,
+                Promises.SelfCall, Promises.Loopback, Promises.DnsLeftAlone, Promises.InboundCaptured, Promises.InboundLeftAlone,
+            ]);
+        }
+
+        probes.ShouldAllBe(p => p.Obstacle == null);
+    }
+
+    [Fact]
+    public void Of_AnyOptions_PortIsWhatThePlanDecides()
+    {
+        RedirectOptions options = Flags.Options(("istio-service-cidr", "10.0.0.0/8"), ("istio-outbound-ports", "99"), ("istio-inbound-ports", "80-90"));
+        RedirectPlan plan = RedirectPlanner.Plan(options);
+        IReadOnlyList<Probe> probes = Promises.Of(options, plan, Site);
+        probes.ShouldAllBe(p => p.Port == Promises.PortOf(plan, p.Packet));
+        probes.Select(p => p.Promise).ShouldContain(Promises.OutboundNotAskedFor);
+        probes.Where(p => p.Promise == Promises.InboundCaptured && p.Family == AddressFamily.InterNetwork).Select(p => p.Packet.DestinationPort).ShouldBe([80, 90]);
+        probes.ShouldContain(p => p.Promise == Promises.OutboundCaptured && p.Packet.DestinationPort == 99);
+    }
+
+    [Fact]
+    public void Of_Ipv6Off_OnlySaysThatItIsLeftAlone()
+    {
+        IReadOnlyList<Probe> probes = Of(("istio-inbound-ports", "*"), ("istio-service-cidr", "*"), ("ipv6", "off"));
+        probes.Where(p => p.Family == AddressFamily.InterNetworkV6).ShouldAllBe(p => p.Promise == Promises.Ipv6LeftAlone && p.Port == null);
+        probes.Count(p => p.Family == AddressFamily.InterNetworkV6).ShouldBe(2);
+    }
+
+    [Fact]
+    public void Of_SeveralProxyIds_EachIsSentAloneWithAStrangersOther()
+    {
+        Identity[] senders = [.. Of(("istio-service-cidr", "*"), ("proxy-uid", "1337,4"), ("proxy-gid", "5"))
+            .Where(p => p.Promise == Promises.ProxyNotLooped && p.Family == AddressFamily.InterNetwork).Select(p => p.Sender)];
+        senders.ShouldBe([new Identity(1337, 0), new Identity(4, 0), new Identity(0, 5)]);
+    }
+
+    [Fact]
+    public void Of_ManyBlocks_TakesAnEvenSampleWithBothEnds()
+    {
+        string blocks = string.Join(',', Enumerable.Range(0, 1000).Select(i => $"11.{i / 256}.{i % 256}.0/24"));
+        string[] sent = [.. Of(("istio-service-cidr", "*"), ("istio-service-exclude-cidr", blocks))
+            .Where(p => p.Promise == Promises.BlocksExcluded).Select(p => $"{p.Packet.Destination}")];
+        sent.Length.ShouldBe(ProbeAddresses.SampleSize);
+        sent[0].ShouldBe("11.0.0.1");
+        sent[^1].ShouldBe("11.3.231.1");
+    }
+
+    [Theory]
+    [InlineData("224.0.0.0/4")]
+    [InlineData("10.0.0.1/32")]
+    [InlineData("ff02::/16")]
+    public void Of_BlockWithoutAnAddressToSendTo_SaysSo(string block) =>
+        Of(("istio-service-cidr", "*"), ("istio-service-exclude-cidr", block)).Single(p => p.Promise == Promises.BlocksExcluded)
+            .Obstacle.ShouldBe($"{block} has no address that a packet can be sent to");
+
+    [Fact]
+    public void Of_ExcludedInterfaceOfThePod_IsNotUsed()
+    {
+        IEnumerable<Probe> probes = Of(("istio-service-cidr", "*"), ("istio-exclude-interfaces", "eth0,eth+")).Where(p => p.Promise == Promises.InterfacesExcluded);
+        probes.Where(p => p.Packet.Interface == "eth0").ShouldAllBe(p => p.Obstacle!.Contains("is there already"));
+        probes.Where(p => p.Packet.Interface == "ethml4").ShouldAllBe(p => p.Obstacle == null && p.Port == null);
+    }
+
+    [Theory]
+    [InlineData(1337u, 1337u, 61000u, 61000u)]
+    [InlineData(1000u, 1337u, 1000u, 61000u)]
+    [InlineData(0u, 0u, 0u, 0u)]
+    public void ApplicationOf_ProxysIds_AreReplaced(uint uid, uint gid, uint expectedUid, uint expectedGid) =>
+        ProbeSite.ApplicationOf(new RedirectOptions(), new Identity(uid, gid)).ShouldBe(new Identity(expectedUid, expectedGid));
+
+    private static IReadOnlyList<Probe> Of(params (string, string)[] flags)
+    {
+        RedirectOptions options = Flags.Options(flags);
+        return Promises.Of(options, RedirectPlanner.Plan(options), Site);
+    }
+}
