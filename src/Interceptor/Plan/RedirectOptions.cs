@@ -99,4 +99,55 @@ internal sealed record RedirectOptions
 
     /// <summary>How long a verification waits for a packet.</summary>
     public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How connections reach the proxy.</summary>
+    public InterceptionMode Mode { get; init; } = InterceptionMode.Redirect;
+
+    /// <summary>Firewall mark of packets on their way to the proxy, where the mode needs one.</summary>
+    public uint Mark { get; init; } = 1337;
+
+    /// <summary>Routing table of marked packets.</summary>
+    public int RouteTable { get; init; } = 133;
+
+    /// <summary>Which DNS queries go to the proxy's resolver.</summary>
+    public DnsCapture Dns { get; init; } = DnsCapture.None;
+
+    /// <summary>The servers whose queries are captured with <see cref="DnsCapture.Servers"/>, both families mixed.</summary>
+    public IReadOnlyList<IPAddress> DnsServers { get; init; } = [];
+
+    /// <summary>Where captured DNS queries are sent, by UDP and TCP.</summary>
+    public int DnsPort { get; init; } = 15053;
+
+    /// <summary>Drop inbound packets that connection tracking finds invalid.</summary>
+    public bool DropInvalid { get; init; }
+
+    /// <summary>Interfaces of virtual machines: what arrives there is captured as outbound.</summary>
+    public IReadOnlyList<string> VirtualInterfaces { get; init; } = [];
+
+    /// <summary>Only processes with one of these primary groups are captured outbound; null for everyone.</summary>
+    public IReadOnlyList<uint>? OwnerGroups { get; init; }
+
+    /// <summary>Processes with one of these primary groups are left alone outbound.</summary>
+    public IReadOnlyList<uint> ExcludedOwnerGroups { get; init; } = [];
+
+    /// <summary>UDP ports to capture, in both directions; only in <see cref="InterceptionMode.Transparent"/>.</summary>
+    public PortChoice UdpPorts { get; init; } = new(false, NoPorts);
+
+    /// <summary>Outbound ports left alone for some users only.</summary>
+    public IReadOnlyList<UserPortExclusion> UserExclusions { get; init; } = [];
+
+    /// <summary>Sources whose inbound connections are left alone.</summary>
+    public IReadOnlyList<IPNetwork> InboundExcludedSources { get; init; } = [];
+
+    /// <summary>False leaves all inbound traffic alone, whatever the ports say.</summary>
+    public bool RedirectInbound { get; init; } = true;
+
+    /// <summary>False leaves all outbound traffic alone, whatever the destinations say.</summary>
+    public bool RedirectOutbound { get; init; } = true;
+
+    /// <summary>Write the rules even when equal ones are there.</summary>
+    public bool ForceApply { get; init; }
+
+    /// <summary>Path of the network namespace to work in; null for the one the process is in.</summary>
+    public string? NetworkNamespace { get; init; }
 }
