@@ -73,6 +73,7 @@ internal static class Program
         var verification = new Verification(options, plan, format, output, error);
         return command switch
         {
+            "verify" when options.DryRun => Report(output, verification.Intentions()),
             "verify" => verification.Run(),
             "apply" when options.SkipRuleApply => options.RunValidation ? verification.Run() : Report(output, "nothing applied, as asked"),
             "apply" when options.RunValidation || options.Verify != VerifyMode.Off =>

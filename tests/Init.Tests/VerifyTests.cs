@@ -75,9 +75,9 @@ public class VerifyTests
     [Theory]
     [InlineData("nft insert rule inet meshl4 output meta skuid 1337 tcp dport 80 redirect to :15001", Promises.ProxyNotLooped)]
     [InlineData("nft insert rule inet meshl4 prerouting tcp dport 15090 redirect to :15006", Promises.InboundLeftAlone)]
-    [InlineData("nft insert rule inet meshl4 prerouting iifname ml4near tcp dport 15003 redirect to :15001", Promises.InboundCaptured)]
+    [InlineData("nft insert rule inet meshl4 prerouting iifname ml4near tcp dport 15002 redirect to :15001", Promises.InboundCaptured)]
     [InlineData("nft insert rule inet meshl4 output udp dport 53 redirect to :15053", Promises.DnsLeftAlone)]
-    [InlineData("nft insert rule inet meshl4 output ip daddr 127.0.0.1 tcp dport 15002 redirect to :15001", Promises.Loopback)]
+    [InlineData("nft insert rule inet meshl4 output ip daddr 127.0.0.1 tcp dport 15003 redirect to :15001", Promises.Loopback)]
     public void Verify_RuleAddedByHand_ItsPromiseIsBrokenAndNoOther(string sabotage, string promise)
     {
         (int code, JsonElement report, string error) = Verify($"\"$0\" $flags --verify=off || exit 10; {sabotage} || exit 11", "$flags --probe-timeout 2s", "");
@@ -230,6 +230,15 @@ public class VerifyTests
         (int code, string output, string error) = Run(script);
         code.ShouldBe(0, error + output);
         output.ShouldContain(expected);
+    }
+
+    [Fact]
+    public void Verify_DryRun_SaysWhatItWouldSendAndSendsNothing()
+    {
+        (int code, string output, string error) = Run("\"$0\" verify --dry-run $flags -z 7");
+        code.ShouldBe(0, error);
+        output.ShouldStartWith("meshl4-init: would send ");
+        output.ShouldContain($"{Promises.InboundCaptured}: tcp to 192.0.2.130:15002 from outside by ml4near: must arrive at port 7\n");
     }
 
     [Fact]

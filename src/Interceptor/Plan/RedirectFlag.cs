@@ -31,7 +31,7 @@ internal sealed record RedirectFlag(string Name, char? Short, bool IsSwitch, str
         new("verify", null, false, "Send packets after applying: on, strict (all must be shown) or off. Default on."),
         new("run-validation", null, true, "Verify, also after --verify=off."),
         new("skip-rule-apply", null, true, "Apply nothing: the rules are a CNI plugin's; with --run-validation, verify them."),
-        new("iptables-probe-port", null, false, "Port on which verify plays the application. Default 15002."),
+        new("iptables-probe-port", null, false, "Port that verify calls; the next one is its application's. Default 15002."),
         new("probe-timeout", null, false, "How long verify waits for a packet. Default 5s."),
         new("native-nftables", null, true, "Use nft only; never fall back to iptables."),
         new("force-iptables-binary", null, false, "Use iptables of this kind instead of nft: legacy or nft."),

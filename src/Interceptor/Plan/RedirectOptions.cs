@@ -94,7 +94,7 @@ internal sealed record RedirectOptions
     /// <summary>Leave the kernel's rules as they are: somebody else (a CNI plugin) writes them.</summary>
     public bool SkipRuleApply { get; init; }
 
-    /// <summary>Port on which a verification plays the application.</summary>
+    /// <summary>Port that a verification calls; on the next one it plays the application.</summary>
     public int ProbePort { get; init; } = 15002;
 
     /// <summary>How long a verification waits for a packet.</summary>

@@ -49,12 +49,8 @@ internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = 
             { Fate: Fate.Refused } => probe.Port is null && probe.EndsInPod && !listening,
             _ => false,
         };
-        return asPlanned ? (CheckOutcome.Held, null) : (CheckOutcome.Broken, $"{probe}: must {Must(probe)}, but {Happened(seen)}");
+        return asPlanned ? (CheckOutcome.Held, null) : (CheckOutcome.Broken, $"{probe}: must {probe.Must}, but {Happened(seen)}");
     }
-
-    private static string Must(Probe probe) => probe.Port is int port
-        ? $"arrive at port {port}"
-        : probe.EndsInPod ? "reach the application's own port" : "leave the pod as it is";
 
     private static string Happened(Evidence? seen) => seen switch
     {

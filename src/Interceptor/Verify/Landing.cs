@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using MeshL4.Interceptor.Capture;
+using MeshL4.Interceptor.Linux;
 using MeshL4.Interceptor.Plan;
 
 namespace MeshL4.Interceptor.Verify;
@@ -35,14 +36,21 @@ internal sealed class Landing : IDisposable
     /// <summary>The listening socket's descriptor; -1 without one.</summary>
     public int Descriptor => _socket is null ? -1 : (int)_socket.Handle;
 
+    /// <summary>Is the listener the proxy's in the kernel's eyes? Rules may ask whose a packet is that answers.</summary>
+    public bool IsProxys { get; private init; }
+
     /// <summary>Listens on every address of <paramref name="family"/>.</summary>
-    public static Landing Open(Transports transport, AddressFamily family, int port)
+    /// <param name="transport">TCP or UDP.</param>
+    /// <param name="family">IPv4 or IPv6, never both at once.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="proxy">Whose listener it is to be; null for ours.</param>
+    public static Landing Open(Transports transport, AddressFamily family, int port, Identity? proxy)
     {
         Socket? socket = null;
         try
         {
             bool tcp = transport == Transports.Tcp;
-            socket = new Socket(family, tcp ? SocketType.Stream : SocketType.Dgram, tcp ? ProtocolType.Tcp : ProtocolType.Udp);
+            bool isProxys = TryOpen(proxy, () => new Socket(family, tcp ? SocketType.Stream : SocketType.Dgram, tcp ? ProtocolType.Tcp : ProtocolType.Udp), out socket);
             MakeTransparent(socket, family);
             bool v6 = family == AddressFamily.InterNetworkV6;
             if (v6)
@@ -57,7 +65,7 @@ internal sealed class Landing : IDisposable
             }
 
             socket.Blocking = false;
-            return new Landing(transport, port, socket, null);
+            return new Landing(transport, port, socket, null) { IsProxys = isProxys };
         }
         catch (SocketException e)
         {
@@ -91,6 +99,36 @@ internal sealed class Landing : IDisposable
         }
 
         _socket?.Dispose();
+    }
+
+    private static bool TryOpen(Identity? proxy, Func<Socket> open, out Socket socket)
+    {
+        bool taken = proxy is Identity identity && TryTake(identity);
+        try
+        {
+            socket = open();
+        }
+        finally
+        {
+            // Also when only one of the two ids could be taken.
+            _ = TryTake(new Identity(Credentials.Uid, Credentials.Gid));
+        }
+
+        return taken;
+    }
+
+    private static bool TryTake(Identity identity)
+    {
+        try
+        {
+            FileSystemIds.Set(identity.Uid, identity.Gid);
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            // Without the capability the listener is ours: enough where rules do not ask.
+            return false;
+        }
     }
 
     // For TPROXY rules; under other rules it changes nothing, and without the capability those rules show as broken.

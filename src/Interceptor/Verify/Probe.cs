@@ -33,6 +33,11 @@ internal sealed record Probe(string Promise, Packet Packet, ProbeLink? Link, int
     /// <summary>Where it must arrive inside the pod; null when it must leave.</summary>
     public int? Landing => Port ?? (EndsInPod ? Packet.DestinationPort : null);
 
+    /// <summary>What must become of it, in words.</summary>
+    public string Must => Port is int port
+        ? string.Create(CultureInfo.InvariantCulture, $"arrive at port {port}")
+        : EndsInPod ? "reach the application's own port" : "leave the pod as it is";
+
     /// <inheritdoc/>
     public override string ToString()
     {

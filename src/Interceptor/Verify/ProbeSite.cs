@@ -24,11 +24,11 @@ internal sealed record ProbeSite
     /// <summary>Names of the pod's interfaces.</summary>
     public required IReadOnlySet<string> Interfaces { get; init; }
 
-    /// <summary>The port on which the verification itself plays the application.</summary>
-    public required int ApplicationPort { get; init; }
+    /// <summary>A port that is called and, when it is to be captured, not listened on.</summary>
+    public required int ProbePort { get; init; }
 
-    /// <summary>A port that the verification calls from outside and, when it is to be captured, does not listen on.</summary>
-    public int UnservedPort => ApplicationPort < 65535 ? ApplicationPort + 1 : ApplicationPort - 1;
+    /// <summary>The port on which the verification itself plays the application.</summary>
+    public int ApplicationPort => ProbePort < 65535 ? ProbePort + 1 : ProbePort - 1;
 
     /// <summary>Can interfaces be made here? Without them only traffic inside the pod can be shown.</summary>
     public required bool CanMakeLinks { get; init; }
@@ -59,7 +59,7 @@ internal sealed record ProbeSite
             Addresses = present.SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address)
                 .Where(a => !IPAddress.IsLoopback(a) && !a.IsIPv6LinkLocal).ToHashSet(),
             Interfaces = present.Select(i => i.Name).ToHashSet(),
-            ApplicationPort = options.ProbePort,
+            ProbePort = options.ProbePort,
             HasLoopback = present.Any(i => i.NetworkInterfaceType == NetworkInterfaceType.Loopback && i.OperationalStatus != OperationalStatus.Down),
             CanMakeLinks = Credentials.Holds(Credentials.NetAdmin),
         };

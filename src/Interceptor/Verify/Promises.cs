@@ -89,7 +89,7 @@ internal sealed class Promises
     internal static int? PortOf(RedirectPlan plan, Packet packet) => plan.Decide(packet)?.Verdict.Port;
 
     private IEnumerable<Probe> All() => _family == AddressFamily.InterNetworkV6 && !_options.WithIpv6
-        ? [From(Ipv6LeftAlone, _site.Application, Outside, OrdinaryPort), In(Ipv6LeftAlone, _site.UnservedPort)]
+        ? [From(Ipv6LeftAlone, _site.Application, Outside, OrdinaryPort), In(Ipv6LeftAlone, _site.ProbePort)]
         :
         [
             .. Wanted(), .. Proxy(), .. ExcludedPorts(), .. ExcludedBlocks(), .. ExcludedInterfaces(),
@@ -141,7 +141,7 @@ internal sealed class Promises
             string? obstacle = i + 1 >= ProbeLink.Most ? $"more than {ProbeLink.Most - 1} excluded interfaces"
                 : _site.Interfaces.Contains(link.Near) ? $"{link.Near} is there already, and a packet would leave the pod by it" : null;
             yield return From(InterfacesExcluded, _site.Application, Outside, OrdinaryPort, link: link) with { Obstacle = obstacle };
-            yield return In(InterfacesExcluded, _site.UnservedPort, link) with { Obstacle = obstacle };
+            yield return In(InterfacesExcluded, _site.ProbePort, link) with { Obstacle = obstacle };
         }
     }
 
@@ -186,7 +186,7 @@ internal sealed class Promises
     {
         List<int> ports =
         [
-            _site.UnservedPort, _options.TunnelPort, .. ProbeAddresses.Ends(_options.InboundPorts.Ports),
+            _site.ProbePort, _options.TunnelPort, .. ProbeAddresses.Ends(_options.InboundPorts.Ports),
             .. ProbeAddresses.Sample(ProbeAddresses.Ends(_options.InboundExcludedPorts)),
         ];
         foreach (int port in ports.Distinct())
@@ -212,7 +212,7 @@ internal sealed class Promises
     }
 
     private Probe Inside(string promise, Identity sender, IPAddress source, IPAddress destination) =>
-        Make(promise, sender, source, destination, _site.ApplicationPort, Transports.Tcp, null);
+        Make(promise, sender, source, destination, promise == SelfCall ? _site.ProbePort : _site.ApplicationPort, Transports.Tcp, null);
 
     private Probe Make(string promise, Identity sender, IPAddress source, IPAddress destination, int port, Transports transport, ProbeLink? link) =>
         Decided(promise, link, new Packet

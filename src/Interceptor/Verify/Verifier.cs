@@ -49,7 +49,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         try
         {
             using ProbeNetwork? network = MakeNetwork(attempts);
-            using var watch = new Watch();
+            using var watch = new Watch(new Identity(options.ProxyUids[0], options.ProxyGids[0]));
             OpenEnds(watch, attempts);
             OpenLandings(watch, attempts);
             using var own = new ProbeSender();

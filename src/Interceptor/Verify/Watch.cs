@@ -6,7 +6,8 @@ namespace MeshL4.Interceptor.Verify;
 
 /// <summary>Sees where probes arrive: at ports of the pod, or outside it. Evidence is kept by transport and source, for a probe may
 /// arrive before its sender has told which port it came from.</summary>
-internal sealed class Watch : IDisposable
+/// <param name="proxy">Who listens on the proxy's ports in its place.</param>
+internal sealed class Watch(Identity proxy) : IDisposable
 {
     private const uint FirstSequence = 1;
 
@@ -34,7 +35,7 @@ internal sealed class Watch : IDisposable
         (Transports, AddressFamily, int) key = (probe.Packet.Transport, probe.Family, port);
         if (!_landings.TryGetValue(key, out Landing? landing))
         {
-            landing = Landing.Open(key.Item1, key.Item2, port);
+            landing = Landing.Open(key.Item1, key.Item2, port, probe.Port is null ? null : proxy);
             _landings.Add(key, landing);
             if (landing.Descriptor >= 0)
             {

@@ -16,7 +16,7 @@ public class PromisesTests
         Application = new Identity(0, 0),
         Addresses = new HashSet<IPAddress> { IPAddress.Parse("10.0.0.1"), IPAddress.Parse("10.1.0.1") },
         Interfaces = new HashSet<string> { "lo", "eth0" },
-        ApplicationPort = 15002,
+        ProbePort = 15002,
         CanMakeLinks = true,
         HasLoopback = true,
     };
