@@ -17,7 +17,8 @@ namespace MeshL4.L4Proxy;
 /// The whole way of a connection: <see cref="ServeAsync"/> is the data path, one line a step. A step that returns false
 /// has put its reason into the record. Everything runs on the loop that accepted the connection.
 /// </summary>
-internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Terminals terminals, ConnectionReporter reporter)
+internal sealed class ConnectionPath(
+    ConnectionGate gate, LoopGuard guard, NetworkFilters filters, Terminals terminals, ConnectionReporter reporter, ChainDrain drain)
 {
     /// <summary>Serves one accepted connection to its end. Never throws.</summary>
     public async ValueTask ServeAsync(Downstream downstream)
@@ -30,7 +31,7 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
                 && HandOver(downstream)
                 && await SniffAsync(downstream)
                 && MatchChain(downstream)
-                && AdmitToChain(downstream))
+                && await filters.AdmitAsync(downstream))
             {
                 await terminals.RunAsync(downstream);
             }
@@ -175,19 +176,11 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
         return true;
     }
 
-    private static bool MatchChain(Downstream downstream)
+    private bool MatchChain(Downstream downstream)
     {
         ConnectionRecord record = downstream.Record;
         ListenerSnapshot listener = downstream.Listener;
-        record.Chain = FilterChainMatcher.For(listener).Find(new MatchInput
-        {
-            Destination = record.Local,
-            ServerName = record.ServerName,
-            TransportProtocol = record.TransportProtocol,
-            ApplicationProtocols = downstream.Sniffed.ApplicationProtocols,
-            DirectSource = record.DirectRemote,
-            Source = record.Remote,
-        }) ?? listener.DefaultFilterChain;
+        record.Chain = FilterChainMatcher.For(listener).Find(MatchInput.Of(downstream)) ?? listener.DefaultFilterChain;
         if (record.Chain is null)
         {
             record.Fail(ResponseFlags.NR, EndedBy.Proxy, "filter_chain_not_found");
@@ -198,24 +191,8 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
             return false;
         }
 
+        drain.Chosen(downstream);
         return record.Chain is not null;
-    }
-
-    private static bool AdmitToChain(Downstream downstream)
-    {
-        if (downstream.Record.Chain!.ConnectionLimit is not { } limit)
-        {
-            return true;
-        }
-
-        if (ConnectionGate.TryTake(ref limit.Active.Value, limit.MaxConnections))
-        {
-            downstream.ChainLimit = limit;
-            return true;
-        }
-
-        downstream.Record.Fail(ResponseFlags.RL, EndedBy.Proxy, "connection_limit");
-        return false;
     }
 
     /// <summary>
@@ -241,9 +218,10 @@ internal sealed class ConnectionPath(ConnectionGate gate, LoopGuard guard, Termi
             gate.Leave();
         }
 
-        if (downstream.ChainLimit is { } limit)
+        NetworkFilters.Leave(downstream);
+        if (downstream.DrainTimer is { } pending)
         {
-            Interlocked.Decrement(ref limit.Active.Value);
+            downstream.Loop.Timers.Cancel(pending);
         }
 
         downstream.Record.Complete();

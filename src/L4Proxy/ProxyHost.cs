@@ -124,15 +124,19 @@ internal sealed class ProxyHost : IAsyncDisposable
         LoopGuard guard = new();
         ConnectionReporter reporter = new(_snapshots, _sinks);
         Terminals terminals = new(new UpstreamConnector(guard), _metrics);
-        ConnectionPath path = new(gate, guard, terminals, reporter);
+        FilterCounters filterCounters = new();
+        ChainDrain drain = new(_workers, _snapshots, _arguments.DrainTime);
+        ConnectionPath path = new(gate, guard, new NetworkFilters(filterCounters), terminals, reporter, drain);
         ListenerSet listeners = new(
             _workers, path.ServeAsync, _snapshots, new UdpServices(_snapshots, reporter, guard), guard, _loggers.CreateLogger("listeners"));
         _metrics.Add(reporter.Counters);
+        _metrics.Add(filterCounters);
         _metrics.Add(new ClusterMetrics(_snapshots));
         _metrics.Add(new ServerMetrics(_startTime, () => (int)_state.Current, () => gate.Active));
         _metrics.Add(new LoopMetrics(_workers, listeners, gate));
         _metrics.Add(_sinks);
         _snapshots.Swapped += (_, current) => listeners.Apply(current);
+        _snapshots.Swapped += drain.Swapped;
         listeners.Apply(_snapshots.Current);
         return listeners;
     }

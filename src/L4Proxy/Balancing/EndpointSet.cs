@@ -3,61 +3,72 @@ using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Balancing;
 
-/// <summary>The endpoints of a cluster snapshot that may be picked, laid out for the policies. Immutable.</summary>
+/// <summary>
+/// The endpoints of a cluster snapshot that may be picked, in pools that share the connections by their loads: one for each
+/// priority, or for each locality of it where localities are weighted. Immutable.
+/// </summary>
 internal sealed class EndpointSet
 {
     private static readonly ConditionalWeakTable<ClusterSnapshot, EndpointSet> Compiled = new();
 
-    // Upper bound of each endpoint in the line of weights; empty when all weights are equal.
-    private readonly ulong[] _cumulative;
+    // Upper bound of each pool in the line of loads; empty for a single pool.
+    private readonly double[] _bounds;
 
     private EndpointSet(ClusterSnapshot cluster)
     {
-        // Panic overlooks health, never the transport: an endpoint that needs TLS must not be sent plain bytes.
-        EndpointSnapshot[] speakable = [.. cluster.Endpoints.Where(static e => !e.RequiresTls)];
-        EndpointSnapshot[] usable = [.. speakable.Where(static e => e.Usable)];
-        InPanic = usable.Length * 100L < cluster.HealthyPanicThreshold * (long)speakable.Length;
-        Members = InPanic ? speakable : usable;
-        bool uniform = Members.All(m => WeightOf(m) == WeightOf(Members[0]));
-        Schedule = uniform ? [.. Enumerable.Range(0, Members.Length)] : WeightedSchedule.Build([.. Members.Select(WeightOf)]);
-        _cumulative = uniform ? [] : Sums();
+        (EndpointPool Pool, double Load)[] loaded = [.. PriorityLoads.Of(cluster)
+            .Where(static level => level.Load > 0 && level.Members.Length > 0)
+            .SelectMany(level => cluster.LocalityWeighted ? ByLocality(level, cluster) : [(new EndpointPool(level.Members), level.Load)])];
+        Pools = [.. loaded.Select(static one => one.Pool)];
+        _bounds = loaded.Length > 1 ? Sums(loaded) : [];
+        OnlyTls = Pools.Length == 0 && cluster.Endpoints.Any(static endpoint => endpoint.RequiresTls);
     }
 
-    /// <summary>Endpoints to pick from: the usable ones, or all of them in panic.</summary>
-    public EndpointSnapshot[] Members { get; }
+    public EndpointPool[] Pools { get; }
 
-    /// <summary>Round robin: indices into <see cref="Members"/>, each as often as its weight says, evenly spread.</summary>
-    public int[] Schedule { get; }
-
-    /// <summary>Too few endpoints are usable, so health is ignored: the few would drown.</summary>
-    public bool InPanic { get; }
+    /// <summary>Nothing can be picked, and TLS is why.</summary>
+    public bool OnlyTls { get; }
 
     /// <summary>The set of a snapshot, laid out on first use; any thread.</summary>
     public static EndpointSet For(ClusterSnapshot cluster) => Compiled.GetValue(cluster, static c => new EndpointSet(c));
 
-    /// <summary>A weight of zero counts as one, the API's minimum.</summary>
-    public static uint WeightOf(EndpointSnapshot endpoint) => Math.Max(endpoint.Weight, 1);
-
-    /// <summary>One member, each with a chance in proportion to its weight. The set must not be empty.</summary>
-    public EndpointSnapshot DrawByWeight(Random random)
+    /// <summary>One pool, each with a chance in proportion to its load. The set must not be empty.</summary>
+    public EndpointPool Draw(Random random)
     {
-        if (_cumulative.Length == 0)
+        if (_bounds.Length == 0)
         {
-            return Members[random.Next(Members.Length)];
+            return Pools[0];
         }
 
-        ulong point = (ulong)random.NextInt64((long)_cumulative[^1]);
-        int at = Array.BinarySearch(_cumulative, point + 1);
-        return Members[at >= 0 ? at : ~at];
+        double point = random.NextDouble() * _bounds[^1];
+        int at = 0;
+        while (at < _bounds.Length - 1 && point >= _bounds[at])
+        {
+            at++;
+        }
+
+        return Pools[at];
     }
 
-    private ulong[] Sums()
+    /// <summary>A locality counts by its weight, less the part of its endpoints that is missing beyond what overprovisioning makes up for.</summary>
+    private static (EndpointPool Pool, double Load)[] ByLocality(PriorityLoads.Level level, ClusterSnapshot cluster)
     {
-        var sums = new ulong[Members.Length];
-        ulong sum = 0;
+        (EndpointSnapshot[] Members, double Weight)[] localities = [.. level.Members
+            .GroupBy(static e => e.Group)
+            .Select(g => (g.ToArray(), g.Key.Weight * (level.InPanic ? 100 : PriorityLoads.Health([.. cluster.Endpoints.Where(e => !e.RequiresTls && e.Group == g.Key)]))))];
+        double total = localities.Sum(static one => one.Weight);
+        return total == 0
+            ? [(new EndpointPool(level.Members), level.Load)]
+            : [.. localities.Where(static one => one.Weight > 0).Select(one => (new EndpointPool(one.Members), level.Load * one.Weight / total))];
+    }
+
+    private static double[] Sums((EndpointPool Pool, double Load)[] loaded)
+    {
+        var sums = new double[loaded.Length];
+        double sum = 0;
         for (int i = 0; i < sums.Length; i++)
         {
-            sums[i] = sum += WeightOf(Members[i]);
+            sums[i] = sum += loaded[i].Load;
         }
 
         return sums;

@@ -20,17 +20,37 @@ internal static class LoadBalancer
         }
 
         EndpointSet set = EndpointSet.For(cluster);
-        return set.Members.Length switch
+        if (set.Pools.Length == 0)
         {
-            0 => null,
-            1 => set.Members[0],
-            _ => cluster.Policy switch
-            {
-                LoadBalancingPolicy.LeastRequest => LeastLoaded(set, cluster.LeastRequestChoices, context),
-                LoadBalancingPolicy.Random => Untried(set, context.Random.Next(set.Members.Length), context),
-                _ => NextInTurn(set, cluster.State.NextCursor(), context),
-            },
+            return null;
+        }
+
+        EndpointSnapshot picked = FromPool(set.Draw(context.Random), cluster, context);
+        return context.WasTried(picked) ? ElsewhereThan(picked, set, context) : picked;
+    }
+
+    private static EndpointSnapshot FromPool(EndpointPool pool, ClusterSnapshot cluster, in PickContext context) => pool.Members.Length == 1
+        ? pool.Members[0]
+        : cluster.Policy switch
+        {
+            LoadBalancingPolicy.LeastRequest => LeastLoaded(pool, cluster.LeastRequestChoices, context),
+            LoadBalancingPolicy.Random => Untried(pool, context.Random.Next(pool.Members.Length), context),
+            _ => NextInTurn(pool, cluster.State.NextCursor(), context),
         };
+
+    /// <summary>A pool whose members were all tried: any other pool's member that was not.</summary>
+    private static EndpointSnapshot ElsewhereThan(EndpointSnapshot picked, EndpointSet set, in PickContext context)
+    {
+        foreach (EndpointPool pool in set.Pools)
+        {
+            EndpointSnapshot candidate = Untried(pool, context.Random.Next(pool.Members.Length), context);
+            if (!context.WasTried(candidate))
+            {
+                return candidate;
+            }
+        }
+
+        return picked;
     }
 
     private static EndpointSnapshot? FromOriginalDestination(ClusterSnapshot cluster, IPEndPoint? destination)
@@ -45,53 +65,53 @@ internal static class LoadBalancer
         return new EndpointSnapshot(address, "", 1, EndpointHealth.Unknown, new EndpointState(address));
     }
 
-    private static EndpointSnapshot NextInTurn(EndpointSet set, uint cursor, in PickContext context)
+    private static EndpointSnapshot NextInTurn(EndpointPool pool, uint cursor, in PickContext context)
     {
-        int[] order = set.Schedule;
+        int[] order = pool.Schedule;
         int start = (int)(cursor % (uint)order.Length);
         for (int i = 0; i < order.Length && !context.Tried.IsEmpty; i++)
         {
-            EndpointSnapshot candidate = set.Members[order[(start + i) % order.Length]];
+            EndpointSnapshot candidate = pool.Members[order[(start + i) % order.Length]];
             if (!context.WasTried(candidate))
             {
                 return candidate;
             }
         }
 
-        return set.Members[order[start]];
+        return pool.Members[order[start]];
     }
 
     /// <summary>Power of N choices: the draw with the fewest connections per weight; the first drawn wins a tie, so an idle cluster is shared by weight.</summary>
-    private static EndpointSnapshot LeastLoaded(EndpointSet set, int choices, in PickContext context)
+    private static EndpointSnapshot LeastLoaded(EndpointPool pool, int choices, in PickContext context)
     {
         EndpointSnapshot? best = null;
         for (int i = 0; i < Math.Max(choices, 1); i++)
         {
-            EndpointSnapshot candidate = set.DrawByWeight(context.Random);
+            EndpointSnapshot candidate = pool.DrawByWeight(context.Random);
             if (!context.WasTried(candidate) && (best is null || IsLessLoaded(candidate, best)))
             {
                 best = candidate;
             }
         }
 
-        return best ?? Untried(set, context.Random.Next(set.Members.Length), context);
+        return best ?? Untried(pool, context.Random.Next(pool.Members.Length), context);
     }
 
     private static bool IsLessLoaded(EndpointSnapshot one, EndpointSnapshot other) =>
-        one.State.Active * EndpointSet.WeightOf(other) < other.State.Active * EndpointSet.WeightOf(one);
+        one.State.Active * EndpointPool.WeightOf(other) < other.State.Active * EndpointPool.WeightOf(one);
 
     /// <summary>The first member from <paramref name="start"/> on that was not tried; with all tried, the one at the start.</summary>
-    private static EndpointSnapshot Untried(EndpointSet set, int start, in PickContext context)
+    private static EndpointSnapshot Untried(EndpointPool pool, int start, in PickContext context)
     {
-        for (int i = 0; i < set.Members.Length; i++)
+        for (int i = 0; i < pool.Members.Length; i++)
         {
-            EndpointSnapshot candidate = set.Members[(start + i) % set.Members.Length];
+            EndpointSnapshot candidate = pool.Members[(start + i) % pool.Members.Length];
             if (!context.WasTried(candidate))
             {
                 return candidate;
             }
         }
 
-        return set.Members[start];
+        return pool.Members[start];
     }
 }

@@ -62,6 +62,7 @@ internal sealed class ClusterCounters
     public long CxConnectAttemptsExceeded;
     public long CxOverflow;
     public long CxNoneHealthy;
+    public long CxTlsUnsupported;
     public long CxDestroy;
     public long CxRxBytesTotal;
     public long CxTxBytesTotal;

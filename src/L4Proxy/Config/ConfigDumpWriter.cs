@@ -71,6 +71,7 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
             writer.WritePropertyName(singular);
             MessageJson.Write(writer, one.Message, typeUrl);
             WriteTime("last_updated", one.Updated);
+            WriteTls(one.Message);
             writer.WriteEndObject();
         }
 
@@ -115,10 +116,25 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
         writer.WritePropertyName(singular);
         MessageJson.Write(writer, runs.Message, typeUrl);
         WriteTime("last_updated", runs.Updated);
+        WriteTls(runs.Message);
         if (listeners)
         {
             writer.WriteEndObject();
         }
+    }
+
+    /// <summary>The parts that are accepted and refuse their connections.</summary>
+    private void WriteTls(IMessage message)
+    {
+        string[] places = [.. TlsPlaces.Of(message)];
+        if (places.Length == 0)
+        {
+            return;
+        }
+
+        writer.WriteStartArray("meshl4_tls_unsupported");
+        Array.ForEach(places, writer.WriteStringValue);
+        writer.WriteEndArray();
     }
 
     private void WriteError(RejectedResource error)

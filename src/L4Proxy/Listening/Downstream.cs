@@ -42,8 +42,14 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
     /// <summary>Counted in the process-wide gate.</summary>
     public bool HoldsGate { get; set; }
 
-    /// <summary>The chain's limit this connection counts against.</summary>
-    public ConnectionLimitSnapshot? ChainLimit { get; set; }
+    /// <summary>The limits of its chain this connection counts against; null for none.</summary>
+    public List<ConnectionLimitSnapshot>? HeldLimits { get; set; }
+
+    /// <summary>Values that filters noted for those behind them, by object key; null for none.</summary>
+    public Dictionary<string, string>? FilterState { get; set; }
+
+    /// <summary>Ends the connection when its chain was replaced and the time to finish is over; null while its chain runs.</summary>
+    public LoopTimer? DrainTimer { get; set; }
 
     /// <summary>Whether the drain deadline has struck this connection.</summary>
     public bool IsCanceled { get; private set; }

@@ -5,6 +5,7 @@ using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Upstream;
 
 namespace MeshL4.L4Proxy.Listening;
 
@@ -124,7 +125,7 @@ internal sealed unsafe class UdpListener : IoHandler, ILoopListener
 
         if (LoadBalancer.Pick(cluster, new PickContext { Random = _worker.Random }) is not { } endpoint)
         {
-            record.Fail(ResponseFlags.UH, EndedBy.Proxy, "no_healthy_upstream");
+            UpstreamConnector.FailWithoutEndpoint(record, cluster);
             return null;
         }
 

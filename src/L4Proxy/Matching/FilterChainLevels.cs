@@ -52,7 +52,7 @@ internal sealed class SourceTypeLevel
     }
 
     /// <summary>The client's address is the destination's or a loopback one; Unix sockets are local.</summary>
-    private static bool IsSameIpOrLoopback(in MatchInput input)
+    internal static bool IsSameIpOrLoopback(in MatchInput input)
     {
         if (input.Source is not { } source || input.Destination is not { } destination)
         {

@@ -12,15 +12,23 @@ internal sealed class FilterChainMatcher
     private readonly ImmutableArray<FilterChainSnapshot> _chains;
     private readonly FilterChainTable _table;
 
-    private FilterChainMatcher(ImmutableArray<FilterChainSnapshot> chains)
+    private readonly ChainNameSelector? _selector;
+    private readonly Dictionary<string, FilterChainSnapshot> _byName = new(StringComparer.Ordinal);
+
+    private FilterChainMatcher(ListenerSnapshot listener)
     {
-        _chains = chains;
-        _table = FilterChainTable.Compile([.. chains.Select(static c => c.Match)]);
+        _chains = listener.FilterChains;
+        _selector = listener.ChainSelector;
+        _table = FilterChainTable.Compile(_selector is null ? [.. _chains.Select(static c => c.Match)] : []);
+        foreach (FilterChainSnapshot chain in _selector is null ? [] : _chains)
+        {
+            _byName[chain.Name] = chain;
+        }
     }
 
     /// <summary>The matcher of a snapshot; any thread. Keyed by reference: a changed listener is another snapshot.</summary>
     public static FilterChainMatcher For(ListenerSnapshot listener) =>
-        Compiled.GetValue(listener, static l => new FilterChainMatcher(l.FilterChains));
+        Compiled.GetValue(listener, static l => new FilterChainMatcher(l));
 
     /// <summary>Indices of chains in conflict; see <see cref="FilterChainTable.Conflicts"/>.</summary>
     public ImmutableArray<(int First, int Second)> Conflicts => _table.Conflicts;
@@ -28,6 +36,11 @@ internal sealed class FilterChainMatcher
     /// <summary>The chain that takes the connection; null when none does: the listener's default chain is the caller's.</summary>
     public FilterChainSnapshot? Find(in MatchInput input)
     {
+        if (_selector is not null)
+        {
+            return _selector(input) is { } name ? _byName.GetValueOrDefault(name) : null;
+        }
+
         int index = _table.Find(input);
         return index < 0 ? null : _chains[index];
     }

@@ -11,7 +11,7 @@ internal static class ResponseFlagNames
         ("URX", "UpstreamRetryLimitExceeded"), ("NC", "NoClusterFound"), ("DT", "DurationTimeout"),
         ("DC", "DownstreamConnectionTermination"), ("UC", "UpstreamConnectionTermination"), ("SI", "StreamIdleTimeout"),
         ("DPE", "DownstreamProtocolError"), ("UPE", "UpstreamProtocolError"), ("RL", "RateLimited"), ("UT", "UpstreamRequestTimeout"),
-        ("OM", "OverloadManagerTerminated"), ("LR", "LocalReset"),
+        ("OM", "OverloadManagerTerminated"), ("LR", "LocalReset"), ("UAEX", "UnauthorizedExternalService"),
     ];
 
     /// <summary>How many flags there are; flag i is <c>1 &lt;&lt; i</c>.</summary>

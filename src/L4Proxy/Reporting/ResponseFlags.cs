@@ -56,6 +56,9 @@ internal enum ResponseFlags
 
     /// <summary>Ended by this proxy (drain, admin, loop guard).</summary>
     LR = 1 << 15,
+
+    /// <summary>An authorization policy refused the connection.</summary>
+    UAEX = 1 << 16,
 }
 
 /// <summary>Who ended a connection.</summary>

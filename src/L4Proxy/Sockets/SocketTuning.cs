@@ -11,6 +11,7 @@ internal static unsafe class SocketTuning
     private const int SoKeepAlive = 9;
     private const int SoLinger = 13;
     private const int SoReusePort = 15;
+    private const int SoMark = 36;
     private const int TcpNoDelay = 1;
     private const int TcpKeepIdle = 4;
     private const int TcpKeepInterval = 5;
@@ -26,6 +27,9 @@ internal static unsafe class SocketTuning
     public static bool ReusePort(int fd) => SocketOptions.TrySetInt(fd, SocketOptions.SolSocket, SoReusePort, 1);
 
     public static bool Freebind(int fd) => SocketOptions.TrySetInt(fd, SocketOptions.SolIp, IpFreebind, 1);
+
+    /// <summary>Marks the packets of a socket for routing rules. Needs CAP_NET_ADMIN.</summary>
+    public static bool Mark(int fd, uint mark) => SocketOptions.TrySetInt(fd, SocketOptions.SolSocket, SoMark, unchecked((int)mark));
 
     public static bool BothFamilies(int fd) => SocketOptions.TrySetInt(fd, SocketOptions.SolIpv6, Ipv6Only, 0);
 

@@ -1,5 +1,6 @@
 using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Listening;
 using MeshL4.L4Proxy.Relaying;
 using MeshL4.L4Proxy.Reporting;
@@ -13,12 +14,34 @@ internal sealed class TcpForward(UpstreamConnector connector)
 {
     public async ValueTask RunAsync(Downstream downstream, TcpProxySnapshot proxy)
     {
-        string cluster = WeightedClusterChoice.Pick(proxy, downstream.Worker.Random);
+        if (!TryCluster(downstream, proxy, out string cluster))
+        {
+            return;
+        }
+
         UpstreamConnection? upstream = await connector.ConnectAsync(downstream, cluster, proxy.MaxConnectAttempts);
         if (upstream is not null)
         {
             await RelayAsync(downstream, upstream, proxy.IdleTimeout, proxy.MaxDownstreamConnectionDuration);
         }
+    }
+
+    /// <summary>What a filter named, else the proxy's own choice. A name a client sent is never put down unless it is a cluster's.</summary>
+    private static bool TryCluster(Downstream downstream, TcpProxySnapshot proxy, out string cluster)
+    {
+        if (downstream.FilterState is not { } state || !state.TryGetValue(NetworkFilters.TcpProxyCluster, out cluster!))
+        {
+            cluster = WeightedClusterChoice.Pick(proxy, downstream.Worker.Random);
+            return true;
+        }
+
+        if (downstream.Snapshot.Clusters.ContainsKey(cluster))
+        {
+            return true;
+        }
+
+        downstream.Record.Fail(ResponseFlags.NC, EndedBy.Proxy, "cluster_not_found");
+        return false;
     }
 
     /// <summary>Relays on the two descriptors, sniffed bytes first, and closes the upstream.</summary>

@@ -47,9 +47,10 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
     /// <param name="address">IP or Unix end point.</param>
     /// <param name="cluster">Time-out, bind address and keep-alive.</param>
     /// <param name="downstream">Watched for a reset while connecting; null for none.</param>
+    /// <param name="source">The client's address to connect from in place of the cluster's bind address; null for none.</param>
     /// <param name="guard">Told the local end point as soon as the kernel chose it, before the peer can act on it.</param>
     public static ValueTask<ConnectResult> ConnectAsync(
-        EventLoop loop, EndPoint address, ClusterSnapshot cluster, LoopSocket? downstream, LoopGuard guard)
+        EventLoop loop, EndPoint address, ClusterSnapshot cluster, LoopSocket? downstream, LoopGuard guard, SourceAddress? source = null)
     {
         int fd = DescriptorReserve.OpenSocket(SocketAddressBytes.Family(address), SocketCalls.Stream, out int error);
         if (fd < 0)
@@ -57,9 +58,11 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
             return ValueTask.FromResult(new ConnectResult(null, error, false, null));
         }
 
-        error = Configure(fd, address, cluster);
+        error = Configure(fd, address, cluster, source);
         IPEndPoint? local = null;
-        error = error != 0 ? error : Dial(loop, fd, address, guard, out local);
+
+        // From a client's address, the way back is told by the mark: the guard would take the client's next connection for ours.
+        error = error != 0 ? error : source is null ? Dial(loop, fd, address, guard, out local) : Begin(fd, address);
         if (error != 0)
         {
             Descriptors.Close(fd);
@@ -102,7 +105,7 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _done.OnCompleted(continuation, state, token, flags);
 
-    private static int Configure(int fd, EndPoint address, ClusterSnapshot cluster)
+    private static int Configure(int fd, EndPoint address, ClusterSnapshot cluster, SourceAddress? source)
     {
         if (address is not IPEndPoint ip)
         {
@@ -113,6 +116,11 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         if (cluster.Keepalive is { } keepalive)
         {
             SocketTuning.Keepalive(fd, keepalive.Probes, keepalive.TimeSeconds, keepalive.IntervalSeconds);
+        }
+
+        if (source is { } client)
+        {
+            return client.Prepare(fd, ip.AddressFamily) is var refused and not 0 ? refused : Bind(fd, client.Address);
         }
 
         IPEndPoint? bind = ip.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? cluster.BindV4 : cluster.BindV6;

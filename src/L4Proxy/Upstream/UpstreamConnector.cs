@@ -30,9 +30,9 @@ internal sealed class UpstreamConnector(LoopGuard guard)
     {
         ConnectionRecord record = downstream.Record;
         record.ClusterName ??= cluster.Name;
-        if (cluster.RequiresTls)
+        if (cluster is { RequiresTls: true, Discovery: ClusterDiscovery.OriginalDestination })
         {
-            record.Fail(ResponseFlags.UF, EndedBy.Proxy, "tls_unsupported");
+            FailWithoutEndpoint(record, cluster);
             return null;
         }
 
@@ -50,6 +50,20 @@ internal sealed class UpstreamConnector(LoopGuard guard)
         }
 
         return connection;
+    }
+
+    /// <summary>Says why no endpoint was picked: UF when TLS is in the way, else UH.</summary>
+    public static void FailWithoutEndpoint(ConnectionRecord record, ClusterSnapshot cluster)
+    {
+        if (cluster.RequiresTls || (cluster.Discovery != ClusterDiscovery.OriginalDestination && EndpointSet.For(cluster).OnlyTls))
+        {
+            Interlocked.Increment(ref cluster.State.Counters.CxTlsUnsupported);
+            record.Fail(ResponseFlags.UF, EndedBy.Proxy, "tls_unsupported");
+            return;
+        }
+
+        Interlocked.Increment(ref cluster.State.Counters.CxNoneHealthy);
+        record.Fail(ResponseFlags.UH, EndedBy.Proxy, "no_healthy_upstream");
     }
 
     private async ValueTask<UpstreamConnection?> TryEndpointsAsync(Downstream downstream, ClusterSnapshot cluster, int maxAttempts)
@@ -93,8 +107,7 @@ internal sealed class UpstreamConnector(LoopGuard guard)
         EndpointSnapshot? endpoint = LoadBalancer.Pick(cluster, context);
         if (endpoint is null)
         {
-            Interlocked.Increment(ref cluster.State.Counters.CxNoneHealthy);
-            record.Fail(ResponseFlags.UH, EndedBy.Proxy, "no_healthy_upstream");
+            FailWithoutEndpoint(record, cluster);
             return null;
         }
 
@@ -117,7 +130,8 @@ internal sealed class UpstreamConnector(LoopGuard guard)
         record.ConnectAttempts++;
         endpoint.State.Opened();
         long started = Stopwatch.GetTimestamp();
-        ConnectResult result = await ConnectAttempt.ConnectAsync(downstream.Loop, endpoint.Address, cluster, downstream.Socket, guard);
+        ConnectResult result = await ConnectAttempt.ConnectAsync(
+            downstream.Loop, endpoint.Address, cluster, downstream.Socket, guard, SourceAddress.Of(downstream, endpoint.Address));
         if (result.Socket is { } socket)
         {
             record.ConnectTime = Stopwatch.GetElapsedTime(started);

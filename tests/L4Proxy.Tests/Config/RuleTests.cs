@@ -45,8 +45,8 @@ public sealed class RuleTests : IDisposable
 
     [Fact]
     public void Validate_UnsupportedFilter_IsNamed()
-        => _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{{name: my.rbac, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC}}}}, {Tcp}]}}")))
-            .ShouldContain("my.rbac");
+        => _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{{name: my.echo, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}}}}, {Tcp}]}}")))
+            .ShouldContain("my.echo");
 
     [Fact]
     public void Validate_UnknownCluster_IsAWarningOnly()

@@ -63,7 +63,7 @@ internal sealed class ClustersPage : IAdminPage
         text.Append(host).Append("::hostname::").Append(LogEscape.EscapeControls(endpoint.Hostname)).Append('\n');
         text.Append(host).Append("::health_flags::").Append(FlagsOf(endpoint)).Append('\n');
         Append(text, host, "weight", endpoint.Weight);
-        text.Append(host).Append("::canary::false\n").Append(host).Append("::priority::0\n");
+        text.Append(host).Append("::canary::false\n").Append(host).Append("::priority::").Append(endpoint.Group.Priority).Append('\n');
     }
 
     private static string FlagsOf(EndpointSnapshot endpoint) => endpoint.Health switch

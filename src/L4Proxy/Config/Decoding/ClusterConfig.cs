@@ -12,10 +12,10 @@ namespace MeshL4.L4Proxy.Config.Decoding;
 /// <param name="Hostname">Name given to the endpoint; may be empty.</param>
 /// <param name="Weight">At least 1.</param>
 /// <param name="Health">As the control plane says.</param>
-/// <param name="Priority">0 is used first.</param>
+/// <param name="Group">Priority and locality.</param>
 /// <param name="SocketMatch">The endpoint's <c>envoy.transport_socket_match</c> metadata; null when it has none.</param>
 internal sealed record EndpointConfig(
-    EndPoint? Address, string Host, int Port, string Hostname, uint Weight, EndpointHealth Health, uint Priority, Struct? SocketMatch);
+    EndPoint? Address, string Host, int Port, string Hostname, uint Weight, EndpointHealth Health, EndpointGroup Group, Struct? SocketMatch);
 
 /// <summary>One entry of <c>transport_socket_matches</c>.</summary>
 internal sealed record SocketMatchConfig(Struct Criteria, bool RequiresTls);

@@ -17,11 +17,18 @@ internal static class ClusterDecoder
     {
         DiscoveryConfig discovery = DiscoveryDecoder.Decode(cluster, scope);
         ImmutableArray<EndpointConfig> endpoints = Endpoints(cluster, discovery.Type, scope);
+        ImmutableArray<SocketMatchConfig> matches = SocketMatches(cluster, scope);
+        ClusterSnapshot template = Compile(cluster, discovery, endpoints, scope);
+        ClusterFilterDecoder.Check(cluster, scope);
+        LaterClusterFields.Check(cluster, scope);
         return new ClusterConfig
         {
-            Template = Compile(cluster, discovery, endpoints, scope),
+            // An original destination has no metadata, so that the first match without criteria is its own.
+            Template = discovery.Type == ClusterDiscovery.OriginalDestination && matches.FirstOrDefault(match => match.Criteria.Fields.Count == 0) is { } any
+                ? template with { RequiresTls = any.RequiresTls }
+                : template,
             Endpoints = endpoints,
-            SocketMatches = SocketMatches(cluster, scope),
+            SocketMatches = matches,
             EdsFile = discovery.EdsFile,
         };
     }
@@ -29,7 +36,8 @@ internal static class ClusterDecoder
     private static ClusterSnapshot Compile(
         Cluster cluster, DiscoveryConfig discovery, ImmutableArray<EndpointConfig> endpoints, DecodeScope scope)
     {
-        (LoadBalancingPolicy policy, int choices) = LoadBalancingDecoder.Decode(cluster, scope);
+        LoadBalancingConfig balancing = LoadBalancingDecoder.Decode(cluster, scope);
+        LoadBalancingPolicy policy = balancing.Policy;
         if (policy == LoadBalancingPolicy.ClusterProvided && discovery.Type != ClusterDiscovery.OriginalDestination)
         {
             scope.Field("lb_policy").Error("CLUSTER_PROVIDED is for ORIGINAL_DST clusters only");
@@ -41,7 +49,9 @@ internal static class ClusterDecoder
             Name = cluster.Name,
             Discovery = discovery.Type,
             Policy = discovery.Type == ClusterDiscovery.OriginalDestination ? LoadBalancingPolicy.ClusterProvided : policy,
-            LeastRequestChoices = choices,
+            LeastRequestChoices = balancing.Choices,
+            LocalityWeighted = balancing.LocalityWeighted,
+            HealthyPanicThreshold = PanicThreshold(cluster.CommonLbConfig?.HealthyPanicThreshold, scope),
             ConnectTimeout = scope.PositiveDuration("connect_timeout", cluster.ConnectTimeout) ?? TimeSpan.FromSeconds(5),
             DnsTargets = [.. endpoints.Where(endpoint => endpoint.Host.Length > 0).Select(endpoint => new DnsTargetSnapshot(endpoint.Host, endpoint.Port, endpoint.Weight))],
             DnsRefreshRate = discovery.DnsRefreshRate,
@@ -79,6 +89,16 @@ internal static class ClusterDecoder
         }
 
         return endpoints;
+    }
+
+    private static int PanicThreshold(Protos.Envoy.Type.V3.Percent? threshold, DecodeScope scope)
+    {
+        if (threshold?.Value is < 0 or > 100 or double.NaN)
+        {
+            scope.Field("common_lb_config.healthy_panic_threshold").Error("must be between 0 and 100");
+        }
+
+        return threshold is null ? 50 : (int)Math.Clamp(Math.Ceiling(threshold.Value), 0, 100);
     }
 
     private static CircuitBreakerLimits Limits(Cluster cluster)

@@ -25,6 +25,9 @@ internal readonly struct DecodeScope(IssueCollector issues, string path, string?
     /// <summary>The resource is used, with what <paramref name="message"/> says.</summary>
     public void Warn(string message) => issues.Add(new ConfigIssue(IssueSeverity.Warning, path, message, null, resource, origin));
 
+    /// <summary>As <see cref="Warn"/>, at the first of several places of one resource of which the same is to be said.</summary>
+    public void WarnOnce(string message) => issues.AddOnce(new ConfigIssue(IssueSeverity.Warning, path, message, null, resource, origin));
+
     /// <summary>
     /// A duration of the API as a time span; null when it is not set or wrong. Longer than 10 years is taken as 10 years
     /// (control planes write 292 years for "never"); negative is an error.

@@ -13,6 +13,7 @@ internal static class EndpointsDecoder
     public static ImmutableArray<EndpointConfig> Decode(ClusterLoadAssignment assignment, bool hostNames, DecodeScope scope)
     {
         var endpoints = ImmutableArray.CreateBuilder<EndpointConfig>();
+        uint overprovisioning = Overprovisioning(assignment.Policy, scope.Field("policy.overprovisioning_factor"));
         for (int l = 0; l < assignment.Endpoints.Count; l++)
         {
             LocalityLbEndpoints locality = assignment.Endpoints[l];
@@ -22,9 +23,10 @@ internal static class EndpointsDecoder
                 at.Field("priority").Error($"{locality.Priority} is above 128");
             }
 
+            var group = new EndpointGroup(locality.Priority, l, locality.LoadBalancingWeight ?? 0, overprovisioning);
             for (int e = 0; e < locality.LbEndpoints.Count; e++)
             {
-                if (DecodeOne(locality.LbEndpoints[e], locality.Priority, hostNames, at.Item("lb_endpoints", e)) is { } endpoint)
+                if (DecodeOne(locality.LbEndpoints[e], group, hostNames, at.Item("lb_endpoints", e)) is { } endpoint)
                 {
                     endpoints.Add(endpoint);
                 }
@@ -34,7 +36,17 @@ internal static class EndpointsDecoder
         return endpoints.ToImmutable();
     }
 
-    private static EndpointConfig? DecodeOne(LbEndpoint endpoint, uint priority, bool hostNames, DecodeScope scope)
+    private static uint Overprovisioning(ClusterLoadAssignment.Types.Policy? policy, DecodeScope scope)
+    {
+        if (policy?.OverprovisioningFactor == 0)
+        {
+            scope.Error("must be greater than zero");
+        }
+
+        return policy?.OverprovisioningFactor ?? EndpointGroup.DefaultOverprovisioning;
+    }
+
+    private static EndpointConfig? DecodeOne(LbEndpoint endpoint, EndpointGroup group, bool hostNames, DecodeScope scope)
     {
         if (endpoint.LoadBalancingWeight == 0)
         {
@@ -49,7 +61,7 @@ internal static class EndpointsDecoder
 
         DecodeScope address = scope.Field("endpoint.address");
         var common = new EndpointConfig(
-            null, "", 0, host.Hostname, endpoint.LoadBalancingWeight ?? 1, Health(endpoint.HealthStatus), priority, SocketMatch(endpoint.Metadata));
+            null, "", 0, host.Hostname, endpoint.LoadBalancingWeight ?? 1, Health(endpoint.HealthStatus), group, SocketMatch(endpoint.Metadata));
         if (hostNames)
         {
             return Named(common, host.Address?.SocketAddress, address.Field("socket_address"));

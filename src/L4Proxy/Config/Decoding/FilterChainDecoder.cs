@@ -1,3 +1,7 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
 
@@ -16,7 +20,7 @@ internal static class FilterChainDecoder
             scope.Field("use_proxy_proto").Error("not supported: use the proxy_protocol listener filter");
         }
 
-        ConnectionLimitSnapshot? limit = null;
+        var filters = ImmutableArray.CreateBuilder<NetworkFilterSnapshot>();
         TerminalSnapshot? terminal = null;
         for (int i = 0; i < chain.Filters.Count; i++)
         {
@@ -28,7 +32,11 @@ internal static class FilterChainDecoder
             }
 
             terminal ??= filter.Terminal;
-            limit = filter.Limit ?? limit;
+            if (filter.Filter is { } admitting)
+            {
+                filters.Add(admitting);
+            }
+
             if (filter.IsTerminal && filter.Terminal is null)
             {
                 return null;
@@ -36,9 +44,20 @@ internal static class FilterChainDecoder
         }
 
         return Finish(chain, scope, terminal) is { } end
-            ? new FilterChainSnapshot { Name = chain.Name, Match = match, ConnectionLimit = limit, RequiresTls = tls, Terminal = end }
+            ? new FilterChainSnapshot
+            {
+                Name = chain.Name,
+                Match = match,
+                Fingerprint = Fingerprint(chain),
+                Filters = filters.ToImmutable(),
+                RequiresTls = tls,
+                Terminal = end,
+            }
             : null;
     }
+
+    private static UInt128 Fingerprint(FilterChain chain)
+        => BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(chain.ToByteArray()));
 
     private static TerminalSnapshot? Finish(FilterChain chain, DecodeScope scope, TerminalSnapshot? terminal)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Matching;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using Listener = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Listener;
 
@@ -65,21 +66,36 @@ internal static class ListenerDecoder
         ContinueOnListenerFiltersTimeout = listener.ContinueOnListenerFiltersTimeout,
         PerConnectionBufferLimitBytes = (int)Math.Clamp(listener.PerConnectionBufferLimitBytes ?? 1 << 20, 1, int.MaxValue),
         FilterChains = Chains(listener, udp, scope),
+        ChainSelector = Selector(listener, scope),
         DefaultFilterChain = listener.DefaultFilterChain is { } chain ? FilterChainDecoder.Decode(chain, scope.Field("default_filter_chain")) : null,
         Udp = udp ? UdpProxyDecoder.DecodeListener(listener, scope) : null,
         AccessLogs = AccessLogDecoder.Decode(listener.AccessLog, scope),
     };
+
+    private static ChainNameSelector? Selector(Listener listener, DecodeScope scope)
+    {
+        if (listener.FilterChainMatcher is not { } matcher)
+        {
+            return null;
+        }
+
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (int i = 0; i < listener.FilterChains.Count; i++)
+        {
+            if (listener.FilterChains[i].Name.Length == 0 || !names.Add(listener.FilterChains[i].Name))
+            {
+                scope.Item("filter_chains", i).Field("name").Error("beside a filter_chain_matcher every chain needs a name of its own");
+            }
+        }
+
+        return new MatcherTreeDecoder(names).Decode(matcher, scope.Field("filter_chain_matcher"));
+    }
 
     private static ImmutableArray<FilterChainSnapshot> Chains(Listener listener, bool udp, DecodeScope scope)
     {
         if (!udp && listener.FilterChains.Count == 0 && listener.DefaultFilterChain is null)
         {
             scope.Field("filter_chains").Error("a TCP listener needs at least one filter chain");
-        }
-
-        if (listener.FilterChainMatcher is not null)
-        {
-            scope.Field("filter_chain_matcher").Error("not supported: use filter_chain_match of the chains");
         }
 
         var chains = ImmutableArray.CreateBuilder<FilterChainSnapshot>(listener.FilterChains.Count);

@@ -55,8 +55,8 @@ internal static class ListenerFilterDecoder
 
         if (Names<OriginalSrc>(filter, "original_src"))
         {
-            scope.Warn("original_src is not supported: upstream connections use an address of this proxy");
-            return filters;
+            OriginalSrc? source = filter.TypedConfig is null ? new OriginalSrc() : TypedConfig.Unpack<OriginalSrc>(filter.TypedConfig, scope.Field("typed_config"));
+            return source is null ? filters : filters with { OriginalSource = new OriginalSourceSnapshot(source.Mark, source.BindPort) };
         }
 
         scope.Error($"listener filter '{filter.Name}' ({TypedConfig.TypeName(filter.TypedConfig)}) is not supported");

@@ -1,7 +1,10 @@
 using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.ClusterProvided.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Common.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.LeastRequest.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Maglev.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.RingHash.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.WrrLocality.V3;
 using LoadBalancingPolicy = MeshL4.L4Proxy.Config.Snapshots.LoadBalancingPolicy;
 using RandomPolicy = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Random.V3.Random;
@@ -9,39 +12,45 @@ using RoundRobinPolicy = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalan
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
+/// <summary>How a cluster balances.</summary>
+/// <param name="Policy">How an endpoint is chosen.</param>
+/// <param name="Choices">For least_request, the number of endpoints compared.</param>
+/// <param name="LocalityWeighted">Whether localities share by their own weights.</param>
+internal readonly record struct LoadBalancingConfig(LoadBalancingPolicy Policy, int Choices = 2, bool LocalityWeighted = false);
+
 /// <summary>The balancing policy of a cluster, from <c>lb_policy</c> or from <c>load_balancing_policy</c>, which wins.</summary>
 internal static class LoadBalancingDecoder
 {
     private const int DeepestNesting = 4;
 
-    /// <summary>Policy and, for least_request, the number of endpoints compared.</summary>
-    public static (LoadBalancingPolicy Policy, int Choices) Decode(Cluster cluster, DecodeScope scope)
-    {
-        if (cluster.LoadBalancingPolicy is { } extensible)
-        {
-            return FromPolicies(extensible, scope.Field("load_balancing_policy"));
-        }
+    public static LoadBalancingConfig Decode(Cluster cluster, DecodeScope scope)
+        => cluster.LoadBalancingPolicy is { } extensible
+            ? FromPolicies(extensible, scope.Field("load_balancing_policy"))
+            : FromField(cluster, scope) with { LocalityWeighted = cluster.CommonLbConfig?.LocalityWeightedLbConfig is not null };
 
-        int choices = Choices(cluster.LeastRequestLbConfig?.ChoiceCount, scope.Field("least_request_lb_config.choice_count"));
+    private static LoadBalancingConfig FromField(Cluster cluster, DecodeScope scope)
+    {
         switch (cluster.LbPolicy)
         {
             case Cluster.Types.LbPolicy.RoundRobin:
-                return (LoadBalancingPolicy.RoundRobin, choices);
+                return new(LoadBalancingPolicy.RoundRobin);
             case Cluster.Types.LbPolicy.LeastRequest:
-                return (LoadBalancingPolicy.LeastRequest, choices);
+                return new(LoadBalancingPolicy.LeastRequest, Choices(cluster.LeastRequestLbConfig?.ChoiceCount, scope.Field("least_request_lb_config.choice_count")));
             case Cluster.Types.LbPolicy.Random:
-                return (LoadBalancingPolicy.Random, choices);
+                return new(LoadBalancingPolicy.Random);
             case Cluster.Types.LbPolicy.ClusterProvided:
-                return (LoadBalancingPolicy.ClusterProvided, choices);
+                return new(LoadBalancingPolicy.ClusterProvided);
+            case Cluster.Types.LbPolicy.RingHash or Cluster.Types.LbPolicy.Maglev:
+                return Hashing(cluster.LbPolicy.ToString(), scope.Field("lb_policy"));
             default:
                 scope.Field("lb_policy").Error($"{cluster.LbPolicy} is not supported: use ROUND_ROBIN, LEAST_REQUEST or RANDOM");
-                return (LoadBalancingPolicy.RoundRobin, choices);
+                return new(LoadBalancingPolicy.RoundRobin);
         }
     }
 
-    private static (LoadBalancingPolicy Policy, int Choices) FromPolicies(
-        Protos.Envoy.Config.Cluster.V3.LoadBalancingPolicy policies, DecodeScope scope)
+    private static LoadBalancingConfig FromPolicies(Protos.Envoy.Config.Cluster.V3.LoadBalancingPolicy policies, DecodeScope scope)
     {
+        bool weighted = false;
         for (int depth = 0; depth < DeepestNesting; depth++)
         {
             Protos.Envoy.Config.Cluster.V3.LoadBalancingPolicy? inner = null;
@@ -51,7 +60,7 @@ internal static class LoadBalancingDecoder
                 DecodeScope at = scope.Item("policies", i).Field("typed_extension_config.typed_config");
                 if (Known(typed, at) is { } known)
                 {
-                    return known;
+                    return known with { LocalityWeighted = known.LocalityWeighted || weighted };
                 }
 
                 inner = TypedConfig.Is<WrrLocality>(typed) ? TypedConfig.Unpack<WrrLocality>(typed!, at)?.EndpointPickingPolicy : null;
@@ -62,33 +71,43 @@ internal static class LoadBalancingDecoder
                 break;
             }
 
-            policies = inner;
+            (policies, weighted) = (inner, true);
         }
 
         scope.Error("none of the policies is supported: use round_robin, least_request or random");
-        return (LoadBalancingPolicy.RoundRobin, 2);
+        return new(LoadBalancingPolicy.RoundRobin);
     }
 
-    private static (LoadBalancingPolicy Policy, int Choices)? Known(Any? typed, DecodeScope scope)
+    private static LoadBalancingConfig? Known(Any? typed, DecodeScope scope)
     {
         if (TypedConfig.Is<RoundRobinPolicy>(typed))
         {
-            return (LoadBalancingPolicy.RoundRobin, 2);
+            return new(LoadBalancingPolicy.RoundRobin, 2, Weighted(TypedConfig.Unpack<RoundRobinPolicy>(typed!, scope)?.LocalityLbConfig));
         }
 
         if (TypedConfig.Is<LeastRequest>(typed))
         {
-            return (LoadBalancingPolicy.LeastRequest,
-                Choices(TypedConfig.Unpack<LeastRequest>(typed!, scope)?.ChoiceCount, scope.Field("choice_count")));
+            LeastRequest? least = TypedConfig.Unpack<LeastRequest>(typed!, scope);
+            return new(LoadBalancingPolicy.LeastRequest, Choices(least?.ChoiceCount, scope.Field("choice_count")), Weighted(least?.LocalityLbConfig));
         }
 
         if (TypedConfig.Is<RandomPolicy>(typed))
         {
-            return (LoadBalancingPolicy.Random, 2);
+            return new(LoadBalancingPolicy.Random, 2, Weighted(TypedConfig.Unpack<RandomPolicy>(typed!, scope)?.LocalityLbConfig));
         }
 
-        return TypedConfig.Is<ClusterProvided>(typed) ? (LoadBalancingPolicy.ClusterProvided, 2) : null;
+        return TypedConfig.Is<ClusterProvided>(typed) ? new(LoadBalancingPolicy.ClusterProvided)
+            : TypedConfig.Is<RingHash>(typed) || TypedConfig.Is<Maglev>(typed) ? Hashing(TypedConfig.TypeName(typed), scope)
+            : null;
     }
+
+    private static LoadBalancingConfig Hashing(string policy, DecodeScope scope)
+    {
+        scope.Warn($"{policy} is not supported yet: connections go to the less loaded of two endpoints, and those of one client do not stay together");
+        return new(LoadBalancingPolicy.LeastRequest);
+    }
+
+    private static bool Weighted(LocalityLbConfig? config) => config?.LocalityWeightedLbConfig is not null;
 
     private static int Choices(uint? count, DecodeScope scope)
     {

@@ -10,6 +10,8 @@ using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Listener.TlsInspecto
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.ConnectionLimit.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.HttpConnectionManager.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.RedisProxy.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.SetFilterState.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.SniCluster.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.TcpProxy.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Udp.UdpProxy.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.ClusterProvided.V3;
@@ -19,11 +21,13 @@ using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.PickFi
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.RingHash.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.RoundRobin.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.WrrLocality.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Matching.CommonInputs.Network.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.InternalUpstream.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.ProxyProtocol.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.RawBuffer.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.Tls.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
+using MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3;
 using NetworkRateLimit = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.LocalRatelimit.V3;
 using ListenerRateLimit = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Listener.LocalRatelimit.V3;
 using DirectResponse = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.DirectResponse.V3;
@@ -71,6 +75,10 @@ internal static class MessageTypes
         ["envoy.extensions.filters.network.echo.v3"] = static () => Echo.EchoReflection.Descriptor,
         ["envoy.extensions.filters.network.local_ratelimit.v3"] = static () => NetworkRateLimit.LocalRateLimitReflection.Descriptor,
         ["envoy.extensions.filters.network.rbac.v3"] = static () => NetworkRbac.RbacReflection.Descriptor,
+        ["envoy.extensions.filters.network.sni_cluster.v3"] = static () => SniClusterReflection.Descriptor,
+        ["envoy.extensions.filters.network.set_filter_state.v3"] = static () => SetFilterStateReflection.Descriptor,
+        ["envoy.extensions.matching.common_inputs.network.v3"] = static () => NetworkInputsReflection.Descriptor,
+        ["xds.type.matcher.v3"] = static () => IpReflection.Descriptor,
         ["envoy.extensions.filters.udp.udp_proxy.v3"] = static () => UdpProxyReflection.Descriptor,
         ["envoy.config.route.v3"] = static () => RouteReflection.Descriptor,
         ["envoy.extensions.transport_sockets.raw_buffer.v3"] = static () => RawBufferReflection.Descriptor,

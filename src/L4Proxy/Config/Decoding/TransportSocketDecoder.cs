@@ -13,11 +13,11 @@ internal static class TransportSocketDecoder
 {
     /// <summary>True when a chain expects TLS from the client.</summary>
     public static bool Downstream(Core.TransportSocket? socket, DecodeScope scope)
-        => NeedsTls<DownstreamTlsContext>(socket, scope, "connections of this chain are closed");
+        => NeedsTls<DownstreamTlsContext>(socket, scope, "connections that match this chain, or another with TLS, are closed and counted as tls_unsupported");
 
     /// <summary>True when an upstream expects TLS.</summary>
     public static bool Upstream(Core.TransportSocket? socket, DecodeScope scope)
-        => NeedsTls<UpstreamTlsContext>(socket, scope, "endpoints that need it are not used");
+        => NeedsTls<UpstreamTlsContext>(socket, scope, "endpoints that need it are not used (UF, tls_unsupported)");
 
     private static bool NeedsTls<TContext>(Core.TransportSocket? socket, DecodeScope scope, string consequence)
         where TContext : Google.Protobuf.IMessage<TContext>, new()
@@ -30,7 +30,7 @@ internal static class TransportSocketDecoder
 
         if (TypedConfig.Is<TContext>(typed) || (typed is null && socket.Name is "tls" or "envoy.transport_sockets.tls"))
         {
-            scope.Warn("TLS is not supported by this build: " + consequence);
+            scope.WarnOnce("TLS is not supported by this build: " + consequence);
             return true;
         }
 

@@ -32,7 +32,11 @@ internal sealed record ClusterSnapshot
 
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>All endpoints known, of every priority, usable or not.</summary>
     public ImmutableArray<EndpointSnapshot> Endpoints { get; init; } = [];
+
+    /// <summary>Localities share the connections of their priority by <see cref="EndpointGroup.Weight"/>, not by their endpoints.</summary>
+    public bool LocalityWeighted { get; init; }
 
     /// <summary>Names to resolve (strict and logical DNS).</summary>
     public ImmutableArray<DnsTargetSnapshot> DnsTargets { get; init; } = [];
@@ -69,7 +73,21 @@ internal sealed record EndpointSnapshot(EndPoint Address, string Hostname, uint 
     /// <summary>True when the transport socket chosen for this endpoint is TLS, which this build does not speak.</summary>
     public bool RequiresTls { get; init; }
 
+    public EndpointGroup Group { get; init; } = EndpointGroup.Only;
+
     public bool Usable => !RequiresTls && Health is EndpointHealth.Unknown or EndpointHealth.Healthy or EndpointHealth.Degraded;
+}
+
+/// <summary>What an endpoint shares with those beside it in its assignment: one object for each locality.</summary>
+/// <param name="Priority">0 is used first.</param>
+/// <param name="Locality">Place of the locality in the assignment.</param>
+/// <param name="Weight">The locality's weight; 0 when it has none, which takes no connections where localities are weighted.</param>
+/// <param name="Overprovisioning">Percent by which healthy endpoints are taken to carry more than their share before others help.</param>
+internal sealed record EndpointGroup(uint Priority, int Locality, uint Weight, uint Overprovisioning)
+{
+    public const uint DefaultOverprovisioning = 140;
+
+    public static readonly EndpointGroup Only = new(0, 0, 0, DefaultOverprovisioning);
 }
 
 /// <summary>A name and port to resolve, with the weight its addresses take.</summary>

@@ -9,30 +9,18 @@ namespace MeshL4.L4Proxy.Config.Snapshots;
 internal static class EndpointSelection
 {
     /// <summary>
-    /// Takes the lowest priority that has a usable endpoint (all of the lowest when none has one), and chooses each endpoint's
-    /// transport socket as Envoy does: the first match all of whose criteria the endpoint's metadata has.
+    /// Meets the endpoints with their live state, and chooses each one's transport socket as Envoy does: the first match all of
+    /// whose criteria the endpoint's metadata has.
     /// </summary>
     public static ImmutableArray<EndpointSnapshot> Compile(ClusterConfig cluster, ImmutableArray<EndpointConfig> endpoints, ClusterState state)
-    {
-        var compiled = endpoints
-            .Where(endpoint => endpoint.Address is not null)
-            .Select(endpoint => (endpoint.Priority, Snapshot: Compile(cluster, endpoint, state)))
-            .ToList();
-        if (compiled.Count == 0)
-        {
-            return [];
-        }
-
-        var usable = compiled.Where(endpoint => endpoint.Snapshot.Usable).ToList();
-        uint priority = (usable.Count > 0 ? usable : compiled).Min(endpoint => endpoint.Priority);
-        return [.. compiled.Where(endpoint => endpoint.Priority == priority).Select(endpoint => endpoint.Snapshot)];
-    }
+        => [.. endpoints.Where(endpoint => endpoint.Address is not null).Select(endpoint => Compile(cluster, endpoint, state))];
 
     private static EndpointSnapshot Compile(ClusterConfig cluster, EndpointConfig endpoint, ClusterState state)
     {
         SocketMatchConfig? match = cluster.SocketMatches.FirstOrDefault(candidate => Holds(candidate.Criteria, endpoint.SocketMatch));
         return new EndpointSnapshot(endpoint.Address!, endpoint.Hostname, endpoint.Weight, endpoint.Health, state.Endpoint(endpoint.Address!))
         {
+            Group = endpoint.Group,
             RequiresTls = match?.RequiresTls ?? cluster.Template.RequiresTls,
         };
     }

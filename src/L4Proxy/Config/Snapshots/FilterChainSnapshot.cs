@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Collections.Immutable;
 using System.Net;
 
@@ -39,17 +38,14 @@ internal sealed record FilterChainSnapshot
 
     public FilterChainMatchSnapshot Match { get; init; } = FilterChainMatchSnapshot.Any;
 
-    /// <summary>Limit from <c>connection_limit</c>; null when the chain has none.</summary>
-    public ConnectionLimitSnapshot? ConnectionLimit { get; init; }
+    /// <summary>Digest of the chain as configured: equal chains of two updates are the same chain.</summary>
+    public UInt128 Fingerprint { get; init; }
+
+    /// <summary>Non-terminal filters in their order.</summary>
+    public ImmutableArray<NetworkFilterSnapshot> Filters { get; init; } = [];
 
     /// <summary>True when the chain has a TLS transport socket, which this build cannot terminate.</summary>
     public bool RequiresTls { get; init; }
 
     public required TerminalSnapshot Terminal { get; init; }
-}
-
-/// <summary><c>envoy.extensions.filters.network.connection_limit</c>; <see cref="Active"/> is State shared by all loops.</summary>
-internal sealed record ConnectionLimitSnapshot(string StatPrefix, long MaxConnections, TimeSpan Delay)
-{
-    public StrongBox<long> Active { get; init; } = new();
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using MeshL4.L4Proxy.Matching;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -49,6 +50,9 @@ internal sealed record ListenerSnapshot
 
     public ImmutableArray<FilterChainSnapshot> FilterChains { get; init; } = [];
 
+    /// <summary><c>filter_chain_matcher</c>: names the chain in place of the chains' own criteria; null for none.</summary>
+    public ChainNameSelector? ChainSelector { get; init; }
+
     /// <summary>Taken when no chain matches; null closes the connection with NR.</summary>
     public FilterChainSnapshot? DefaultFilterChain { get; init; }
 
@@ -58,6 +62,11 @@ internal sealed record ListenerSnapshot
     /// <summary>Listener-level access logs: written for connections that end before a chain is chosen.</summary>
     public ImmutableArray<AccessLogSnapshot> AccessLogs { get; init; } = [];
 }
+
+/// <summary>How upstream connections take the client's address.</summary>
+/// <param name="Mark">Mark of their packets, which routes the answers back here; 0 for none.</param>
+/// <param name="BindPort">The client's port, too.</param>
+internal sealed record OriginalSourceSnapshot(uint Mark, bool BindPort);
 
 /// <summary>Which listener filters run, and with what settings.</summary>
 internal sealed record ListenerFilters
@@ -72,6 +81,9 @@ internal sealed record ListenerFilters
 
     /// <summary><c>http_inspector</c>: look for HTTP/1 and the HTTP/2 preface.</summary>
     public bool HttpInspector { get; init; }
+
+    /// <summary><c>original_src</c>: upstream connections leave from the client's address; null for this proxy's own.</summary>
+    public OriginalSourceSnapshot? OriginalSource { get; init; }
 
     /// <summary>Destination ports on which a filter does not run (from <c>filter_disabled</c>); null runs always.</summary>
     public Func<int, bool>? TlsInspectorDisabled { get; init; }

@@ -22,6 +22,9 @@ internal sealed class ResourceTable<T>(
     /// <summary>Checks a newly compiled resource against those beside it; null for a type without such a rule.</summary>
     public Action<T, IEnumerable<T>, DecodeScope>? Conflicts { get; init; }
 
+    /// <summary>Puts parts of the running resource that did not change into the new one; null for a type without such parts.</summary>
+    public Func<T, T, T>? Carry { get; init; }
+
     /// <summary>
     /// Takes an update; returns the names that now run as sent. A message equal to the running one keeps its compiled object, so
     /// that reference equality tells what changed.
@@ -72,7 +75,9 @@ internal sealed class ResourceTable<T>(
             CheckName(name, candidates, update, scope);
             HeldResource<T>? running = _held.GetValueOrDefault(name);
             bool same = running is not null && running.Source == update.Source && running.Message.Equals(message);
-            T compiled = same ? running!.Compiled : decode(message, scope);
+            T compiled = same ? running!.Compiled
+                : running is not null && Carry is not null ? Carry(decode(message, scope), running.Compiled)
+                : decode(message, scope);
             candidates[name] = new HeldResource<T>(name, message, compiled, update.Source);
         }
 

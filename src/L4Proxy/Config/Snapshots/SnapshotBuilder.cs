@@ -26,6 +26,7 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
         TypeUrls.Listener, static message => NameOf((Listener)message), static (message, scope) => DecodeListener((Listener)message, scope), true)
     {
         Conflicts = ListenerRules.CheckConflicts,
+        Carry = ChainContinuity.Keep,
     };
 
     private readonly ResourceTable<ClusterConfig> _clusters = new(

@@ -9,6 +9,11 @@ internal static class EqualChainMatchRule
 {
     public static void Check(ListenerSnapshot listener, DecodeScope scope)
     {
+        if (listener.ChainSelector is not null)
+        {
+            return; // the tree decides, and the chains' own criteria are not looked at
+        }
+
         var seen = new Dictionary<string, int>(StringComparer.Ordinal);
         for (int i = 0; i < listener.FilterChains.Length; i++)
         {

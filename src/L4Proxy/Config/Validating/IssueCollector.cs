@@ -7,6 +7,7 @@ internal sealed class IssueCollector
     public const int MaxKept = 1000;
 
     private readonly List<ConfigIssue> _kept = [];
+    private readonly HashSet<(string? Resource, string Message)> _told = [];
     private readonly HashSet<string> _refused = new(StringComparer.Ordinal);
 
     /// <summary>Kept issues in the order they were found.</summary>
@@ -36,6 +37,13 @@ internal sealed class IssueCollector
             _refused.Add(issue.Resource!);
         if (count <= MaxKept)
             _kept.Add(issue);
+    }
+
+    /// <summary>Adds a warning unless the same was said of the same resource before.</summary>
+    public void AddOnce(ConfigIssue warning)
+    {
+        if (_told.Add((warning.Resource, warning.Message)))
+            Add(warning);
     }
 
     public void Error(string path, string message, int? line = null, string? resource = null) =>

@@ -30,6 +30,7 @@ internal sealed class ClusterMetrics(SnapshotStore store) : IMetricSource
         visitor.Counter(scope, "upstream_cx_connect_attempts_exceeded", Volatile.Read(ref counters.CxConnectAttemptsExceeded));
         visitor.Counter(scope, "upstream_cx_overflow", Volatile.Read(ref counters.CxOverflow));
         visitor.Counter(scope, "upstream_cx_none_healthy", Volatile.Read(ref counters.CxNoneHealthy));
+        visitor.Counter(scope, "upstream_cx_tls_unsupported", Volatile.Read(ref counters.CxTlsUnsupported));
         visitor.Counter(scope, "upstream_cx_destroy", Volatile.Read(ref counters.CxDestroy));
         visitor.Counter(scope, "upstream_cx_rx_bytes_total", Volatile.Read(ref counters.CxRxBytesTotal));
         visitor.Counter(scope, "upstream_cx_tx_bytes_total", Volatile.Read(ref counters.CxTxBytesTotal));

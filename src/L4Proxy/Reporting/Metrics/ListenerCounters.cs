@@ -15,6 +15,7 @@ internal sealed class ListenerCounters(string name)
     private long _active;
     private long _destroyed;
     private long _noChain;
+    private long _tlsUnsupported;
 
     public long Active => Volatile.Read(ref _active);
 
@@ -46,6 +47,11 @@ internal sealed class ListenerCounters(string name)
             Interlocked.Increment(ref _noChain);
         }
 
+        if (record.Chain is { RequiresTls: true })
+        {
+            Interlocked.Increment(ref _tlsUnsupported);
+        }
+
         for (uint left = (uint)record.Flags; left != 0; left &= left - 1)
         {
             int index = System.Numerics.BitOperations.TrailingZeroCount(left);
@@ -62,6 +68,7 @@ internal sealed class ListenerCounters(string name)
         visitor.Gauge(_scope, "downstream_cx_active", Active);
         visitor.Counter(_scope, "downstream_cx_destroy", Volatile.Read(ref _destroyed));
         visitor.Counter(_scope, "no_filter_chain_match", Volatile.Read(ref _noChain));
+        visitor.Counter(_scope, "tls_unsupported", Volatile.Read(ref _tlsUnsupported));
         for (int i = 0; i < _flags.Length; i++)
         {
             if (Volatile.Read(ref _flags[i]) is > 0 and long count)

@@ -145,9 +145,9 @@ public sealed class TreeMessageDecoderTests
     [Fact]
     public void Read_UnsupportedField_IsAnError()
     {
-        ConfigIssue issue = Reading.Yaml<Cluster>("{name: c, outlier_detection: {}}", ConfigSourceKind.Xds).Issues.Only();
+        ConfigIssue issue = Reading.Yaml<Cluster>("{name: c, use_tcp_for_dns_lookups: true}", ConfigSourceKind.Xds).Issues.Only();
 
-        (issue.Severity, issue.Path, issue.Resource).ShouldBe((IssueSeverity.Error, "outlier_detection", "Cluster/c"));
+        (issue.Severity, issue.Path, issue.Resource).ShouldBe((IssueSeverity.Error, "use_tcp_for_dns_lookups", "Cluster/c"));
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public sealed class WireWalkerTests
         {
             Name = "c",
             LbPolicy = (Cluster.Types.LbPolicy)99,
-            OutlierDetection = new(),
+            UseTcpForDnsLookups = true,
             RespectDnsTtl = true,
             CircuitBreakers = new() { Thresholds = { new CircuitBreakers.Types.Thresholds() }, PerHostThresholds = { new CircuitBreakers.Types.Thresholds() } },
         };
@@ -41,8 +41,8 @@ public sealed class WireWalkerTests
             (IssueSeverity.Warning, null, ""),
             (IssueSeverity.Error, "Cluster/c", "circuit_breakers.per_host_thresholds"),
             (IssueSeverity.Warning, "Cluster/c", "lb_policy"),
-            (IssueSeverity.Error, "Cluster/c", "outlier_detection"),
             (IssueSeverity.Warning, "Cluster/c", "respect_dns_ttl"),
+            (IssueSeverity.Error, "Cluster/c", "use_tcp_for_dns_lookups"),
         ]);
     }
 

@@ -15,7 +15,7 @@ public sealed class FieldSupportTests
     [Theory]
     [InlineData("name", (int)Support.Supported)]
     [InlineData("cleanup_interval", (int)Support.Harmless)]
-    [InlineData("health_checks", (int)Support.Unsupported)]
+    [InlineData("dns_resolvers", (int)Support.Unsupported)]
     public void Of_FieldsOfACluster_AreWhatTheTableSays(string field, int expected) =>
         ((int)FieldSupport.Of(Cluster.Descriptor.FindFieldByName(field))).ShouldBe(expected);
 

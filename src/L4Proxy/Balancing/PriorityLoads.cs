@@ -1,0 +1,54 @@
+using MeshL4.L4Proxy.Config.Snapshots;
+
+namespace MeshL4.L4Proxy.Balancing;
+
+/// <summary>
+/// Shares the connections of a cluster among its priorities by Envoy's documented rule: a priority's health is the part of its
+/// endpoints that is usable, times the overprovisioning factor, at most all; each takes what its health allows of what those
+/// before it left, and together they take everything.
+/// </summary>
+internal static class PriorityLoads
+{
+    private const double All = 100;
+
+    /// <summary>A priority's endpoints to pick from.</summary>
+    /// <param name="Members">The usable ones; all that can be spoken to in panic.</param>
+    /// <param name="Load">Percent of the connections.</param>
+    /// <param name="InPanic">Too few are usable, so health is ignored: the few would drown.</param>
+    internal readonly record struct Level(EndpointSnapshot[] Members, double Load, bool InPanic);
+
+    /// <summary>The priorities in order, also those without a load.</summary>
+    public static IReadOnlyList<Level> Of(ClusterSnapshot cluster)
+    {
+        // Panic overlooks health, never the transport: an endpoint that needs TLS must not be sent plain bytes.
+        EndpointSnapshot[][] priorities =
+        [
+            .. cluster.Endpoints.Where(static e => !e.RequiresTls).GroupBy(static e => e.Group.Priority)
+                .OrderBy(static g => g.Key).Select(static g => g.ToArray()),
+        ];
+        double total = Math.Min(All, priorities.Sum(static p => Health(p)));
+        int endpoints = priorities.Sum(static p => p.Length);
+        double left = All;
+        var levels = new List<Level>(priorities.Length);
+        foreach (EndpointSnapshot[] priority in priorities)
+        {
+            double share = total > 0 ? Health(priority) * All / total : priority.Length * All / endpoints;
+            double load = Math.Min(left, share);
+            left -= load;
+            levels.Add(At(priority, load, cluster.HealthyPanicThreshold, total < All));
+        }
+
+        return levels;
+    }
+
+    /// <summary>Percent, 100 at most.</summary>
+    public static double Health(IReadOnlyCollection<EndpointSnapshot> endpoints)
+        => endpoints.Count == 0 ? 0 : Math.Min(All, (double)endpoints.First().Group.Overprovisioning * endpoints.Count(static e => e.Usable) / endpoints.Count);
+
+    private static Level At(EndpointSnapshot[] priority, double load, int threshold, bool mayPanic)
+    {
+        EndpointSnapshot[] usable = [.. priority.Where(static e => e.Usable)];
+        bool panic = mayPanic && usable.Length * 100L < threshold * (long)priority.Length;
+        return new Level(panic ? priority : usable, load, panic);
+    }
+}

@@ -1,0 +1,64 @@
+using MeshL4.L4Proxy.Matching;
+using EnvoyMatcher = MeshL4.L4Proxy.Config.Protos.Envoy.Type.Matcher.V3.StringMatcher;
+using XdsMatcher = MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3.StringMatcher;
+
+namespace MeshL4.L4Proxy.Config.Decoding;
+
+/// <summary>Compiles the two StringMatchers of the API, which differ in their package.</summary>
+internal static class StringMatcherDecoder
+{
+    /// <summary>Null, with an error, when there is nothing to match by.</summary>
+    public static TextPredicate? Decode(EnvoyMatcher? matcher, DecodeScope scope)
+    {
+        switch (matcher?.MatchPatternCase)
+        {
+            case EnvoyMatcher.MatchPatternOneofCase.Exact:
+                return TextPredicates.Exact(matcher.Exact, matcher.IgnoreCase);
+            case EnvoyMatcher.MatchPatternOneofCase.Prefix:
+                return TextPredicates.Prefix(matcher.Prefix, matcher.IgnoreCase);
+            case EnvoyMatcher.MatchPatternOneofCase.Suffix:
+                return TextPredicates.Suffix(matcher.Suffix, matcher.IgnoreCase);
+            case EnvoyMatcher.MatchPatternOneofCase.Contains:
+                return TextPredicates.Contains(matcher.Contains, matcher.IgnoreCase);
+            case EnvoyMatcher.MatchPatternOneofCase.SafeRegex:
+                return Expression(matcher.SafeRegex.Regex, scope.Field("safe_regex.regex"));
+            default:
+                scope.Error("one of exact, prefix, suffix, contains and safe_regex is required");
+                return null;
+        }
+    }
+
+    /// <summary>Null, with an error, when there is nothing to match by.</summary>
+    public static TextPredicate? Decode(XdsMatcher matcher, DecodeScope scope)
+    {
+        switch (matcher.MatchPatternCase)
+        {
+            case XdsMatcher.MatchPatternOneofCase.Exact:
+                return TextPredicates.Exact(matcher.Exact, matcher.IgnoreCase);
+            case XdsMatcher.MatchPatternOneofCase.Prefix:
+                return TextPredicates.Prefix(matcher.Prefix, matcher.IgnoreCase);
+            case XdsMatcher.MatchPatternOneofCase.Suffix:
+                return TextPredicates.Suffix(matcher.Suffix, matcher.IgnoreCase);
+            case XdsMatcher.MatchPatternOneofCase.Contains:
+                return TextPredicates.Contains(matcher.Contains, matcher.IgnoreCase);
+            case XdsMatcher.MatchPatternOneofCase.SafeRegex:
+                return Expression(matcher.SafeRegex.Regex, scope.Field("safe_regex.regex"));
+            default:
+                scope.Error("one of exact, prefix, suffix, contains and safe_regex is required");
+                return null;
+        }
+    }
+
+    private static TextPredicate? Expression(string expression, DecodeScope scope)
+    {
+        try
+        {
+            return TextPredicates.Expression(expression);
+        }
+        catch (Exception wrong) when (wrong is ArgumentException or NotSupportedException)
+        {
+            scope.Error($"is not a regular expression this proxy takes: {wrong.Message}");
+            return null;
+        }
+    }
+}

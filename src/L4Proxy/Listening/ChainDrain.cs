@@ -1,0 +1,102 @@
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Matching;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Sockets;
+
+namespace MeshL4.L4Proxy.Listening;
+
+/// <summary>
+/// What an update does to open connections: those of a chain that runs on go on; those of a chain that was changed or removed
+/// are given the drain time to finish, unless the chain they would meet now refuses them by policy, which ends them at once.
+/// </summary>
+internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStore snapshots, TimeSpan drainTime)
+{
+    /// <summary>Called after a swap, by one thread at a time.</summary>
+    public void Swapped(ProxySnapshot previous, ProxySnapshot current)
+    {
+        HashSet<FilterChainSnapshot> gone = Gone(previous, current);
+        if (gone.Count == 0)
+        {
+            return;
+        }
+
+        foreach (LoopWorker worker in workers)
+        {
+            worker.Loop.Post(_ => RetireOn(worker, gone, current), null);
+        }
+    }
+
+    /// <summary>A connection that took its chain from an older snapshot, because it was still being sniffed at the swap, is looked at now.</summary>
+    public void Chosen(Downstream downstream)
+    {
+        ProxySnapshot current = snapshots.Current;
+        if (current.Version != downstream.Snapshot.Version && downstream.Record.Chain is { } chain && !Runs(chain, downstream.Listener.Name, current))
+        {
+            Retire(downstream, current);
+        }
+    }
+
+    /// <summary>Chains that ran and do not any more.</summary>
+    internal static HashSet<FilterChainSnapshot> Gone(ProxySnapshot previous, ProxySnapshot current)
+    {
+        var gone = new HashSet<FilterChainSnapshot>(ReferenceEqualityComparer.Instance);
+        if (SameListeners(previous, current))
+        {
+            return gone;
+        }
+
+        var running = new HashSet<object>(ReferenceEqualityComparer.Instance);
+        running.UnionWith(current.Listeners);
+        List<ListenerSnapshot> changed = [.. previous.Listeners.Where(listener => !running.Contains(listener))];
+        running.UnionWith(current.Listeners.SelectMany(ChainsOf));
+        gone.UnionWith(changed.SelectMany(ChainsOf).Where(chain => !running.Contains(chain)));
+        return gone;
+    }
+
+    private static bool SameListeners(ProxySnapshot previous, ProxySnapshot current)
+    {
+        bool same = previous.Listeners.Length == current.Listeners.Length;
+        for (int i = 0; i < current.Listeners.Length && same; i++)
+        {
+            same = ReferenceEquals(previous.Listeners[i], current.Listeners[i]);
+        }
+
+        return same;
+    }
+
+    private static IEnumerable<FilterChainSnapshot> ChainsOf(ListenerSnapshot listener) =>
+        listener.DefaultFilterChain is { } last ? listener.FilterChains.Append(last) : listener.FilterChains;
+
+    private static bool Runs(FilterChainSnapshot chain, string listener, ProxySnapshot current) =>
+        current.Listeners.Any(one => one.Name == listener && ChainsOf(one).Contains(chain, ReferenceEqualityComparer.Instance));
+
+    private void RetireOn(LoopWorker worker, HashSet<FilterChainSnapshot> gone, ProxySnapshot current)
+    {
+        foreach (Downstream connection in worker.Connections.ToArray())
+        {
+            if (connection.Record.Chain is { } chain && gone.Contains(chain))
+            {
+                Retire(connection, current);
+            }
+        }
+    }
+
+    private void Retire(Downstream connection, ProxySnapshot current)
+    {
+        ListenerSnapshot? listener = current.Listeners.FirstOrDefault(one => one.Name == connection.Listener.Name);
+        MatchInput input = MatchInput.Of(connection);
+        FilterChainSnapshot? chain = listener is null ? null : FilterChainMatcher.For(listener).Find(input) ?? listener.DefaultFilterChain;
+        if (chain is not null && !RbacEngine.AllowsAll(chain, input))
+        {
+            connection.Cancel(ResponseFlags.UAEX, "rbac_policy_changed");
+            return;
+        }
+
+        if (connection.DrainTimer is null)
+        {
+            connection.DrainTimer = new LoopTimer(static state => ((Downstream)state!).Cancel(ResponseFlags.LR, "filter_chain_drained"), connection);
+            connection.Loop.Timers.Arm(connection.DrainTimer, drainTime);
+        }
+    }
+}
