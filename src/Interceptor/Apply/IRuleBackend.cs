@@ -18,8 +18,9 @@ internal interface IRuleBackend
     void Replace(RedirectPlan plan);
 
     /// <summary>Reads our rules as they are now.</summary>
-    /// <returns>What brings exactly these rules back in one transaction (a family), whatever is there by then.</returns>
-    Action Remember();
+    /// <returns>Whether there are any, and what brings exactly these rules back in one transaction (a family), whatever is there by
+    /// then.</returns>
+    (bool Any, Action PutBack) Remember();
 
     /// <summary>Removes what <see cref="Installed"/> last read.</summary>
     void Remove();

@@ -66,18 +66,18 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
     }
 
     /// <inheritdoc/>
-    public Action Remember()
+    public (bool Any, Action PutBack) Remember()
     {
-        _ = Installed();
+        bool any = Installed().Count > 0;
         var remembered = new Dictionary<AddressFamily, IReadOnlyList<string>>(_before);
-        return () =>
+        return (any, () =>
         {
             _ = Installed();
             foreach (AddressFamily family in Families.Where(f => !_before[f].SequenceEqual(remembered[f])))
             {
                 Restore(family, Swap(_before[family], remembered[family]));
             }
-        };
+        });
     }
 
     /// <inheritdoc/>

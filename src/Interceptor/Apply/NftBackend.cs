@@ -28,11 +28,11 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
     public void Replace(RedirectPlan plan) => Write(NftScript.Replace(plan));
 
     /// <inheritdoc/>
-    public Action Remember()
+    public (bool Any, Action PutBack) Remember()
     {
         // Without figures: counters that start again are no change of the rules.
         string table = TableText(Listing("-s"));
-        return () => Write($"add table {NftScript.Table}\ndelete table {NftScript.Table}\n{table}");
+        return (table.Length > 0, () => Write($"add table {NftScript.Table}\ndelete table {NftScript.Table}\n{table}"));
     }
 
     /// <inheritdoc/>

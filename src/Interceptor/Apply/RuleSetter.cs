@@ -63,22 +63,32 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     /// <returns>What brings exactly these rules back, and removes all others of ours.</returns>
     public Action Remember()
     {
-        var putBack = new List<Action>();
+        var remembered = new List<(bool Any, Action PutBack)>();
         bool others = !runner.Exists("nft");
+        bool noNfTables = false;
         foreach (IRuleBackend backend in Everyone())
         {
-            if (backend is NftBackend nft)
+            try
             {
-                putBack.Add(nft.Remember());
-                others = nft.SawIptablesChains;
+                if (backend is NftBackend nft)
+                {
+                    remembered.Add(nft.Remember());
+                    others = nft.SawIptablesChains;
+                }
+                else if (others || noNfTables || backend.Name == Forced || IsLegacyInUse(backend))
+                {
+                    remembered.Add(backend.Remember());
+                }
             }
-            else if (others || backend.Name == Forced || IsLegacyInUse(backend))
+            catch (RedirectException e) when (e.Failure == RedirectFailure.Refused)
             {
-                putBack.Add(backend.Remember());
+                // A kernel without this interface has no rules in it.
+                noNfTables |= backend is NftBackend;
             }
         }
 
-        return () => putBack.ForEach(p => p());
+        // What was there comes before what was not there goes: no connection passes between the two.
+        return () => remembered.OrderByDescending(r => r.Any).ToList().ForEach(r => r.PutBack());
     }
 
     // The kernel lists the tables that the older interface has; reading them by the program would load its modules.

@@ -26,6 +26,9 @@ internal sealed class ProbeNetwork : IDisposable
         _withIpv6 = withIpv6;
     }
 
+    /// <summary>Why the pairs carry IPv4 only, or null.</summary>
+    public string? Ipv6Obstacle { get; private set; }
+
     /// <summary>Removes what a killed verification left, if it left an interface.</summary>
     public static void RemoveLeftOvers(CommandRunner runner)
     {
@@ -48,7 +51,7 @@ internal sealed class ProbeNetwork : IDisposable
 
         var network = new ProbeNetwork(runner, links, withIpv6);
         obstacle = network.Make();
-        if (obstacle is not null)
+        if ((obstacle ?? network.Ipv6Obstacle) is not null)
         {
             network.Remove(all: true);
             obstacle = network.Make();
@@ -69,9 +72,10 @@ internal sealed class ProbeNetwork : IDisposable
     private string? Make()
     {
         string? refused = Run(false, AddressFamily.InterNetwork, [.. _links.SelectMany(MakePair), .. _links.SelectMany(MakeV4), .. ToPeer("add", AddressFamily.InterNetwork)]);
-        return refused is null && _withIpv6
+        Ipv6Obstacle = refused is null && _withIpv6
             ? Run(false, AddressFamily.InterNetworkV6, [.. _links.SelectMany(MakeV6), .. ToPeer("add", AddressFamily.InterNetworkV6)])
-            : refused;
+            : null;
+        return refused;
     }
 
     private void Remove(bool all)

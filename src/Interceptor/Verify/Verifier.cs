@@ -66,7 +66,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
     private static bool IsIpv6Off()
     {
         const string Switch = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
-        return !File.Exists("/proc/net/if_inet6") || (File.Exists(Switch) && File.ReadAllText(Switch).Trim() != "0");
+        return !File.Exists("/proc/thread-self/net/if_inet6") || (File.Exists(Switch) && File.ReadAllText(Switch).Trim() != "0");
     }
 
     private static void Refuse(IEnumerable<Attempt> attempts, string? obstacle)
@@ -109,6 +109,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
 
         ProbeNetwork? network = ProbeNetwork.Create(runner, links, !IsIpv6Off(), out string? obstacle);
         Refuse(needing, obstacle);
+        Refuse(needing.Where(a => a.Probe.Family == AddressFamily.InterNetworkV6), network?.Ipv6Obstacle);
         return network;
     }
 
