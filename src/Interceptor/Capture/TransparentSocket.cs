@@ -13,15 +13,17 @@ public static class TransparentSocket
     /// <exception cref="InvalidOperationException">The kernel refused; the message carries its reason.</exception>
     public static void Enable(int fd, AddressFamily family)
     {
-        bool v6 = family == AddressFamily.InterNetworkV6;
-        bool set = v6
-            ? SocketOptions.TrySetInt(fd, SocketOptions.SolIpv6, SocketOptions.Ipv6Transparent, 1)
-            : SocketOptions.TrySetInt(fd, SocketOptions.SolIp, SocketOptions.IpTransparent, 1);
-        if (!set)
+        if (!TryEnable(fd, family))
         {
             int errno = Errno.Last;
+            string option = family == AddressFamily.InterNetworkV6 ? "IPV6_TRANSPARENT" : "IP_TRANSPARENT";
             string hint = errno == Errno.EPERM ? "; the process needs CAP_NET_ADMIN or CAP_NET_RAW" : "";
-            throw new InvalidOperationException($"cannot set {(v6 ? "IPV6_TRANSPARENT" : "IP_TRANSPARENT")}: {Errno.Message(errno)}{hint}");
+            throw new InvalidOperationException($"cannot set {option}: {Errno.Message(errno)}{hint}");
         }
     }
+
+    /// <summary>The same; false when the kernel refused, with errno as the thread's last P/Invoke error.</summary>
+    public static bool TryEnable(int fd, AddressFamily family) => family == AddressFamily.InterNetworkV6
+        ? SocketOptions.TrySetInt(fd, SocketOptions.SolIpv6, SocketOptions.Ipv6Transparent, 1)
+        : SocketOptions.TrySetInt(fd, SocketOptions.SolIp, SocketOptions.IpTransparent, 1);
 }

@@ -16,7 +16,6 @@ internal static unsafe partial class SocketCalls
 
     public const int NoSignal = 0x4000;
     public const int DontWait = 0x40;
-    public const int MessageTruncated = 0x20;
 
     public const int ShutdownRead = 0;
     public const int ShutdownWrite = 1;

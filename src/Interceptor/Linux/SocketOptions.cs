@@ -33,6 +33,15 @@ internal static partial class SocketOptions
     /// <summary>IPV6_RECVORIGDSTADDR at <see cref="SolIpv6"/>.</summary>
     public const int Ipv6RecvOrigDstAddr = 74;
 
+    /// <summary>IP_PKTINFO at <see cref="SolIp"/>: the local address of each datagram as a control message, and the source of one sent.</summary>
+    public const int IpPacketInfo = 8;
+
+    /// <summary>IPV6_RECVPKTINFO at <see cref="SolIpv6"/>: the same, to be switched on.</summary>
+    public const int Ipv6ReceivePacketInfo = 49;
+
+    /// <summary>IPV6_PKTINFO at <see cref="SolIpv6"/>: the control message itself.</summary>
+    public const int Ipv6PacketInfo = 50;
+
     /// <summary>Reads an option into <paramref name="value"/>; <paramref name="length"/> is its size in bytes on entry and the bytes
     /// written on return.</summary>
     [LibraryImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
