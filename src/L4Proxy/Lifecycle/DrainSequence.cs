@@ -21,6 +21,12 @@ internal sealed class DrainSequence(
         state.Current = ServerState.Draining;
         listeners.Stop();
 
+        foreach (LoopWorker worker in workers)
+        {
+            // Behind the closing of the listeners, which takes in who still waited there.
+            worker.Loop.Post(static w => EndIdle((LoopWorker)w!), worker);
+        }
+
         // The sockets close on their loops: a count of zero before that is not the last word.
         await Task.WhenAll(workers.Select(static w => w.Loop.InvokeAsync(static () => true)));
         log.LogInformation("draining: {Active} connections, at most {Seconds} s", gate.Active, (long)deadline.TotalSeconds);
@@ -37,6 +43,14 @@ internal sealed class DrainSequence(
         }
 
         await EmptyAsync(AfterCut);
+    }
+
+    private static void EndIdle(LoopWorker worker)
+    {
+        foreach (Downstream connection in worker.Connections.ToArray())
+        {
+            connection.Drain();
+        }
     }
 
     private static void Cut(LoopWorker worker)

@@ -10,6 +10,7 @@ namespace MeshL4.L4Proxy.Listening;
 internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnapshot snapshot, ListenerSnapshot listener, ConnectionRecord record)
 {
     private readonly List<Action<ResponseFlags, string>> _cancels = new(1);
+    private Action? _drain;
     private SocketPipe? _pipe;
 
     public LoopWorker Worker { get; } = worker;
@@ -56,6 +57,12 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
 
     /// <summary>Registers what ends this connection from outside: a relay's cancel, or closing the sockets.</summary>
     public void OnCancel(Action<ResponseFlags, string> cancel) => _cancels.Add(cancel);
+
+    /// <summary>Registers what ends this connection as soon as nothing is due. Terminals that cannot tell register nothing.</summary>
+    public void OnDrain(Action drain) => _drain = drain;
+
+    /// <summary>The process is to end: who waits for nothing need not wait for the deadline. On the loop.</summary>
+    public void Drain() => _drain?.Invoke();
 
     /// <summary>Ends the connection from outside its own flow (drain deadline, maximum duration). On the loop.</summary>
     public void Cancel(ResponseFlags flags, string details)

@@ -41,11 +41,19 @@ internal sealed partial class RedisForward
     }
 
     /// <summary>
-    /// Takes no more commands, but the rest of one whose first bytes were forwarded; ends when the answers due are written.
+    /// Takes no more commands than have been read, and the rest of one whose first bytes were forwarded; ends when the answers due
+    /// are written: at once when there are none.
     /// </summary>
     public void Drain()
     {
+        if (_ending || _draining)
+        {
+            return;
+        }
+
         _draining = true;
+        _record.EndedBy = EndedBy.Proxy;
+        _record.Details ??= "drain";
         _down.Input.CancelPendingRead();
     }
 

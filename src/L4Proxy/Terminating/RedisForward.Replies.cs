@@ -149,7 +149,8 @@ internal sealed partial class RedisForward
         return buffer.Length;
     }
 
-    /// <summary>Takes the replies that are due from this upstream now. Bytes taken, or -1 when they are malformed.</summary>
+    /// <summary>Takes the replies that are due from this upstream now, those before a malformed one too. Bytes taken, or -1 when there
+    /// was a malformed one.</summary>
     private long TakeReplies(RedisUpstream upstream, in ReadOnlySequence<byte> buffer)
     {
         short index = (short)_lastRead;
@@ -158,10 +159,12 @@ internal sealed partial class RedisForward
         long at = 0;
         while (at < buffer.Length && !_ring.IsEmpty && _ring.Head.Upstream == index)
         {
+            long whole = at;
             ScanStatus status = ScanReply(upstream, buffer, ref at);
             bool hidden = _ring.Head.Hidden;
             if (status == ScanStatus.Bad)
             {
+                WriteDown(buffer.Slice(start, whole - start));
                 return -1;
             }
 

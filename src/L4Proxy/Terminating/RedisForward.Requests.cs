@@ -67,7 +67,7 @@ internal sealed partial class RedisForward
             }
 
             EndFrame();
-            if (_requestsDone || _draining)
+            if (_requestsDone)
             {
                 CloseRun(buffer, _frameStart);
                 return Step.Stop;

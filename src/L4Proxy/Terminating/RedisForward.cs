@@ -80,7 +80,7 @@ internal sealed partial class RedisForward
             {
                 waitingOn = EndedBy.Downstream;
                 ReadResult read = await _down.Input.ReadAsync();
-                if (_ending || (_draining && _streaming < 0))
+                if (_ending || (_draining && _streaming < 0 && read.Buffer.IsEmpty))
                 {
                     break;
                 }
@@ -98,7 +98,7 @@ internal sealed partial class RedisForward
                 }
 
                 _down.Input.AdvanceTo(EndBatch(buffer), buffer.End);
-                _requestsDone = step == Step.Stop || read.IsCompleted;
+                _requestsDone = step == Step.Stop || read.IsCompleted || (_draining && _streaming < 0);
                 ValueTask flush = FlushUpstreamsAsync();
                 if (!flush.IsCompletedSuccessfully)
                 {

@@ -31,6 +31,7 @@ internal sealed class RedisTerminal(UpstreamConnector connector, MetricsRegistry
             Shard(proxy, downstream.Loop.Index),
             downstream.Record);
         downstream.OnCancel(forward.Abort);
+        downstream.OnDrain(forward.Drain);
         using var clock = new RedisClock(downstream.Loop, forward, TickOf(proxy));
         try
         {

@@ -45,6 +45,26 @@ public class DrainTests
         proxy.Logged("details=drain_deadline").ShouldContain("ended=proxy");
     }
 
+    [Fact]
+    public void Sigterm_IdleRedisClient_IsClosedAtOnceAndABusyOneIsAnswered()
+    {
+        using Peer redis = Peer.Redis();
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(
+            new Boot().Listen("l", port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: c}"))).With(Boot.Cluster("c", [redis.Address])), drainSeconds: 3600);
+        using Call idle = Call.To(port);
+        idle.Ask("PING").ShouldBe("+PONG");
+        using Call busy = Call.To(port);
+        busy.Send("*3\r\n$5\r\nBLPOP\r\n$4\r\nlist\r\n$1\r\n0\r\n");
+        Wait.Until(() => Run.Must("redis-cli", "-p", $"{redis.Port}", "INFO", "clients").Contains("blocked_clients:1", StringComparison.Ordinal), "not blocked");
+        proxy.Terminate();
+        idle.Rest().ShouldBe("");
+        proxy.Logged("details=drain").ShouldContain("flags=- ");
+        Run.Must("redis-cli", "-p", $"{redis.Port}", "RPUSH", "list", "value");
+        busy.Rest().ShouldBe("*2\r\n$4\r\nlist\r\n$5\r\nvalue\r\n");
+        proxy.ExitCode().ShouldBe(0);
+    }
+
     private static Boot Front(int port, Backend backend) =>
         new Boot().Listen("l", port, Boot.Chain(Boot.Tcp("c"))).With(Boot.Cluster("c", [backend.Address]));
 }

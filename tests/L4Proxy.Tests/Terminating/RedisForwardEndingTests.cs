@@ -29,6 +29,35 @@ public sealed class RedisForwardEndingTests
         record.Details.ShouldBe(details);
     }
 
+    [Theory]
+    [InlineData("+PONG\r\nx\r\n", "+PONG\r\n")]
+    [InlineData("+PONG\r\n$2\r\nok\r\n$5\r\nhellooo\r\n", "+PONG\r\n$2\r\nok\r\n")]
+    public async Task RunAsync_GoodAnswersBeforeAMalformedOneInTheSameRead_AreDelivered(string answer, string delivered)
+    {
+        using var server = new ScriptedUpstream(answer);
+        using var host = new RedisForwardHost(To(server));
+        using RedisConnection client = await RedisConnection.OpenAsync(host.Port);
+        await client.SendAsync("*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n");
+        (await client.ReadToEndAsync()).ShouldBe(delivered);
+        ConnectionRecord record = await host.FirstRecord;
+        (record.Flags, record.Details).ShouldBe((ResponseFlags.UPE, "redis_reply_malformed"));
+        record.BytesSent.ShouldBe(delivered.Length);
+    }
+
+    [Fact]
+    public async Task Drain_NothingDue_EndsAtOnce()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        using var host = new RedisForwardHost(new RedisProxySnapshot { CatchAllCluster = $"{server.Port}" });
+        using RedisConnection client = await RedisConnection.OpenAsync(host.Port);
+        await client.SendAsync("*1\r\n$4\r\nPING\r\n");
+        (await client.ReadAsync("+PONG\r\n".Length)).ShouldBe("+PONG\r\n");
+        host.OnLoop(static forward => forward.Drain());
+        (await client.ReadToEndAsync()).ShouldBeEmpty();
+        ConnectionRecord record = await host.FirstRecord;
+        (record.Flags, record.EndedBy, record.Details).ShouldBe((ResponseFlags.None, EndedBy.Proxy, "drain"));
+    }
+
     [Fact]
     public async Task Tick_ServerSilentOverOpTimeout_EndsWithUpstreamTimeout()
     {
