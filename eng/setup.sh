@@ -15,6 +15,8 @@ redis-cli:redis-tools:required:a real Redis client
 nginx:nginx-light:required:the L7 engine
 /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream:required:rival in bench, stream peer in tests
 haproxy:haproxy:required:L7 engine in tests, rival in bench
+dnsmasq:dnsmasq-base:required:a real DNS server
+dig:bind9-dnsutils:required:a real DNS client
 socat:socat:required:TCP and UDP peers
 curl:curl:required:HTTP client
 jq:jq:required:reads the admin answers

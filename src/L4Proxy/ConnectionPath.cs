@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
+using System.Net.Sockets;
 using MeshL4.Interceptor.Capture;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Filtering;
@@ -88,7 +89,7 @@ internal sealed class ConnectionPath(
     private bool RefuseLoop(Downstream downstream, IPEndPoint? target)
     {
         ConnectionRecord record = downstream.Record;
-        if (guard.IsOwnUpstream(record.DirectRemote, target))
+        if (guard.IsOwnUpstream(ProtocolType.Tcp, record.DirectRemote, target))
         {
             record.Fail(ResponseFlags.LR, EndedBy.Proxy, "loop_guard_own_upstream");
             return false;
@@ -197,12 +198,12 @@ internal sealed class ConnectionPath(
 
     /// <summary>
     /// Gives everything back and reports. An end that was nobody's failure closes in order, and so does one whose reason
-    /// the client was told in its own protocol; any other resets.
+    /// the client was told in its own protocol, or that comes behind whole answers; any other resets.
     /// </summary>
     private void Finish(Downstream downstream)
     {
         ConnectionRecord record = downstream.Record;
-        bool answered = record.BytesSent > 0 && record.Flags is (ResponseFlags.None or ResponseFlags.DPE);
+        bool answered = record.BytesSent > 0 && record.Flags is (ResponseFlags.None or ResponseFlags.DPE or ResponseFlags.UPE);
         if (answered && !downstream.IsCanceled && !downstream.ReachedEnd)
         {
             downstream.CloseAfterLastWords();

@@ -89,8 +89,8 @@ internal sealed class ProxyHost : IAsyncDisposable
 
         StartLoops();
         ConnectionGate gate = new(_config.Bootstrap.MaxDownstreamConnections ?? ResourceLimits.OpenFiles() / 2);
-        ListenerSet listeners = Compose(gate);
-        if (listeners.Failures.Count > 0)
+        using ListenerSet listeners = Compose(gate);
+        if (IsStaticListenerMissing(listeners))
         {
             return ExitCodes.Failure;
         }
@@ -127,18 +127,27 @@ internal sealed class ProxyHost : IAsyncDisposable
         FilterCounters filterCounters = new();
         ChainDrain drain = new(_workers, _snapshots, _arguments.DrainTime);
         ConnectionPath path = new(gate, guard, new NetworkFilters(filterCounters), terminals, reporter, drain);
-        ListenerSet listeners = new(
-            _workers, path.ServeAsync, _snapshots, new UdpServices(_snapshots, reporter, guard), guard, _loggers.CreateLogger("listeners"));
+        ConnectionGate sessions = new(ResourceLimits.OpenFiles() / 4);
+        ListenerOpening opening = new(_workers, path.ServeAsync, _snapshots, new UdpServices(_snapshots, reporter, guard, sessions));
+        ListenerSet listeners = new(opening, guard, _loggers.CreateLogger("listeners"));
+        listeners.Tried += _config!.Ledger.RecordBinding;
         _metrics.Add(reporter.Counters);
         _metrics.Add(filterCounters);
         _metrics.Add(new ClusterMetrics(_snapshots));
         _metrics.Add(new ServerMetrics(_startTime, () => (int)_state.Current, () => gate.Active));
-        _metrics.Add(new LoopMetrics(_workers, listeners, gate));
+        _metrics.Add(new LoopMetrics(_workers, listeners, gate, sessions));
         _metrics.Add(_sinks);
         _snapshots.Swapped += (_, current) => listeners.Apply(current);
         _snapshots.Swapped += drain.Swapped;
         listeners.Apply(_snapshots.Current);
         return listeners;
+    }
+
+    /// <summary>Without a listener of its bootstrap the process does not start; one that came later is tried again.</summary>
+    private bool IsStaticListenerMissing(ListenerSet listeners)
+    {
+        HashSet<string> names = [.. _config!.Ledger.Running.Where(static one => one.IsStaticListener).Select(static one => one.Name)];
+        return listeners.Failures.Any(failure => names.Contains(failure.Resource));
     }
 
     private async Task<AdminServer?> StartAdminAsync(ListenerSet listeners)

@@ -8,9 +8,16 @@ namespace MeshL4.L4Proxy.Config;
 /// <summary>Writes /config_dump in the shape of <c>envoy.admin.v3.ConfigDump</c>.</summary>
 internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, Func<string, bool> wanted)
 {
+    private IReadOnlyDictionary<string, BindingFailure> _unbound = new Dictionary<string, BindingFailure>();
+
     public void Write(
-        IMessage? bootstrap, DateTimeOffset updated, IReadOnlyList<RunningResource> running, IReadOnlyList<RejectedResource> rejected)
+        IMessage? bootstrap,
+        DateTimeOffset updated,
+        IReadOnlyList<RunningResource> running,
+        IReadOnlyList<RejectedResource> rejected,
+        IReadOnlyDictionary<string, BindingFailure> unbound)
     {
+        _unbound = unbound;
         writer.WriteStartObject();
         writer.WriteStartArray("configs");
         if (bootstrap is not null && resource is null or "bootstrap")
@@ -97,6 +104,10 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
             {
                 WriteError(error);
             }
+            else if (listeners && _unbound.TryGetValue(name, out BindingFailure? failure))
+            {
+                WriteError(failure);
+            }
 
             writer.WriteEndObject();
         }
@@ -104,12 +115,13 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
         writer.WriteEndArray();
     }
 
-    /// <summary>A running listener stands in <c>active_state</c>; the other types stand beside their version.</summary>
+    /// <summary>A running listener stands in <c>active_state</c>, or in <c>warming_state</c> while its address cannot be bound; the
+    /// other types stand beside their version.</summary>
     private void WriteRunning(RunningResource runs, string singular, string typeUrl, bool listeners)
     {
         if (listeners)
         {
-            writer.WriteStartObject("active_state");
+            writer.WriteStartObject(_unbound.ContainsKey(runs.Name) ? "warming_state" : "active_state");
         }
 
         writer.WriteString("version_info", runs.Version);
@@ -149,6 +161,14 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
         WriteTime("last_update_attempt", error.At);
         writer.WriteString("details", string.Join('\n', error.Reasons));
         writer.WriteString("version_info", error.Version);
+        writer.WriteEndObject();
+    }
+
+    private void WriteError(BindingFailure failure)
+    {
+        writer.WriteStartObject("error_state");
+        WriteTime("last_update_attempt", failure.At);
+        writer.WriteString("details", failure.Reason);
         writer.WriteEndObject();
     }
 

@@ -1,16 +1,24 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Google.Protobuf;
+using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Validating;
+using MeshL4.L4Proxy.Listening;
 
 namespace MeshL4.L4Proxy.Config;
 
 /// <summary>A resource that runs, and since when.</summary>
-internal sealed record RunningResource(string TypeUrl, string Name, string Version, string Source, DateTimeOffset Updated, IMessage Message);
+internal sealed record RunningResource(string TypeUrl, string Name, string Version, string Source, DateTimeOffset Updated, IMessage Message)
+{
+    public bool IsStaticListener => TypeUrl == TypeUrls.Listener && Source == ResourceTable<object>.StaticSource;
+}
 
 /// <summary>What was refused last for a name (or, with an empty name, for a whole update), with every reason.</summary>
 internal sealed record RejectedResource(
     string TypeUrl, string Name, string Version, string Source, DateTimeOffset At, IReadOnlyList<ConfigIssue> Reasons, IMessage? Message);
+
+/// <summary>Why a listener that was accepted is not open, and when it was tried last.</summary>
+internal sealed record BindingFailure(string Reason, DateTimeOffset At);
 
 /// <summary>What runs and what was refused beside it, for /config_dump. Safe from any thread.</summary>
 internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
@@ -18,6 +26,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
     private readonly Lock _access = new();
     private readonly Dictionary<(string TypeUrl, string Name), RunningResource> _running = [];
     private readonly Dictionary<(string TypeUrl, string Name), RejectedResource> _rejected = [];
+    private Dictionary<string, BindingFailure> _unbound = [];
     private IMessage? _bootstrap;
     private DateTimeOffset _bootstrapUpdated;
 
@@ -82,6 +91,18 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         }
     }
 
+    /// <summary>Notes which listeners could not be opened at the last try; those not named are open.</summary>
+    public void RecordBinding(IReadOnlyList<ListenerFailure> failures)
+    {
+        lock (_access)
+        {
+            _unbound = failures.GroupBy(static one => one.Resource, StringComparer.Ordinal).ToDictionary(
+                static group => group.Key,
+                group => new BindingFailure(string.Join('\n', group.Select(static one => one.Reason)), time.GetUtcNow()),
+                StringComparer.Ordinal);
+        }
+    }
+
     /// <summary>Writes Envoy's <c>ConfigDump</c>: an object with <c>configs</c>.</summary>
     /// <param name="writer">Takes the object; the caller flushes.</param>
     /// <param name="resource">Name of a list (<c>dynamic_listeners</c>, <c>static_clusters</c>, ...) to show alone; null for all.</param>
@@ -94,7 +115,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         lock (_access)
         {
             new ConfigDumpWriter(writer, resource, name => names?.IsMatch(name) ?? true)
-                .Write(_bootstrap, _bootstrapUpdated, [.. _running.Values], [.. _rejected.Values]);
+                .Write(_bootstrap, _bootstrapUpdated, [.. _running.Values], [.. _rejected.Values], _unbound);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.NetworkInformation;
+using System.Net.Sockets;
 
 namespace MeshL4.L4Proxy.Filtering;
 
@@ -14,8 +15,8 @@ internal sealed class LoopGuard
 {
     private static readonly TimeSpan AddressesLive = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<(IPEndPoint Local, EndPoint Target), byte> _ownUpstreams = new();
-    private ImmutableArray<IPEndPoint> _listeners = [];
+    private readonly ConcurrentDictionary<(ProtocolType Protocol, IPEndPoint Local, EndPoint Target), byte> _ownUpstreams = new();
+    private ImmutableArray<(ProtocolType Protocol, IPEndPoint Address)> _listeners = [];
     private Addresses _addresses = new([], long.MinValue);
 
     private sealed record Addresses(HashSet<IPAddress> Local, long ReadAt);
@@ -23,34 +24,39 @@ internal sealed class LoopGuard
     /// <summary>The loops inside connect(2), whose dials are not registered yet.</summary>
     public DialTurns Dials { get; } = new();
 
-    /// <summary>Replaces the addresses listened on.</summary>
-    public void Listening(IEnumerable<IPEndPoint> addresses) => _listeners = [.. addresses];
+    /// <summary>Replaces the addresses listened on. A dual-stack socket is two: of each family one.</summary>
+    public void Listening(IEnumerable<(ProtocolType Protocol, IPEndPoint Address)> addresses) => _listeners = [.. addresses];
 
-    public void Opened(IPEndPoint upstreamLocal, EndPoint target) => _ownUpstreams[(upstreamLocal, target)] = 0;
+    public void Opened(ProtocolType protocol, IPEndPoint upstreamLocal, EndPoint target) => _ownUpstreams[(protocol, upstreamLocal, target)] = 0;
 
-    public void Closed(IPEndPoint upstreamLocal, EndPoint target) => _ownUpstreams.TryRemove((upstreamLocal, target), out _);
+    public void Closed(ProtocolType protocol, IPEndPoint upstreamLocal, EndPoint target) =>
+        _ownUpstreams.TryRemove((protocol, upstreamLocal, target), out _);
 
     /// <summary>
-    /// True when an accepted connection is a dial of this process that was sent back to it. The peer's address alone does
+    /// True when an accepted connection (or the first datagram of a session) is a dial of this process that was sent back to it. The peer's address alone does
     /// not tell: the kernel gives one local port to connections with different destinations, an application's and ours.
     /// </summary>
-    public bool IsOwnUpstream(IPEndPoint? peer, IPEndPoint? destination) =>
+    public bool IsOwnUpstream(ProtocolType protocol, IPEndPoint? peer, IPEndPoint? destination) =>
         peer is not null
         && destination is not null
-        && (_ownUpstreams.ContainsKey((peer, destination))
-            || (Dials.WaitForOthers() && _ownUpstreams.ContainsKey((peer, destination))));
+        && (_ownUpstreams.ContainsKey((protocol, peer, destination))
+            || (Dials.WaitForOthers() && _ownUpstreams.ContainsKey((protocol, peer, destination))));
 
-    /// <summary>True when connecting to <paramref name="target"/> would reach a listener of this process.</summary>
-    public bool IsOwnListener(EndPoint target)
+    /// <summary>True when what is sent to <paramref name="target"/> would reach a listener of this process.</summary>
+    public bool IsOwnListener(ProtocolType protocol, EndPoint target)
     {
         if (target is not IPEndPoint ip)
         {
             return false;
         }
 
-        foreach (IPEndPoint listener in _listeners)
+        IPAddress address = ip.Address.IsIPv4MappedToIPv6 ? ip.Address.MapToIPv4() : ip.Address;
+        foreach ((ProtocolType listens, IPEndPoint listener) in _listeners)
         {
-            if (listener.Port == ip.Port && (listener.Address.Equals(ip.Address) || (IsAny(listener.Address) && IsLocal(ip.Address))))
+            if (listener.Port == ip.Port
+                && listens == protocol
+                && listener.AddressFamily == address.AddressFamily
+                && (listener.Address.Equals(address) || (IsAny(listener.Address) && IsLocal(address))))
             {
                 return true;
             }

@@ -41,7 +41,7 @@ internal sealed unsafe class AcceptSocket : IoHandler, ILoopListener
         int fd = ListeningSocket.Open(listener, address, SocketCalls.Stream);
         if (SocketCalls.Listen(fd, listener.Backlog) < 0)
         {
-            throw ListeningSocket.CloseAndExplain(fd, "listen", listener, address);
+            throw ListeningSocket.CloseAndExplain(fd, "listen", listener, address, Marshal.GetLastSystemError());
         }
 
         return new AcceptSocket(loop, fd, listener, accepted);

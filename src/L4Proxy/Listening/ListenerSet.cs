@@ -1,32 +1,46 @@
 using System.Net;
+using System.Net.Sockets;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Filtering;
-using MeshL4.L4Proxy.Reporting;
-using MeshL4.L4Proxy.Sockets;
 using Microsoft.Extensions.Logging;
 
 namespace MeshL4.L4Proxy.Listening;
 
 /// <summary>
 /// The bound listeners of all loops, kept in step with the snapshot. A listener whose address stays keeps its sockets:
-/// only what new connections see changes. Called by one writer at a time.
+/// only what new connections see changes. A listener that cannot be opened is tried again, ever more seldom. Called by one writer at
+/// a time.
 /// </summary>
-internal sealed class ListenerSet(
-    IReadOnlyList<LoopWorker> workers, Func<Downstream, ValueTask> serve, SnapshotStore snapshots, UdpServices udp, LoopGuard guard, ILogger log)
+internal sealed class ListenerSet : IDisposable
 {
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(10);
+
+    private readonly ListenerOpening _opening;
+    private readonly LoopGuard _guard;
+    private readonly ILogger _log;
+    private readonly Timer _retry;
     private readonly Dictionary<ListenerKey, BoundSockets> _bound = [];
     private readonly Lock _changing = new();
-    private long _nextId;
+    private Dictionary<ListenerKey, ListenerSnapshot> _wanted = [];
+    private TimeSpan _retryAfter = FirstRetry;
     private bool _stopped;
     private bool _inboundStopped;
 
+    public ListenerSet(ListenerOpening opening, LoopGuard guard, ILogger log)
+    {
+        (_opening, _guard, _log) = (opening, guard, log);
+        _retry = new Timer(static set => ((ListenerSet)set!).Retry(), this, Timeout.Infinite, Timeout.Infinite);
+    }
+
     /// <summary>What makes a socket the same socket. The name counts only where the kernel chooses the port.</summary>
-    private sealed record ListenerKey(string Address, bool IsUdp, bool Transparent, bool Freebind, string Name);
+    private sealed record ListenerKey(string Address, bool IsUdp, bool Transparent, bool Freebind, bool ReusePort, bool IsDualStack, string Name);
 
-    private sealed record BoundSockets(ListenerSnapshot Listener, EndPoint Address, IReadOnlyList<ILoopListener> Sockets);
+    /// <summary>Listeners that could not be opened; empty when all of the snapshot's are open.</summary>
+    public IReadOnlyList<ListenerFailure> Failures { get; private set; } = [];
 
-    /// <summary>Listeners that could not be opened, with the reason; empty when all of the snapshot's are open.</summary>
-    public IReadOnlyDictionary<string, string> Failures { get; private set; } = new Dictionary<string, string>();
+    /// <summary>Raised under the lock after every try to open listeners, with what failed.</summary>
+    public event Action<IReadOnlyList<ListenerFailure>>? Tried;
 
     /// <summary>Name and true address of every open listener.</summary>
     public IReadOnlyList<(string Name, EndPoint Address)> Open
@@ -67,11 +81,14 @@ internal sealed class ListenerSet(
                 wanted[KeyOf(listener)] = listener;
             }
 
+            _wanted = wanted;
+            _retryAfter = FirstRetry;
             CloseAllBut(wanted);
-            Failures = OpenOrUpdate(wanted);
-            guard.Listening(_bound.Values.Select(static b => b.Address).OfType<IPEndPoint>());
+            OpenOrUpdate(wanted);
         }
     }
+
+    public void Dispose() => _retry.Dispose();
 
     /// <summary>Closes every listening socket, for good; open connections go on.</summary>
     public void Stop(bool inboundOnly = false)
@@ -80,6 +97,7 @@ internal sealed class ListenerSet(
         {
             _stopped |= !inboundOnly;
             _inboundStopped = true;
+            _wanted = _wanted.Where(one => !_stopped && IsToBeOpen(one.Value)).ToDictionary();
             foreach ((ListenerKey key, BoundSockets bound) in _bound.ToArray())
             {
                 if (!inboundOnly || bound.Listener.Direction == TrafficDirection.Inbound)
@@ -99,6 +117,8 @@ internal sealed class ListenerSet(
         listener.IsUdp,
         listener.Transparent,
         listener.Freebind,
+        listener.ReusePort,
+        listener.IsDualStack,
         listener.Address is IPEndPoint { Port: 0 } ? listener.Name : "");
 
     private void CloseAllBut(Dictionary<ListenerKey, ListenerSnapshot> wanted)
@@ -107,7 +127,7 @@ internal sealed class ListenerSet(
         {
             if (!wanted.ContainsKey(key))
             {
-                log.LogInformation("listener {Name}: closed {Address}", bound.Listener.Name, bound.Address);
+                _log.LogInformation("listener {Name}: closed {Address}", bound.Listener.Name, bound.Address);
                 Close(key, bound);
             }
         }
@@ -122,83 +142,80 @@ internal sealed class ListenerSet(
         }
     }
 
-    private Dictionary<string, string> OpenOrUpdate(Dictionary<ListenerKey, ListenerSnapshot> wanted)
+    private void OpenOrUpdate(Dictionary<ListenerKey, ListenerSnapshot> wanted)
     {
-        Dictionary<string, string> failures = [];
+        List<ListenerFailure> failures = [];
         foreach ((ListenerKey key, ListenerSnapshot listener) in wanted)
         {
-            if (_bound.TryGetValue(key, out BoundSockets? bound))
+            if (!_bound.TryGetValue(key, out BoundSockets? bound))
             {
-                _bound[key] = bound with { Listener = listener };
-                foreach (ILoopListener socket in bound.Sockets)
-                {
-                    socket.Loop.Post(_ => socket.Listener = listener, null);
-                }
-
+                OpenNew(key, listener, failures);
                 continue;
             }
 
-            try
+            _bound[key] = bound with { Listener = listener };
+            foreach (ILoopListener socket in bound.Sockets)
             {
-                _bound[key] = OpenOnLoops(listener);
-                log.LogInformation("listener {Name}: open on {Address}", listener.Name, _bound[key].Address);
-            }
-            catch (IOException error)
-            {
-                failures[listener.Name] = error.Message;
-                log.LogError("{Error}", error.Message);
+                socket.Loop.Post(_ => socket.Listener = listener, null);
             }
         }
 
-        return failures;
+        TellOf(failures);
     }
 
-    private BoundSockets OpenOnLoops(ListenerSnapshot listener)
+    private void OpenNew(ListenerKey key, ListenerSnapshot listener, List<ListenerFailure> failures)
     {
-        EndPoint address = listener.Address;
-        var sockets = new List<ILoopListener>();
         try
         {
-            // A Unix socket has one queue: one loop serves it.
-            foreach (LoopWorker worker in address is IPEndPoint ? workers : workers.Take(1))
+            _bound[key] = _opening.Open(listener);
+            _log.LogInformation("listener {Name}: open on {Address}", listener.Name, _bound[key].Address);
+        }
+        catch (IOException error)
+        {
+            var failure = new ListenerFailure(listener.Name, listener.Resource, error.Message);
+            failures.Add(failure);
+            if (!Failures.Contains(failure))
             {
-                ILoopListener socket = listener.IsUdp
-                    ? UdpListener.Open(worker, listener, address, udp)
-                    : AcceptSocket.Open(worker.Loop, listener, address, (s, fd, peer) => Accepted(worker, s, fd, peer));
-                sockets.Add(socket);
-                address = SocketTuning.LocalEndPoint(socket.Fd) is { } bound && listener.Address is IPEndPoint ? bound : address;
+                _log.LogError("{Error}", error.Message);
             }
         }
-        catch
-        {
-            sockets.ForEach(static s => s.Loop.Post(static x => ((ILoopListener)x!).Close(), s));
-            throw;
-        }
-
-        foreach (ILoopListener socket in sockets)
-        {
-            socket.Loop.Post(static s => ((ILoopListener)s!).Start(), socket);
-        }
-
-        return new BoundSockets(listener, address, sockets);
     }
 
-    private void Accepted(LoopWorker worker, AcceptSocket accepting, int fd, IPEndPoint? peer)
+    private void TellOf(IReadOnlyList<ListenerFailure> failures)
     {
-        if (peer is not null)
+        Failures = failures;
+        _guard.Listening(_bound.Values.SelectMany(Addresses));
+        Tried?.Invoke(failures);
+        if (failures.Count > 0)
         {
-            SocketTuning.NoDelay(fd);
+            _retry.Change(_retryAfter, Timeout.InfiniteTimeSpan);
+            _retryAfter = _retryAfter * 2 > LongestRetry ? LongestRetry : _retryAfter * 2;
         }
+    }
 
-        var socket = new LoopSocket(worker.Loop, fd);
-        socket.Watch(forWriting: false);
-        var record = new ConnectionRecord(udp.Reporter, Interlocked.Increment(ref _nextId), accepting.Listener)
+    /// <summary>On the thread pool: whoever held the address may have let go.</summary>
+    private void Retry()
+    {
+        lock (_changing)
         {
-            DirectRemote = peer,
-            Remote = peer,
-        };
+            Dictionary<ListenerKey, ListenerSnapshot> missing = _wanted.Where(one => !_bound.ContainsKey(one.Key)).ToDictionary();
+            if (!_stopped && missing.Count > 0)
+            {
+                OpenOrUpdate(missing);
+            }
+        }
+    }
 
-        // Runs inline up to its first wait and reports its own end.
-        _ = serve(new Downstream(worker, socket, snapshots.Current, accepting.Listener, record));
+    private static IEnumerable<(ProtocolType Protocol, IPEndPoint Address)> Addresses(BoundSockets bound)
+    {
+        if (bound.Address is IPEndPoint address)
+        {
+            ProtocolType protocol = bound.Listener.IsUdp ? ProtocolType.Udp : ProtocolType.Tcp;
+            yield return (protocol, address);
+            if (bound.Listener.IsDualStack && address.Address.Equals(IPAddress.IPv6Any))
+            {
+                yield return (protocol, new IPEndPoint(IPAddress.Any, address.Port));
+            }
+        }
     }
 }

@@ -18,23 +18,32 @@ internal static unsafe class ListeningSocket
         int fd = SocketCalls.Socket(SocketAddressBytes.Family(address), type | SocketCalls.NonBlocking | SocketCalls.CloseOnExec, 0);
         if (fd < 0)
         {
-            throw CloseAndExplain(fd, "socket", listener, address);
+            throw CloseAndExplain(fd, "socket", listener, address, Marshal.GetLastSystemError());
         }
 
         if (address is IPEndPoint ip)
         {
-            Configure(fd, listener, ip);
+            ConfigureOrClose(fd, listener, ip);
         }
 
-        byte* bytes = stackalloc byte[SocketAddressBytes.Capacity];
-        int length = SocketAddressBytes.Write(address, new Span<byte>(bytes, SocketAddressBytes.Capacity));
-        return SocketCalls.Bind(fd, bytes, length) < 0 ? throw CloseAndExplain(fd, "bind", listener, address) : fd;
+        int error = Bind(fd, address);
+        if (error == Errno.EADDRINUSE && StaleUnixSocket.TryRemove(address))
+        {
+            error = Bind(fd, address);
+        }
+
+        return error == 0 ? fd : throw CloseAndExplain(fd, "bind", listener, address, error);
     }
 
-    /// <summary>Reads errno, closes, and says what failed.</summary>
-    public static IOException CloseAndExplain(int fd, string call, ListenerSnapshot listener, EndPoint address)
+    /// <summary>Closes, and says what failed.</summary>
+    /// <param name="fd">The descriptor, or -1.</param>
+    /// <param name="call">The call that failed.</param>
+    /// <param name="listener">Whose socket it was to be.</param>
+    /// <param name="address">Where.</param>
+    /// <param name="error">errno of the call.</param>
+    public static IOException CloseAndExplain(int fd, string call, ListenerSnapshot listener, EndPoint address, int error)
     {
-        string reason = Marshal.GetPInvokeErrorMessage(Marshal.GetLastSystemError());
+        string reason = Marshal.GetPInvokeErrorMessage(error);
         if (fd >= 0)
         {
             Descriptors.Close(fd);
@@ -43,14 +52,43 @@ internal static unsafe class ListeningSocket
         return new IOException($"listener {listener.Name}: {call} {address}: {reason}");
     }
 
+    private static int Bind(int fd, EndPoint address)
+    {
+        byte* bytes = stackalloc byte[SocketAddressBytes.Capacity];
+        int length = SocketAddressBytes.Write(address, new Span<byte>(bytes, SocketAddressBytes.Capacity));
+        return SocketCalls.Bind(fd, bytes, length) < 0 ? Marshal.GetLastSystemError() : 0;
+    }
+
+    private static void ConfigureOrClose(int fd, ListenerSnapshot listener, IPEndPoint address)
+    {
+        try
+        {
+            Configure(fd, listener, address);
+        }
+        catch (InvalidOperationException refused)
+        {
+            Descriptors.Close(fd);
+            throw new IOException($"listener {listener.Name}: {address}: {refused.Message}", refused);
+        }
+    }
+
     private static void Configure(int fd, ListenerSnapshot listener, IPEndPoint address)
     {
-        SocketTuning.ReuseAddress(fd);
-        SocketTuning.ReusePort(fd);
+        // To UDP the first of the two means what the second does, to other processes too.
+        if (listener.ReusePort || !listener.IsUdp)
+        {
+            SocketTuning.ReuseAddress(fd);
+        }
+
+        if (listener.ReusePort)
+        {
+            SocketTuning.ReusePort(fd);
+        }
+
         if (address.AddressFamily == AddressFamily.InterNetworkV6)
         {
             // Envoy's default: an IPv6 listener takes IPv4 only when ipv4_compat says so.
-            SocketTuning.OnlyIpv6(fd);
+            _ = listener.IsDualStack ? SocketTuning.BothFamilies(fd) : SocketTuning.OnlyIpv6(fd);
         }
 
         if (listener.Freebind)
@@ -61,6 +99,11 @@ internal static unsafe class ListeningSocket
         if (listener.Transparent)
         {
             TransparentSocket.Enable(fd, address.AddressFamily);
+        }
+
+        if (listener.IsUdp)
+        {
+            DatagramSocket.Ask(fd, address.AddressFamily, DatagramSocket.SourceFor(listener));
         }
     }
 }

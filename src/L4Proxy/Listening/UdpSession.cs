@@ -4,41 +4,72 @@ using System.Runtime.InteropServices;
 using MeshL4.Interceptor.Linux;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Reporting.Metrics;
 using MeshL4.L4Proxy.Sockets;
 
 namespace MeshL4.L4Proxy.Listening;
 
-/// <summary>The datagrams of one client: a connected upstream socket, so that only its endpoint can answer.</summary>
+/// <summary>The datagrams of one flow: a connected upstream socket, so that only its endpoint can answer.</summary>
 internal sealed unsafe class UdpSession : IoHandler
 {
     private const int BatchSize = 64;
 
     private readonly UdpListener _listener;
+    private readonly UdpReplySocket? _reply;
     private readonly ConnectionRecord _record;
     private readonly ClusterSnapshot _cluster;
     private readonly EndpointSnapshot _endpoint;
+    private readonly UdpServices _services;
+    private readonly UdpCounters _counters;
     private readonly TimeSpan _idleTimeout;
+    private readonly int _maxDatagram;
     private readonly LoopTimer _idle;
     private long _lastActivity;
 
+    /// <summary>Takes the descriptor and, once <see cref="Start"/> has succeeded, everything else it is given.</summary>
     public UdpSession(
-        UdpListener listener, int fd, IPEndPoint client, ConnectionRecord record, ClusterSnapshot cluster, EndpointSnapshot endpoint, TimeSpan idleTimeout)
+        UdpListener listener,
+        int fd,
+        DatagramFlow flow,
+        UdpReplySocket? reply,
+        ConnectionRecord record,
+        ClusterSnapshot cluster,
+        EndpointSnapshot endpoint,
+        UdpServices services)
         : base(listener.Loop, fd)
     {
-        _listener = listener;
-        _record = record;
-        _cluster = cluster;
-        _endpoint = endpoint;
-        _idleTimeout = idleTimeout;
-        Client = client;
+        (_listener, _reply, _record, _cluster, _endpoint, _services) = (listener, reply, record, cluster, endpoint, services);
+        _counters = listener.Counters;
+        _idleTimeout = listener.Listener.Udp!.IdleTimeout;
+        _maxDatagram = listener.Listener.Udp.MaxDatagramBytes;
+        Flow = flow;
         _lastActivity = Loop.NowMilliseconds;
         _idle = new LoopTimer(static session => ((UdpSession)session!).CheckIdle(), this);
-        endpoint.State.Opened();
-        Loop.Register(this, Epoll.In);
-        Loop.Timers.Arm(_idle, idleTimeout);
     }
 
-    public IPEndPoint Client { get; }
+    public DatagramFlow Flow { get; }
+
+    /// <summary>Begins to listen for answers; 0, or errno with the descriptor closed.</summary>
+    public int Start()
+    {
+        int error = Loop.TryRegister(this, Epoll.In);
+        if (error != 0)
+        {
+            Descriptors.Close(Fd);
+            Fd = -1;
+            return error;
+        }
+
+        if (_record.UpstreamLocal is { } local)
+        {
+            _services.Guard.Opened(ProtocolType.Udp, local, _endpoint.Address);
+        }
+
+        _reply?.Session = this;
+        _endpoint.State.Opened();
+        Loop.Timers.Arm(_idle, _idleTimeout);
+        return 0;
+    }
 
     /// <summary>A connected datagram descriptor, or -1 with errno.</summary>
     public static int Connect(EndPoint address, ClusterSnapshot cluster, out int error)
@@ -64,16 +95,25 @@ internal sealed unsafe class UdpSession : IoHandler
         return -1;
     }
 
+    /// <summary>Passes a client's datagram on, or drops it and counts why.</summary>
     public void Forward(void* datagram, nint length)
     {
-        Touch();
-        nint sent = SocketCalls.Send(Fd, datagram, length, SocketCalls.NoSignal);
-        if (sent < 0)
+        if (length > _maxDatagram)
         {
-            Refused(Marshal.GetLastSystemError());
+            Interlocked.Increment(ref _counters.TooLong);
             return;
         }
 
+        Touch();
+        int error = DatagramSocket.Send(Fd, datagram, length, ref _counters.SentAgain);
+        if (error != 0)
+        {
+            Interlocked.Increment(ref _counters.UpstreamSendErrors);
+            EndIfRefused(error);
+            return;
+        }
+
+        Interlocked.Increment(ref _counters.Received);
         _record.BytesReceived += length;
     }
 
@@ -89,8 +129,15 @@ internal sealed unsafe class UdpSession : IoHandler
         Loop.Unregister(this, closing: true);
         Descriptors.Close(Fd);
         Fd = -1;
+        _reply?.Close();
+        if (_record.UpstreamLocal is { } local)
+        {
+            _services.Guard.Closed(ProtocolType.Udp, local, _endpoint.Address);
+        }
+
         _endpoint.State.Closed();
         _cluster.State.Release();
+        _services.Sessions.Leave();
         if (flags == ResponseFlags.None)
         {
             _record.EndedBy = by;
@@ -104,41 +151,45 @@ internal sealed unsafe class UdpSession : IoHandler
         _record.Complete();
     }
 
-    internal override void OnEvents(uint events)
+    internal override void OnEvents(uint events) => Receive();
+
+    /// <summary>Passes on the answers that have arrived; false when there was none.</summary>
+    private bool Receive()
     {
         byte* datagram = Loop.Memory.Scratch;
+        bool any = false;
         for (int i = 0; i < BatchSize && Fd >= 0; i++)
         {
             nint length = SocketCalls.Receive(Fd, datagram, Loop.Memory.ScratchLength, 0);
             if (length < 0)
             {
-                Refused(Marshal.GetLastSystemError());
-                return;
+                EndIfRefused(Marshal.GetLastSystemError());
+                return any;
             }
 
+            any = true;
             Touch();
-            if (_listener.Reply(Client, datagram, length))
+            if ((_reply is null ? _listener.Reply(Flow, datagram, length) : _reply.Send(datagram, length)) == 0)
             {
+                Interlocked.Increment(ref _counters.Sent);
                 _record.BytesSent += length;
             }
             else
             {
-                _listener.Dropped++;
+                Interlocked.Increment(ref _counters.ClientSendErrors);
             }
         }
+
+        return any;
     }
 
     /// <summary>ECONNREFUSED is an ICMP answer to an earlier datagram: nobody listens there. A full queue only drops.</summary>
-    private void Refused(int error)
+    private void EndIfRefused(int error)
     {
         if (error == Errno.ECONNREFUSED)
         {
             _record.UpstreamFailure = Marshal.GetPInvokeErrorMessage(error);
             End(ResponseFlags.UF, EndedBy.Upstream, "upstream_port_unreachable");
-        }
-        else if (error != Errno.EAGAIN)
-        {
-            _listener.Dropped++;
         }
     }
 
@@ -147,13 +198,14 @@ internal sealed unsafe class UdpSession : IoHandler
     private void CheckIdle()
     {
         TimeSpan idle = TimeSpan.FromMilliseconds(Loop.NowMilliseconds - _lastActivity);
-        if (idle >= _idleTimeout)
+        if (idle >= _idleTimeout && !Receive() && _reply?.Receive() != true)
         {
             End(ResponseFlags.None, EndedBy.Proxy, "udp_session_idle_timeout");
         }
-        else
+        else if (Fd >= 0)
         {
-            Loop.Timers.Arm(_idle, _idleTimeout - idle);
+            // Also when something had come in meanwhile: closing would lose it. The refusal that ends a session may come so.
+            Loop.Timers.Arm(_idle, idle < _idleTimeout ? _idleTimeout - idle : _idleTimeout);
         }
     }
 }

@@ -57,7 +57,19 @@ internal sealed unsafe partial class EventLoop : IDisposable
 
     public void Start() => _thread.Start();
 
+    /// <summary>Calls <paramref name="handler"/> for these events from now on.</summary>
+    /// <exception cref="IOException">The kernel refused.</exception>
     public void Register(IoHandler handler, uint events)
+    {
+        int error = TryRegister(handler, events);
+        if (error != 0)
+        {
+            throw new IOException($"epoll_ctl: {Marshal.GetPInvokeErrorMessage(error)}");
+        }
+    }
+
+    /// <summary>The same; 0, or the errno with which the kernel refused. Nothing is kept of a handler that was refused.</summary>
+    public int TryRegister(IoHandler handler, uint events)
     {
         int slot = _freeSlots.TryPop(out int free) ? free : _usedSlots++;
         if (slot >= _handlers.Length)
@@ -67,7 +79,17 @@ internal sealed unsafe partial class EventLoop : IDisposable
 
         _handlers[slot] = handler;
         handler.Slot = slot;
-        Control(Epoll.ControlAdd, handler.Fd, events, slot);
+        EpollEvent registration = new() { Events = events, DataLow = (uint)slot };
+        if (Epoll.Control(_epoll, Epoll.ControlAdd, handler.Fd, &registration) == 0)
+        {
+            return 0;
+        }
+
+        int error = Marshal.GetLastSystemError();
+        _handlers[slot] = null;
+        handler.Slot = -1;
+        _freeSlots.Push(slot);
+        return error;
     }
 
     public void Modify(IoHandler handler, uint events) => Control(Epoll.ControlModify, handler.Fd, events, handler.Slot);

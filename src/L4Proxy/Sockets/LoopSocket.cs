@@ -40,11 +40,18 @@ internal sealed unsafe class LoopSocket : IoHandler
     public bool IsClosed => Fd < 0;
 
     /// <summary>Starts watching. Accepted sockets need no write events until a send would block.</summary>
-    public void Watch(bool forWriting)
+    /// <returns>0, or the errno with which the kernel refused (ENOSPC: fs.epoll.max_user_watches); the socket is closed then.</returns>
+    public int Watch(bool forWriting)
     {
         Writable = !forWriting;
         _watched = Epoll.In | Epoll.ReadHangUp | Epoll.EdgeTriggered | (forWriting ? Epoll.Out : 0);
-        Loop.Register(this, _watched);
+        int error = Loop.TryRegister(this, _watched);
+        if (error != 0)
+        {
+            Close();
+        }
+
+        return error;
     }
 
     internal override void OnEvents(uint events)

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Threading.Tasks.Sources;
 using MeshL4.Interceptor.Linux;
@@ -123,7 +124,7 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
             return client.Prepare(fd, ip.AddressFamily) is var refused and not 0 ? refused : Bind(fd, client.Address);
         }
 
-        IPEndPoint? bind = ip.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? cluster.BindV4 : cluster.BindV6;
+        IPEndPoint? bind = ip.AddressFamily == AddressFamily.InterNetwork ? cluster.BindV4 : cluster.BindV6;
         return bind is null ? 0 : Bind(fd, bind);
     }
 
@@ -147,7 +148,7 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         local = error == 0 && address is IPEndPoint ? SocketTuning.LocalEndPoint(fd) : null;
         if (local is not null)
         {
-            guard.Opened(local, address);
+            guard.Opened(ProtocolType.Tcp, local, address);
         }
 
         guard.Dials.End(loop.Index);
@@ -170,7 +171,13 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
     private ValueTask<ConnectResult> Wait(int fd, TimeSpan timeout)
     {
         _socket = new LoopSocket(_loop, fd) { Owner = this };
-        _socket.Watch(forWriting: true);
+        int error = _socket.Watch(forWriting: true);
+        if (error != 0)
+        {
+            Fail(error, gone: false);
+            return new ValueTask<ConnectResult>(this, _done.Version);
+        }
+
         _loop.Timers.Arm(_timer, timeout);
         if (_downstream is not null)
         {
@@ -186,7 +193,7 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
         _socket?.Close();
         if (_local is not null)
         {
-            _guard.Closed(_local, _target);
+            _guard.Closed(ProtocolType.Tcp, _local, _target);
         }
 
         Finish(new ConnectResult(null, error, gone, null));

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Sockets;
@@ -46,7 +47,7 @@ internal sealed class UpstreamConnection(
 
         if (Local is not null)
         {
-            guard.Closed(Local, Endpoint.Address);
+            guard.Closed(ProtocolType.Tcp, Local, Endpoint.Address);
         }
 
         Endpoint.State.Closed();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Clusters;
@@ -112,7 +113,7 @@ internal sealed class UpstreamConnector(LoopGuard guard)
         }
 
         record.UpstreamHost = endpoint.Address;
-        if (guard.IsOwnListener(endpoint.Address))
+        if (guard.IsOwnListener(ProtocolType.Tcp, endpoint.Address))
         {
             record.Fail(ResponseFlags.LR, EndedBy.Proxy, "loop_guard_own_listener");
             return null;

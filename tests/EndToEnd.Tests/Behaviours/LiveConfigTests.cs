@@ -48,6 +48,33 @@ public sealed class LiveConfigTests : IDisposable
     }
 
     [Fact]
+    public void LdsFile_AddressTaken_ShowsAsErrorStateUntilItIsFree()
+    {
+        int taken = Ports.Free();
+        string listeners = _folder.Write("lds.yaml", Boot.Resources("1", Boot.Listener("late", "127.0.0.1", taken, Boot.Chain(Boot.Tcp("c")))));
+        Boot boot = new Boot().Listen("l", _port, Boot.Chain(Boot.Tcp("c"))).With(Boot.Cluster("c", [_blue.Address])).Files(listeners: listeners);
+        Sidecar proxy;
+        using (Backend holder = new("holder", port: taken))
+        {
+            proxy = Sidecar.Start(boot);
+            string dump = proxy.Get("/config_dump?resource=dynamic_listeners");
+            dump.ShouldContain("\"error_state\"");
+            dump.ShouldContain($"listener late: bind 127.0.0.1:{taken}: Address already in use");
+            dump.ShouldNotContain("active_state");
+            proxy.Stat("meshl4.listeners_not_open").ShouldBe(1);
+            Call.Ask(_port, "x").ShouldBe("blue x");
+        }
+
+        using (proxy)
+        {
+            Wait.Until(() => Call.Ask(taken, "x") == "blue x", () => "never opened\n" + proxy.Log, 30);
+            string dump = proxy.Get("/config_dump?resource=dynamic_listeners");
+            dump.ShouldNotContain("error_state");
+            dump.ShouldContain("active_state");
+        }
+    }
+
+    [Fact]
     public void HalfWrittenAndVanishedFile_KeepTheRunningConfiguration()
     {
         Endpoints("1", _blue);

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using MeshL4.L4Proxy.Filtering;
 using Shouldly;
 using Xunit;
@@ -17,10 +18,21 @@ public sealed class LoopGuardTests
     [InlineData("127.0.0.1:15001", "127.0.0.2:15001", false)]
     [InlineData("127.0.0.1:15001", "127.0.0.1:15001", true)]
     [InlineData("[::]:15006", "[::1]:15006", true)]
+    [InlineData("[::]:15006", "127.0.0.1:15006", false)]
+    [InlineData("0.0.0.0:15006", "[::1]:15006", false)]
+    [InlineData("127.0.0.1:15006", "[::ffff:127.0.0.1]:15006", true)]
     public void IsOwnListener_Target_IsToldFromOthers(string listener, string target, bool own)
     {
-        _guard.Listening([IPEndPoint.Parse(listener)]);
-        _guard.IsOwnListener(IPEndPoint.Parse(target)).ShouldBe(own);
+        _guard.Listening([(ProtocolType.Tcp, IPEndPoint.Parse(listener))]);
+        _guard.IsOwnListener(ProtocolType.Tcp, IPEndPoint.Parse(target)).ShouldBe(own);
+    }
+
+    [Fact]
+    public void IsOwnListener_SamePortOfTheOtherProtocol_IsAnothersSocket()
+    {
+        _guard.Listening([(ProtocolType.Udp, IPEndPoint.Parse("0.0.0.0:53"))]);
+        _guard.IsOwnListener(ProtocolType.Udp, IPEndPoint.Parse("127.0.0.1:53")).ShouldBeTrue();
+        _guard.IsOwnListener(ProtocolType.Tcp, IPEndPoint.Parse("127.0.0.1:53")).ShouldBeFalse();
     }
 
     [Fact]
@@ -28,13 +40,16 @@ public sealed class LoopGuardTests
     {
         IPEndPoint local = IPEndPoint.Parse("127.0.0.6:40000");
         IPEndPoint target = IPEndPoint.Parse("10.0.0.1:80");
-        _guard.IsOwnUpstream(local, target).ShouldBeFalse();
-        _guard.Opened(local, target);
-        _guard.IsOwnUpstream(IPEndPoint.Parse("127.0.0.6:40000"), IPEndPoint.Parse("10.0.0.1:80")).ShouldBeTrue();
-        _guard.IsOwnUpstream(local, IPEndPoint.Parse("10.0.0.2:80")).ShouldBeFalse("an application may hold the same local port");
-        _guard.Closed(local, target);
-        _guard.IsOwnUpstream(local, target).ShouldBeFalse();
-        _guard.IsOwnUpstream(null, target).ShouldBeFalse();
+        _guard.IsOwnUpstream(ProtocolType.Tcp, local, target).ShouldBeFalse();
+        _guard.Opened(ProtocolType.Tcp, local, target);
+        _guard.IsOwnUpstream(ProtocolType.Tcp, IPEndPoint.Parse("127.0.0.6:40000"), IPEndPoint.Parse("10.0.0.1:80")).ShouldBeTrue();
+        _guard.IsOwnUpstream(ProtocolType.Tcp, local, IPEndPoint.Parse("10.0.0.2:80")).ShouldBeFalse("an application may hold the same local port");
+        _guard.Closed(ProtocolType.Tcp, local, target);
+        _guard.IsOwnUpstream(ProtocolType.Tcp, local, target).ShouldBeFalse();
+        _guard.IsOwnUpstream(ProtocolType.Tcp, null, target).ShouldBeFalse();
+        _guard.Opened(ProtocolType.Udp, local, target);
+        _guard.IsOwnUpstream(ProtocolType.Tcp, local, target).ShouldBeFalse("a datagram socket has ports of its own");
+        _guard.IsOwnUpstream(ProtocolType.Udp, local, target).ShouldBeTrue();
     }
 
     [Fact]

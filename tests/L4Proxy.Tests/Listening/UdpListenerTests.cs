@@ -93,9 +93,61 @@ public sealed class UdpListenerTests : IDisposable
         await second.ConnectAsync(first.RemoteEndPoint!);
         (await AskAsync(first, [1])).ShouldBe([1]);
         await second.SendAsync(new byte[1]);
-        await _fixture.UntilAsync(() => _listener!.Dropped == 1, "the datagram was dropped");
+        await _fixture.UntilAsync(() => _listener!.Counters.Dropped == 1, "the datagram was dropped");
         _state.Counters.CxOverflow.ShouldBe(1);
         Open.ShouldBe(1);
+        (await AskAsync(first, [2])).ShouldBe([2]);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("127.8.8.8")]
+    public async Task Reply_ListenerOnAllAddresses_ComesFromTheAddressThatWasAsked(string address)
+    {
+        using Socket any = await ListenAsync(on: IPAddress.Any);
+        using Socket client = Bound();
+
+        // Connected: the kernel gives it no datagram from another address.
+        await client.ConnectAsync(IPAddress.Parse(address), ((IPEndPoint)any.RemoteEndPoint!).Port);
+        (await AskAsync(client, [1])).ShouldBe([1]);
+    }
+
+    [Fact]
+    public async Task Session_OneClientTwoLocalAddresses_AreTwoSessions()
+    {
+        using Socket any = await ListenAsync(on: IPAddress.Any);
+        int port = ((IPEndPoint)any.RemoteEndPoint!).Port;
+        using Socket client = Bound();
+        await client.ConnectAsync(IPAddress.Loopback, port);
+        (await AskAsync(client, [1])).ShouldBe([1]);
+        await client.ConnectAsync(IPAddress.Parse("127.0.0.9"), port);
+        (await AskAsync(client, [2])).ShouldBe([2]);
+        Open.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Receive_ControlMessagesCut_DropsTheDatagramAndCounts()
+    {
+        using Socket any = await ListenAsync(on: IPAddress.Any);
+        using Socket client = Bound();
+        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)any.RemoteEndPoint!).Port);
+        await _fixture.OnAsync(() => _listener!.ControlCapacity = 8);
+        await client.SendAsync(new byte[1]);
+        await _fixture.UntilAsync(() => _listener!.Counters.DestinationUnknown == 1, "the datagram was dropped");
+        Open.ShouldBe(0);
+        await _fixture.OnAsync(() => _listener!.ControlCapacity = 256);
+        (await AskAsync(client, [2])).ShouldBe([2]);
+    }
+
+    [Fact]
+    public async Task Session_OverTheProcessLimit_IsRefusedAndCounted()
+    {
+        using Socket first = await ListenAsync(processSessions: 1);
+        using Socket second = Bound();
+        await second.ConnectAsync(first.RemoteEndPoint!);
+        (await AskAsync(first, [1])).ShouldBe([1]);
+        await second.SendAsync(new byte[1]);
+        await _fixture.UntilAsync(() => _listener!.Counters.NoSession == 1, "the datagram was dropped");
         (await AskAsync(first, [2])).ShouldBe([2]);
     }
 
@@ -107,7 +159,7 @@ public sealed class UdpListenerTests : IDisposable
     }
 
     /// <summary>Opens the listener; returns a client connected to it.</summary>
-    private async Task<Socket> ListenAsync(TimeSpan? idle = null, uint maxSessions = 1024)
+    private async Task<Socket> ListenAsync(TimeSpan? idle = null, uint maxSessions = 1024, IPAddress? on = null, int processSessions = 1000)
     {
         EndPoint upstream = _upstream.LocalEndPoint!;
         var cluster = new ClusterSnapshot
@@ -118,7 +170,7 @@ public sealed class UdpListenerTests : IDisposable
             Endpoints = [new EndpointSnapshot(upstream, "", 1, EndpointHealth.Healthy, _state.Endpoint(upstream))],
         };
         _store.Swap(new ProxySnapshot { Clusters = new Dictionary<string, ClusterSnapshot> { ["c"] = cluster }.ToFrozenDictionary() });
-        var address = new IPEndPoint(IPAddress.Loopback, 0);
+        var address = new IPEndPoint(on ?? IPAddress.Loopback, 0);
         var listener = new ListenerSnapshot
         {
             Name = "udp",
@@ -126,7 +178,7 @@ public sealed class UdpListenerTests : IDisposable
             IsUdp = true,
             Udp = new UdpProxySnapshot { Cluster = "c", IdleTimeout = idle ?? TimeSpan.FromHours(1) },
         };
-        var services = new UdpServices(_store, _reporter, new LoopGuard());
+        var services = new UdpServices(_store, _reporter, new LoopGuard(), new ConnectionGate(processSessions));
         IPEndPoint local = await _fixture.OnAsync(() =>
         {
             _listener = UdpListener.Open(new LoopWorker(_fixture.Loop), listener, address, services);
@@ -134,7 +186,7 @@ public sealed class UdpListenerTests : IDisposable
             return SocketTuning.LocalEndPoint(_listener.Fd)!;
         });
         Socket client = Bound();
-        await client.ConnectAsync(local);
+        await client.ConnectAsync(on is null ? local : new IPEndPoint(IPAddress.Loopback, local.Port));
         return client;
     }
 

@@ -132,6 +132,27 @@ public sealed class EventLoopTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Watch_EpollRefusesTheDescriptor_ClosesItAndKeepsNothing()
+    {
+        string path = Path.GetTempFileName();
+        int fd = await _fixture.OnAsync(() =>
+        {
+            // epoll takes no regular files: EPERM.
+            Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(path);
+            var socket = new LoopSocket(Loop, (int)file.DangerousGetHandle());
+            file.SetHandleAsInvalid();
+            int number = socket.Fd;
+            socket.Watch(forWriting: true).ShouldBe(Errno.EPERM);
+            socket.IsClosed.ShouldBeTrue();
+            socket.Slot.ShouldBe(-1);
+            return number;
+        });
+        new FileInfo($"/proc/self/fd/{fd}").LinkTarget.ShouldNotBe(path);
+        File.Delete(path);
+        using SocketPair next = await SocketPair.OpenAsync(_fixture);
+    }
+
     private sealed class Ear(Action heard) : ISocketOwner
     {
         public void OnSocketReady(LoopSocket socket) => heard();

@@ -7,6 +7,7 @@ using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Sockets;
 using MeshL4.L4Proxy.Upstream;
 using MeshL4.TestKit;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;
 
@@ -51,9 +52,9 @@ public sealed class ConnectAttemptTests : IDisposable
         var peer = (IPEndPoint)accepted.RemoteEndPoint!;
         peer.Address.ToString().ShouldBe("127.0.0.6");
         result.Local.ShouldBe(peer);
-        _guard.IsOwnUpstream(peer, (IPEndPoint)accepted.LocalEndPoint!).ShouldBeTrue();
+        _guard.IsOwnUpstream(ProtocolType.Tcp, peer, (IPEndPoint)accepted.LocalEndPoint!).ShouldBeTrue();
         await _fixture.OnAsync(() => Close(result, bound));
-        _guard.IsOwnUpstream(peer, (IPEndPoint)accepted.LocalEndPoint!).ShouldBeFalse();
+        _guard.IsOwnUpstream(ProtocolType.Tcp, peer, (IPEndPoint)accepted.LocalEndPoint!).ShouldBeFalse();
     }
 
     [Fact]
@@ -89,6 +90,21 @@ public sealed class ConnectAttemptTests : IDisposable
         result.DownstreamGone.ShouldBeFalse();
         result.Error.ShouldBe(0);
         await _fixture.OnAsync(() => Close(result, _cluster));
+    }
+
+    [Fact]
+    public async Task Connect_EpollRefusesTheSocket_ClosesIt()
+    {
+        _listener.Listen(4);
+        EventLoop without = new(1, NullLogger.Instance);
+        without.Dispose();
+        ConnectResult result = await ConnectAttempt.ConnectAsync(without, Address, _cluster, null, _guard);
+        result.Socket.ShouldBeNull();
+        result.Error.ShouldNotBe(0);
+        using Socket accepted = await _listener.AcceptAsync();
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        (await accepted.ReceiveAsync(new byte[1], patience.Token)).ShouldBe(0, "the descriptor is still open");
+        _guard.IsOwnUpstream(ProtocolType.Tcp, (IPEndPoint)accepted.RemoteEndPoint!, (IPEndPoint)Address).ShouldBeFalse();
     }
 
     private Task<ConnectResult> ConnectAsync(ClusterSnapshot cluster, LoopSocket? client) => _fixture.RunAsync(

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Net.Sockets;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Matching;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
@@ -23,7 +24,8 @@ internal static class ListenerDecoder
         }
 
         bool udp = listener.Address?.SocketAddress?.Protocol == Core.SocketAddress.Types.Protocol.Udp;
-        ListenerSnapshot compiled = Compile(listener, address ?? new IPEndPoint(IPAddress.None, 0), udp, scope);
+        ListenerSnapshot compiled = Compile(listener, address ?? new IPEndPoint(IPAddress.None, 0), udp, scope)
+            with { IsDualStack = IsDualStack(address, listener.Address) };
         if (address is null)
         {
             return [];
@@ -33,14 +35,24 @@ internal static class ListenerDecoder
         all.Add(compiled);
         for (int i = 0; i < listener.AdditionalAddresses.Count; i++)
         {
-            if (AddressDecoder.Decode(listener.AdditionalAddresses[i].Address, scope.Item("additional_addresses", i).Field("address")) is { } more)
+            Core.Address additional = listener.AdditionalAddresses[i].Address;
+            if (AddressDecoder.Decode(additional, scope.Item("additional_addresses", i).Field("address")) is { } more)
             {
-                all.Add(compiled with { Name = $"{compiled.Name}|{more}", Address = more });
+                all.Add(compiled with
+                {
+                    Name = $"{compiled.Name}|{more}",
+                    Resource = compiled.Name,
+                    Address = more,
+                    IsDualStack = IsDualStack(more, additional),
+                });
             }
         }
 
         return all.ToImmutable();
     }
+
+    private static bool IsDualStack(EndPoint? address, Core.Address? message) =>
+        address is { AddressFamily: AddressFamily.InterNetworkV6 } && message?.SocketAddress?.Ipv4Compat == true;
 
     private static ListenerSnapshot Compile(Listener listener, EndPoint address, bool udp, DecodeScope scope) => new()
     {

@@ -14,6 +14,12 @@ internal sealed record ListenerSnapshot
     /// <summary>Where it binds: an <see cref="IPEndPoint"/> or a <c>UnixDomainSocketEndPoint</c>.</summary>
     public required EndPoint Address { get; init; }
 
+    /// <summary>Name of the resource it came from: a resource with additional addresses makes several listeners.</summary>
+    public string Resource { get => field ?? Name; init; }
+
+    /// <summary><c>ipv4_compat</c>: an IPv6 address that takes IPv4 connections too, as v4-mapped ones.</summary>
+    public bool IsDualStack { get; init; }
+
     /// <summary><c>stat_prefix</c>; empty names the metrics after the address.</summary>
     public string StatPrefix { get; init; } = "";
 
@@ -30,6 +36,7 @@ internal sealed record ListenerSnapshot
 
     public bool Freebind { get; init; }
 
+    /// <summary>A socket a loop with SO_REUSEPORT; without, one socket on one loop, and nobody else may bind the address.</summary>
     public bool ReusePort { get; init; } = true;
 
     /// <summary>listen(2) backlog.</summary>

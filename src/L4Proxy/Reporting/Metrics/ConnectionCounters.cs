@@ -16,6 +16,7 @@ internal sealed class ConnectionCounters : IMetricSource
 
     private readonly ConcurrentDictionary<string, ListenerCounters> _listeners = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Scope, string Prefix), TerminalCounters> _terminals = new();
+    private readonly ConcurrentDictionary<string, UdpCounters> _udp = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<MeshLabels, MeshCounters> _mesh = new();
 
     /// <summary>Downstream connections open now, over all listeners.</summary>
@@ -37,6 +38,10 @@ internal sealed class ConnectionCounters : IMetricSource
             : _terminals.GetOrAdd((key.Scope, Bounded(_terminals.Count, key.Prefix)), static k => new TerminalCounters(k.Scope, k.Prefix));
     }
 
+    public UdpCounters Udp(UdpProxySnapshot proxy) => _udp.TryGetValue(proxy.StatPrefix, out UdpCounters? known)
+        ? known
+        : _udp.GetOrAdd(Bounded(_udp.Count, proxy.StatPrefix), static p => new UdpCounters(p));
+
     public MeshCounters Mesh(ConnectionRecord record)
     {
         MeshLabels labels = MeshLabels.Of(record);
@@ -56,6 +61,11 @@ internal sealed class ConnectionCounters : IMetricSource
         foreach (TerminalCounters terminal in _terminals.Values)
         {
             terminal.Collect(visitor);
+        }
+
+        foreach (UdpCounters udp in _udp.Values)
+        {
+            udp.Collect(visitor);
         }
 
         foreach (MeshCounters mesh in _mesh.Values)

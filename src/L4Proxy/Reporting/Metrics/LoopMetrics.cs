@@ -4,7 +4,7 @@ using MeshL4.L4Proxy.Listening;
 namespace MeshL4.L4Proxy.Reporting.Metrics;
 
 /// <summary>What the loops hold and met. The figures of a loop are read without stopping it.</summary>
-internal sealed class LoopMetrics(IReadOnlyList<LoopWorker> workers, ListenerSet listeners, ConnectionGate gate) : IMetricSource
+internal sealed class LoopMetrics(IReadOnlyList<LoopWorker> workers, ListenerSet listeners, ConnectionGate gate, ConnectionGate sessions) : IMetricSource
 {
     private static readonly MetricScope Scope = new("meshl4");
 
@@ -20,5 +20,9 @@ internal sealed class LoopMetrics(IReadOnlyList<LoopWorker> workers, ListenerSet
         visitor.Gauge(Scope, "downstream_connections", gate.Active);
         visitor.Gauge(Scope, "downstream_connections_limit", gate.Limit);
         visitor.Counter(Scope, "downstream_connections_refused", gate.Refused);
+        visitor.Gauge(Scope, "udp_sessions", sessions.Active);
+        visitor.Gauge(Scope, "udp_sessions_limit", sessions.Limit);
+        visitor.Counter(Scope, "udp_sessions_refused", sessions.Refused);
+        visitor.Gauge(Scope, "listeners_not_open", listeners.Failures.Count);
     }
 }

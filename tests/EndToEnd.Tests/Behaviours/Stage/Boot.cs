@@ -18,11 +18,11 @@ internal sealed class Boot
 
     /// <summary>An access log on standard output, one <c>key=value</c> a field.</summary>
     public static string Log => $$"""
-        access_log: [{name: log, typed_config: {'@type': {{Types}}extensions.access_loggers.file.v3.FileAccessLog, path: /dev/stdout, log_format: {text_format_source: {inline_string: "listener=%MESHL4_LISTENER% chain=%FILTER_CHAIN_NAME% remote=%DOWNSTREAM_REMOTE_ADDRESS% direct=%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% local=%DOWNSTREAM_LOCAL_ADDRESS% cluster=%UPSTREAM_CLUSTER% host=%UPSTREAM_HOST% from=%UPSTREAM_LOCAL_ADDRESS% flags=%RESPONSE_FLAGS% details=%CONNECTION_TERMINATION_DETAILS% ended=%MESHL4_ENDED_BY% in=%BYTES_RECEIVED% out=%BYTES_SENT% attempts=%UPSTREAM_REQUEST_ATTEMPT_COUNT% sni=%REQUESTED_SERVER_NAME% alpn=%MESHL4_APPLICATION_PROTOCOLS% transport=%MESHL4_TRANSPORT_PROTOCOL% end\n" } } } }]
+        access_log: [{name: log, typed_config: {'@type': {{Types}}extensions.access_loggers.file.v3.FileAccessLog, path: /dev/stdout, log_format: {text_format_source: {inline_string: "listener=%MESHL4_LISTENER% chain=%FILTER_CHAIN_NAME% remote=%DOWNSTREAM_REMOTE_ADDRESS% direct=%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% local=%DOWNSTREAM_LOCAL_ADDRESS% cluster=%UPSTREAM_CLUSTER% host=%UPSTREAM_HOST% from=%UPSTREAM_LOCAL_ADDRESS% flags=%RESPONSE_FLAGS% details=%CONNECTION_TERMINATION_DETAILS% failure=%UPSTREAM_TRANSPORT_FAILURE_REASON% ended=%MESHL4_ENDED_BY% in=%BYTES_RECEIVED% out=%BYTES_SENT% attempts=%UPSTREAM_REQUEST_ATTEMPT_COUNT% sni=%REQUESTED_SERVER_NAME% alpn=%MESHL4_APPLICATION_PROTOCOLS% transport=%MESHL4_TRANSPORT_PROTOCOL% end\n" } } } }]
         """;
 
-    public static string Listener(string name, string address, int port, string chains, string more = "") =>
-        $"{{'@type': {Types}config.listener.v3.Listener, name: {name}, address: {{socket_address: {{address: '{address}', port_value: {port}}}}}, filter_chains: [{chains}], {Log}{more}}}";
+    public static string Listener(string name, string address, int port, string chains, string more = "", string socket = "") =>
+        $"{{'@type': {Types}config.listener.v3.Listener, name: {name}, address: {{socket_address: {{address: '{address}', port_value: {port}{socket}}}}}, filter_chains: [{chains}], {Log}{more}}}";
 
     public static string Chain(string filter, string match = "", string name = "") =>
         $"{{name: '{name}', filters: [{filter}], filter_chain_match: {{{match}}}}}";
@@ -58,9 +58,16 @@ internal sealed class Boot
     public static string Resources(string version, params string[] resources) =>
         $"version_info: '{version}'\nresources: [{string.Join(",\n ", resources)}]\n";
 
-    public Boot Listen(string name, int port, string chains, string more = "", string address = "127.0.0.1")
+    public Boot Listen(string name, int port, string chains, string more = "", string address = "127.0.0.1", string socket = "")
     {
-        _listeners.Add(Untyped(Listener(name, address, port, chains, more)));
+        _listeners.Add(Untyped(Listener(name, address, port, chains, more, socket)));
+        return this;
+    }
+
+    /// <summary>A UDP listener with a udp_proxy to a cluster.</summary>
+    public Boot ListenUdp(string name, int port, string cluster, string more = "", string address = "127.0.0.1", string idle = "60s", string socket = "")
+    {
+        _listeners.Add($"{{name: {name}, address: {{socket_address: {{protocol: UDP, address: '{address}', port_value: {port}{socket}}}}}, listener_filters: [{{name: udp, typed_config: {{'@type': {Types}extensions.filters.udp.udp_proxy.v3.UdpProxyConfig, stat_prefix: {name}, cluster: {cluster}, idle_timeout: {idle}, {Log}}}}}]{more}}}");
         return this;
     }
 

@@ -51,6 +51,14 @@ internal sealed class Peer : IDisposable
         return new Peer(folder, "nginx", ["-e", folder.At("error.log"), "-c", folder.Write("nginx.conf", config)], port, ns);
     }
 
+    /// <summary>dnsmasq on port 53 of every address of a namespace; <paramref name="options"/> say what it knows.</summary>
+    public static Peer Dns(string ns, params string[] options)
+    {
+        var folder = new TempFolder();
+        string[] own = ["--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", $"--pid-file={folder.At("pid")}"];
+        return new Peer(folder, "dnsmasq", [.. own, .. options], 53, ns);
+    }
+
     /// <summary>haproxy with this configuration after the global section; <c>@DIR@</c> is its folder.</summary>
     public static Peer Haproxy(int port, string config)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using MeshL4.Interceptor.Apply;
 using Shouldly;
 
 namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
@@ -40,7 +41,7 @@ internal sealed class Sidecar : IDisposable
         string file = folder.Write("bootstrap.yaml", boot.ToString());
         string[] run = [Program.Value, "-c", file, "--concurrency", $"{concurrency}", "--drain-time-s", $"{drainSeconds}"];
         string[] command = ns is null ? run
-            : ["ip", "netns", "exec", ns, "setpriv", "--reuid", "1337", "--regid", "1337", "--clear-groups", .. Keeping(capabilities), .. run];
+            : ["ip", "netns", "exec", ns, .. As1337(capabilities), .. run];
         var sidecar = new Sidecar(
             Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true })!, boot.AdminPort, ns);
         try
@@ -54,6 +55,15 @@ internal sealed class Sidecar : IDisposable
             sidecar.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Runs it where it must not start: its exit code and what it says.</summary>
+    public static (int ExitCode, string Said) Refuse(Boot boot, string ns, string? capabilities = null)
+    {
+        using var folder = new TempFolder();
+        string[] command = ["netns", "exec", ns, .. As1337(capabilities), Program.Value, "-c", folder.Write("bootstrap.yaml", boot.ToString())];
+        CommandResult result = new CommandRunner().Run("ip", command);
+        return (result.ExitCode, result.Output + result.Error);
     }
 
     /// <summary>The body of an admin page, empty when nobody answers.</summary>
@@ -107,6 +117,9 @@ internal sealed class Sidecar : IDisposable
 
         _process.Dispose();
     }
+
+    private static string[] As1337(string? capability) =>
+        ["setpriv", "--reuid", "1337", "--regid", "1337", "--clear-groups", .. Keeping(capability)];
 
     private static string[] Keeping(string? capability) => capability is null
         ? ["--inh-caps=-all", "--bounding-set=-all"]

@@ -1,0 +1,169 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.Namespaced;
+
+/// <summary>UDP through TPROXY rules: every datagram goes where its sender wanted, and the answer comes from there.</summary>
+public class TransparentUdpTests
+{
+    private const int EchoPort = 7007;
+    private static readonly int[] Sizes = [0, 1, 1472, 1500, 24001, 65507];
+
+    /// <summary>dig itself refuses an answer from another address than the one it asked.</summary>
+    [Theory]
+    [InlineData(Pod.OutsideIp)]
+    [InlineData(Pod.OutsideIp6)]
+    public void RealDns_AnswersFromTheServerThatWasAsked(string server)
+    {
+        using Pod pod = new();
+        TransparentRules.Outbound(pod, 53);
+        using Peer dns = Peer.Dns(pod.Outside, "--host-record=service.mesh,192.0.2.7,2001:db8::7", $"--txt-record=long.mesh,{new string('x', 200)},{new string('y', 200)}");
+        using Sidecar proxy = Sidecar.Start(Transparent(server, "udp"), pod.Name, capabilities: "net_admin,+net_bind_service");
+        Dig(pod, server, "service.mesh", "A").ShouldBe("192.0.2.7");
+        Dig(pod, server, "service.mesh", "AAAA").ShouldBe("2001:db8::7");
+        Dig(pod, server, "long.mesh", "TXT").ShouldContain("yyyy");
+        proxy.Stat("udp.udp.downstream_sess_rx_datagrams").ShouldBe(3);
+        proxy.Stat("udp.udp.downstream_sess_tx_datagrams").ShouldBe(3);
+        proxy.Terminate();
+        proxy.ExitCode().ShouldBe(0);
+        proxy.Logged("listener=udp", $"local={Text(server, 53)} ").ShouldContain($"host={Text(server, 53)} ");
+    }
+
+    [Theory]
+    [InlineData(Pod.OutsideIp, "net_admin")]
+    [InlineData(Pod.OutsideIp, "net_raw")]
+    [InlineData(Pod.OutsideIp6, "net_admin")]
+    [InlineData(Pod.OutsideIp6, "net_raw")]
+    public void DatagramsOfEverySize_ComeBackWholeFromTheOriginalDestination(string server, string capability)
+    {
+        using Pod pod = new();
+        TransparentRules.Outbound(pod, EchoPort);
+        using UdpEcho echo = new(pod.Outside, EchoPort);
+        using Sidecar proxy = Sidecar.Start(Transparent(server, "udp"), pod.Name, capabilities: capability);
+        using Socket client = Client(pod.Name, server);
+        foreach (int size in Sizes)
+        {
+            Echoes(client, server, EchoPort, size);
+        }
+
+        proxy.Stat("udp.udp.downstream_rx_datagram_dropped").ShouldBe(0);
+        proxy.Stat("udp.udp.reply_sockets").ShouldBe(1);
+    }
+
+    /// <summary>An answer from port 53 is a bind to port 53.</summary>
+    [Fact]
+    public void PrivilegedPortWithoutCapability_SaysWhatIsMissing()
+    {
+        using Pod pod = new();
+        TransparentRules.Outbound(pod, 53);
+        using Sidecar proxy = Sidecar.Start(Transparent(Pod.OutsideIp, "udp"), pod.Name, capabilities: "net_admin");
+        using Socket client = Client(pod.Name, Pod.OutsideIp);
+        client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.OutsideIp), 53));
+        proxy.Logged("details=udp_reply_socket_failure").ShouldContain("failure=Permission denied: CAP_NET_BIND_SERVICE is needed to answer from port 53 ");
+        proxy.Stat("udp.udp.reply_socket_failures").ShouldBe(1);
+    }
+
+    [Fact]
+    public void OneClientTwoDestinations_AreTwoSessionsAndBothFamiliesShareADualStackListener()
+    {
+        using Pod pod = new();
+        TransparentRules.Outbound(pod, EchoPort, EchoPort + 1);
+        using UdpEcho first = new(pod.Outside, EchoPort);
+        using UdpEcho second = new(pod.Outside, EchoPort + 1);
+        Boot boot = new Boot().ListenUdp("udp", 15001, "passthrough", ", transparent: true", "::", "1s", ", ipv4_compat: true").With(Boot.OriginalDst("passthrough"));
+        using Sidecar proxy = Sidecar.Start(boot, pod.Name, capabilities: "net_admin");
+        foreach (string server in new[] { Pod.OutsideIp, Pod.OutsideIp6 })
+        {
+            // On a link that has just come up the first neighbour discovery may take longer than a session may be idle here.
+            Call.Ask(9, "x", server, pod.Name).ShouldBeNull();
+            using Socket client = Client(pod.Name, server);
+            Echoes(client, server, EchoPort, 100);
+            Echoes(client, server, EchoPort + 1, 200);
+            Echoes(client, server, EchoPort, 300);
+        }
+
+        IReadOnlyList<string> sessions = proxy.LoggedLines(4, "details=udp_session_idle_timeout");
+        sessions.Count(line => line.Contains("in=400 out=400 ")).ShouldBe(2);
+        sessions.Count(line => line.Contains("in=200 out=200 ")).ShouldBe(2);
+        Wait.Until(() => proxy.Stat("udp.udp.reply_sockets") == 0, "reply sockets stay open");
+        proxy.Stat("meshl4.udp_sessions").ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData(Pod.Ip, Pod.OutsideIp, "127.0.0.6")]
+    [InlineData(Pod.Ip6, Pod.OutsideIp6, "::6")]
+    public void Inbound_TheApplicationStillGetsWhatTheProxyForwards(string address, string outside, string from)
+    {
+        using Pod pod = new();
+        pod.Exec("ip", "addr", "add", "::6/128", "dev", "lo", "nodad");
+        TransparentRules.Inbound(pod, EchoPort);
+        using UdpEcho app = new(pod.Name, EchoPort + 1, address);
+        Boot boot = new Boot()
+            .ListenUdp("udp", 15001, "app", ", transparent: true", address.Contains(':') ? "::" : "0.0.0.0")
+            .With(Boot.Cluster("app", [Text(address, EchoPort + 1)], $", upstream_bind_config: {{source_address: {{address: '{from}', port_value: 0}}}}"));
+        using Sidecar proxy = Sidecar.Start(boot, pod.Name, capabilities: "net_admin");
+        using Socket client = Client(pod.Outside, outside);
+        Echoes(client, address, EchoPort, 1000);
+        Echoes(client, address, EchoPort, 1001);
+        app.LastPeer!.Address.ShouldBe(IPAddress.Parse(from));
+    }
+
+    [Fact]
+    public void DatagramToTheProxyItself_IsRefusedAndDoesNotLoop()
+    {
+        using Pod pod = new();
+        using Sidecar proxy = Sidecar.Start(Transparent(Pod.Ip, "udp"), pod.Name, capabilities: "net_admin");
+        using Socket client = Client(pod.Name, Pod.Ip);
+        client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.Ip), 15001));
+        proxy.Logged("details=loop_guard_own_listener").ShouldContain("flags=LR ");
+        proxy.Stat("udp.udp.dropped_no_session").ShouldBe(1);
+    }
+
+    /// <summary>Rules that do not exempt the proxy send its own datagrams back to it.</summary>
+    [Fact]
+    public void OwnDatagramsThatComeBack_AreRefused()
+    {
+        using Pod pod = new();
+        TransparentRules.Outbound(pod, EchoPort);
+        pod.Exec("nft", "flush chain inet byhand out; add rule inet byhand out oifname eth0 udp dport 7007 meta mark set 1337");
+        using Sidecar proxy = Sidecar.Start(Transparent(Pod.OutsideIp, "udp"), pod.Name, capabilities: "net_admin");
+        using Socket client = Client(pod.Name, Pod.OutsideIp);
+        client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.OutsideIp), EchoPort));
+        proxy.Logged("details=loop_guard_own_upstream").ShouldContain("flags=LR ");
+        proxy.Stat("meshl4.udp_sessions").ShouldBe(1);
+    }
+
+    private static Boot Transparent(string server, string name) => new Boot()
+        .ListenUdp(name, 15001, "passthrough", ", transparent: true", server.Contains(':') ? "::" : "0.0.0.0")
+        .With(Boot.OriginalDst("passthrough"));
+
+    private static string Dig(Pod pod, string server, string name, string type) =>
+        pod.Exec("dig", "+short", "+tries=1", "+time=5", $"@{server}", name, type).Trim();
+
+    private static string Text(string address, int port) => address.Contains(':') ? $"[{address}]:{port}" : $"{address}:{port}";
+
+    private static Socket Client(string ns, string towards) => NetworkNamespace.In(ns, () =>
+    {
+        bool v6 = towards.Contains(':');
+        var socket = new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+        socket.Bind(new IPEndPoint(v6 ? IPAddress.IPv6Any : IPAddress.Any, 0));
+        return socket;
+    });
+
+    /// <summary>The client is not connected: it would take an answer from anywhere, and says where this one came from.</summary>
+    private static void Echoes(Socket client, string server, int port, int size)
+    {
+        var to = new IPEndPoint(IPAddress.Parse(server), port);
+        byte[] sent = RandomNumberGenerator.GetBytes(size);
+        client.SendTo(sent, to);
+        byte[] received = new byte[65536];
+        EndPoint from = new IPEndPoint(client.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+        int length = client.ReceiveFrom(received, ref from);
+        from.ShouldBe(to);
+        received.AsSpan(0, length).SequenceEqual(sent).ShouldBeTrue($"{size} bytes to {to}");
+    }
+}
