@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Reflection;
 using MeshL4.Interceptor.Linux;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
@@ -96,11 +97,16 @@ public sealed class ConnectAttemptTests : IDisposable
     public async Task Connect_EpollRefusesTheSocket_ClosesIt()
     {
         _listener.Listen(4);
-        EventLoop without = new(1, NullLogger.Instance);
-        without.Dispose();
+        using EventLoop without = new(1, NullLogger.Instance);
+
+        // Not by closing it: another test's loop would get the number.
+        FieldInfo epoll = typeof(EventLoop).GetField("_epoll", BindingFlags.NonPublic | BindingFlags.Instance)!;
+        object descriptor = epoll.GetValue(without)!;
+        epoll.SetValue(without, -1);
         ConnectResult result = await ConnectAttempt.ConnectAsync(without, Address, _cluster, null, _guard);
+        epoll.SetValue(without, descriptor);
         result.Socket.ShouldBeNull();
-        result.Error.ShouldNotBe(0);
+        result.Error.ShouldBe(Errno.EBADF);
         using Socket accepted = await _listener.AcceptAsync();
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         (await accepted.ReceiveAsync(new byte[1], patience.Token)).ShouldBe(0, "the descriptor is still open");
