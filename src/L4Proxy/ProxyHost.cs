@@ -101,12 +101,20 @@ internal sealed class ProxyHost : IAsyncDisposable
             return ExitCodes.Failure;
         }
 
+        await InitializedAsync();
         _state.Current = ServerState.Live;
         _log.LogInformation("live: {Listeners} listeners on {Loops} loops", listeners.Open.Count, _workers.Count);
         StartUpMemory.Return();
         ExitRequest request = await _exit.Task;
         await new DrainSequence(listeners, _workers, gate, _state, _log).RunAsync(request.Drain ? _arguments.DrainTime : TimeSpan.Zero);
         return ExitCodes.Success;
+    }
+
+    /// <summary>Listeners open as they come; the process is live when every source has answered or has had its time.</summary>
+    private async Task InitializedAsync()
+    {
+        _state.Current = ServerState.Initializing;
+        await Task.WhenAny(_config!.Initialized, _exit.Task);
     }
 
     private void StartLoops()
@@ -137,6 +145,11 @@ internal sealed class ProxyHost : IAsyncDisposable
         _metrics.Add(new ServerMetrics(_startTime, () => (int)_state.Current, () => gate.Active));
         _metrics.Add(new LoopMetrics(_workers, listeners, gate, sessions));
         _metrics.Add(_sinks);
+        if (_config!.Streams is { } streams)
+        {
+            _metrics.Add(streams);
+        }
+
         _snapshots.Swapped += (_, current) => listeners.Apply(current);
         _snapshots.Swapped += drain.Swapped;
         listeners.Apply(_snapshots.Current);

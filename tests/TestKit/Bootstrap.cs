@@ -12,6 +12,7 @@ internal sealed class Bootstrap
     private const string ListenerFilter = "type.googleapis.com/envoy.extensions.filters.listener.";
     private readonly StringBuilder _listeners = new();
     private readonly StringBuilder _clusters = new();
+    private string _dynamic = "";
 
     // The fixed ports of a pod are off: many proxies of tests run side by side.
     private string _extensions = "bootstrap_extensions:\n- name: meshl4.admin\n  typed_config: {'@type': type.googleapis.com/meshl4.bootstrap.v1.ProxyOptions, readiness_port: 0, prometheus_port: 0}\n";
@@ -86,8 +87,25 @@ internal sealed class Bootstrap
     public void Engine(string cluster, string version = "V2") => _extensions +=
         $"- name: meshl4.http_handoff\n  typed_config: {{'@type': type.googleapis.com/meshl4.bootstrap.v1.HttpHandoff, cluster: {cluster}, proxy_protocol: {version}}}\n";
 
+    /// <summary>Listeners, clusters and endpoints come over one aggregated stream.</summary>
+    /// <param name="api"><c>GRPC</c> or <c>DELTA_GRPC</c>.</param>
+    /// <param name="ports">Ports on loopback, one a server, the preferred first.</param>
+    public void Ads(string api, params int[] ports)
+    {
+        for (int i = 0; i < ports.Length; i++)
+        {
+            Cluster("xds" + i, new IPEndPoint(IPAddress.Loopback, ports[i]));
+        }
+
+        string services = string.Join(", ", Enumerable.Range(0, ports.Length).Select(i => $"{{envoy_grpc: {{cluster_name: xds{i}}}}}"));
+        Dynamic($"ads_config: {{api_type: {api}, transport_api_version: V3, grpc_services: [{services}]}}, cds_config: {{ads: {{}}, resource_api_version: V3}}, lds_config: {{ads: {{}}, resource_api_version: V3}}");
+    }
+
+    /// <summary>The members of <c>dynamic_resources</c>.</summary>
+    public void Dynamic(string members) => _dynamic = $"node: {{id: sidecar~10.0.0.1~p.ns~ns.svc.cluster.local, cluster: p.ns, metadata: {{NAMESPACE: ns}}}}\ndynamic_resources: {{{members}}}\n";
+
     public override string ToString() =>
-        $"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {AdminPort}}}}}}}\n{_extensions}static_resources:\n  listeners:\n{_listeners}  clusters:\n{_clusters}";
+        $"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {AdminPort}}}}}}}\n{_extensions}{_dynamic}static_resources:\n  listeners:\n{_listeners}  clusters:\n{_clusters}";
 
     private string Log => "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: "
         + LogPath

@@ -89,6 +89,9 @@ internal sealed class ProxyProcess : IAsyncDisposable
         return line is null ? 0 : long.Parse(line[(name.Length + 2)..], CultureInfo.InvariantCulture);
     }
 
+    /// <summary>A page of the admin API.</summary>
+    public Task<string> PageAsync(string path) => _admin.GetStringAsync(path);
+
     /// <summary>Descriptors of the process that are sockets: the runtime opens files and pipes of its own when it likes.</summary>
     public int Sockets() => Directory.EnumerateFileSystemEntries($"/proc/{Id}/fd")
         .Count(static fd => new FileInfo(fd).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true);

@@ -15,20 +15,27 @@ namespace MeshL4.L4Proxy.Clusters;
 internal sealed class DnsResolution(
     Func<string, CancellationToken, Task<IPAddress[]>> resolve, Action changed, Action<string, string> failed) : IResolvedNames, IDisposable
 {
+    /// <summary>How long a cluster waits for the first answer about a name.</summary>
+    public static readonly TimeSpan LongestFirst = TimeSpan.FromSeconds(3);
+
     private readonly ConcurrentDictionary<(string Host, DnsLookupFamily Family), Followed> _names = new();
 
     /// <inheritdoc/>
     public ImmutableArray<IPAddress> Lookup(string host, DnsLookupFamily family)
         => _names.TryGetValue((host, family), out Followed? followed) ? followed.Addresses : [];
 
-    /// <summary>
-    /// Follows the names of <paramref name="snapshot"/> and no others. The task ends when each name that is new was answered, or failed, once.
-    /// Called by one thread at a time.
-    /// </summary>
-    public Task Follow(ProxySnapshot snapshot)
+    /// <inheritdoc/>
+    public bool IsSettled(string host, DnsLookupFamily family)
+        => _names.TryGetValue((host, family), out Followed? followed) && followed.First.Task.IsCompleted;
+
+    /// <summary>Ends when each name followed now is settled, after <see cref="LongestFirst"/> at the latest.</summary>
+    public Task Settled => Task.WhenAll(_names.Values.Select(followed => followed.First.Task));
+
+    /// <summary>Follows the names of <paramref name="clusters"/> and no others. Called by one thread at a time; waits for nothing.</summary>
+    public void Follow(IEnumerable<ClusterSnapshot> clusters)
     {
         var wanted = new Dictionary<(string, DnsLookupFamily), TimeSpan>();
-        foreach (ClusterSnapshot cluster in snapshot.Clusters.Values)
+        foreach (ClusterSnapshot cluster in clusters)
         {
             foreach (DnsTargetSnapshot target in cluster.DnsTargets)
             {
@@ -45,7 +52,10 @@ internal sealed class DnsResolution(
             }
         }
 
-        return Task.WhenAll(wanted.Select(one => FollowOne(one.Key, one.Value)));
+        foreach (((string, DnsLookupFamily) key, TimeSpan rate) in wanted)
+        {
+            FollowOne(key, rate);
+        }
     }
 
     public void Dispose()
@@ -72,26 +82,30 @@ internal sealed class DnsResolution(
         return [.. chosen.Distinct().OrderBy(address => address.ToString(), StringComparer.Ordinal)];
     }
 
-    private Task FollowOne((string Host, DnsLookupFamily Family) key, TimeSpan rate)
+    private void FollowOne((string Host, DnsLookupFamily Family) key, TimeSpan rate)
     {
         if (_names.TryGetValue(key, out Followed? known))
         {
             known.Rate = rate;
-            return known.First.Task;
+            return;
         }
 
         var followed = new Followed { Rate = rate };
         _names[key] = followed;
         _ = Task.Run(() => Run(key.Host, key.Family, followed));
-        return followed.First.Task;
     }
 
     private async Task Run(string host, DnsLookupFamily family, Followed followed)
     {
         while (!followed.Stop.IsCancellationRequested)
         {
-            bool isNew = await ResolveOnce(host, family, followed).ConfigureAwait(false);
-            followed.First.TrySetResult();
+            Task<bool> answer = ResolveOnce(host, family, followed);
+            if (!followed.First.Task.IsCompleted)
+            {
+                await GiveUpAfter(LongestFirst, answer, followed).ConfigureAwait(false);
+            }
+
+            bool isNew = await answer.ConfigureAwait(false);
             if (isNew && !followed.Stop.IsCancellationRequested)
             {
                 changed();
@@ -99,6 +113,14 @@ internal sealed class DnsResolution(
 
             await Task.Delay(followed.Rate, followed.Stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    /// <summary>Settles a name with its first answer, or without one when that takes too long.</summary>
+    private async Task GiveUpAfter(TimeSpan limit, Task answer, Followed followed)
+    {
+        await Task.WhenAny(answer, Task.Delay(limit, followed.Stop.Token)).ConfigureAwait(false);
+        followed.First.TrySetResult();
+        changed();
     }
 
     private async Task<bool> ResolveOnce(string host, DnsLookupFamily family, Followed followed)

@@ -6,6 +6,7 @@ using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Files;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Validating;
+using MeshL4.L4Proxy.Config.Xds;
 using Microsoft.Extensions.Logging;
 using BootstrapMessage = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Bootstrap.V3.Bootstrap;
 
@@ -17,22 +18,24 @@ namespace MeshL4.L4Proxy.Config;
 /// </summary>
 internal sealed class ConfigPath : IDisposable
 {
-    /// <summary>How long a swap waits for the first answer about new names.</summary>
-    private static readonly TimeSpan LongestWarming = TimeSpan.FromSeconds(3);
-
     private readonly ILogger _log;
+    private readonly SnapshotStore _store;
+    private readonly ILoggerFactory _loggers;
     private readonly SnapshotBuilder _builder;
     private readonly ResourceSink _sink;
     private readonly FileFollower _files;
     private readonly DnsResolution _names;
     private readonly IssueCollector _startIssues = new();
+    private XdsStreams? _streams;
+    private int _refreshDue;
     private bool _starting = true;
 
     private ConfigPath(SnapshotStore store, ILoggerFactory loggers)
     {
+        (_store, _loggers) = (store, loggers);
         _log = loggers.CreateLogger("config");
         Ledger = new ConfigLedger(TimeProvider.System);
-        _names = new DnsResolution(Dns.GetHostAddressesAsync, () => _sink!.Refresh(), (host, reason) => _log.LogWarning("{Host} does not resolve, its last addresses stay: {Reason}", host, reason));
+        _names = new DnsResolution(Dns.GetHostAddressesAsync, RefreshSoon, (host, reason) => _log.LogWarning("{Host} does not resolve, its last addresses stay: {Reason}", host, reason));
         _builder = new SnapshotBuilder(States, _names);
         _sink = new ResourceSink(_builder, Ledger, store, Warm, Tell);
         _files = new FileFollower(_sink, Unreadable);
@@ -49,6 +52,12 @@ internal sealed class ConfigPath : IDisposable
     /// <summary>Where further sources deliver.</summary>
     public IResourceSink Sink => _sink;
 
+    /// <summary>Ends when every source has answered once, or its time for that has run out.</summary>
+    public Task Initialized => _streams?.Initialized ?? Task.CompletedTask;
+
+    /// <summary>The streams to control planes; null when the bootstrap names none.</summary>
+    public XdsStreams? Streams => _streams;
+
     /// <summary>
     /// Loads everything and begins to follow what changes. When it returns the first snapshot is in <paramref name="store"/>: files are
     /// read, and names answered or given up waiting for. Null when the bootstrap has an error: nothing was published.
@@ -61,6 +70,7 @@ internal sealed class ConfigPath : IDisposable
     {
         ConfigPath? path = Load(arguments, store, loggers, out issues);
         path?._files.Start();
+        path?._streams?.Start();
         return path;
     }
 
@@ -73,6 +83,7 @@ internal sealed class ConfigPath : IDisposable
 
     public void Dispose()
     {
+        _streams?.Dispose();
         _files.Dispose();
         _names.Dispose();
     }
@@ -84,7 +95,7 @@ internal sealed class ConfigPath : IDisposable
         path._starting = false;
         if (loaded)
         {
-            SnapshotRules.Check(store.Current, path._startIssues);
+            SnapshotRules.Check(path._builder.Preview(), path._startIssues);
         }
 
         issues = path._startIssues.Issues;
@@ -121,6 +132,7 @@ internal sealed class ConfigPath : IDisposable
         Bootstrap = config.Process;
         Ledger.RecordBootstrap(config.Message);
         _builder.Handoff = config.Handoff;
+        _streams = XdsStreams.Create(config, _sink, _store, _loggers);
         _sink.Together(() =>
         {
             _sink.Deliver(Static(TypeUrls.Cluster, "clusters", config.Clusters, new IssueCollector()));
@@ -128,6 +140,10 @@ internal sealed class ConfigPath : IDisposable
             _files.Follow(TypeUrls.Cluster, Paths(config.ClusterFile));
             _files.Follow(TypeUrls.Listener, Paths(config.ListenerFile));
         });
+
+        // The one wait for names: at start nothing older serves. It has the bound of DnsResolution.
+        _names.Settled.GetAwaiter().GetResult();
+        _sink.Refresh();
         return true;
     }
 
@@ -144,10 +160,25 @@ internal sealed class ConfigPath : IDisposable
 
     private static IEnumerable<string> Paths(FileSourceConfig? file) => file is null ? [] : [file.Path];
 
-    private void Warm(ProxySnapshot candidate)
+    /// <summary>Under the sink's lock: begins to follow what the held clusters name, and waits for nothing.</summary>
+    private void Warm()
     {
         _files.Follow(TypeUrls.Endpoints, _builder.EdsFiles.Select(file => file.Path));
-        _names.Follow(candidate).Wait(LongestWarming);
+        _names.Follow(_builder.Clusters.Select(cluster => cluster.Template));
+        _streams?.Follow(_builder);
+    }
+
+    /// <summary>Many names may answer at once: they share a swap.</summary>
+    private void RefreshSoon()
+    {
+        if (Interlocked.Exchange(ref _refreshDue, 1) == 0)
+        {
+            Task.Run(() =>
+            {
+                Volatile.Write(ref _refreshDue, 0);
+                _sink.Refresh();
+            });
+        }
     }
 
     private void Tell(ResourceUpdate update, UpdateVerdict verdict)

@@ -18,6 +18,9 @@ internal sealed record ResourceUpdate(
     /// <summary>Names removed by a delta response.</summary>
     public IReadOnlyList<string> Removed { get; init; } = [];
 
+    /// <summary>Names that stay although they stand in no list: heartbeats of resources with a time to live.</summary>
+    public IReadOnlyList<string> Renewed { get; init; } = [];
+
     /// <summary>Path of the list in its document, for issues: <c>static_resources.listeners</c>; empty for paths within the resource.</summary>
     public string PathPrefix { get; init; } = "";
 }

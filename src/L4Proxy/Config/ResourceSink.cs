@@ -10,10 +10,10 @@ namespace MeshL4.L4Proxy.Config;
 /// <param name="builder">Guarded by this sink from now on.</param>
 /// <param name="ledger">Notes what runs and what was refused.</param>
 /// <param name="store">Takes the snapshots.</param>
-/// <param name="warm">Called under the lock before a swap with the candidate; may deliver more (EDS files) and wait, bounded.</param>
+/// <param name="warm">Called under the lock before a swap: begins what clusters need (names, endpoints); may deliver more, and never waits.</param>
 /// <param name="told">Called with every verdict that has issues.</param>
 internal sealed class ResourceSink(
-    SnapshotBuilder builder, ConfigLedger ledger, SnapshotStore store, Action<ProxySnapshot> warm, Action<ResourceUpdate, UpdateVerdict> told) : IResourceSink
+    SnapshotBuilder builder, ConfigLedger ledger, SnapshotStore store, Action warm, Action<ResourceUpdate, UpdateVerdict> told) : IResourceSink
 {
     private readonly Lock _delivering = new();
     private int _depth;
@@ -37,11 +37,12 @@ internal sealed class ResourceSink(
         }
     }
 
-    /// <summary>Compiles and swaps again: addresses of names changed.</summary>
-    public void Refresh()
+    /// <summary>Compiles and swaps again: addresses of names changed, or <paramref name="change"/> changes what is waited for.</summary>
+    public void Refresh(Action<SnapshotBuilder>? change = null)
     {
         lock (_delivering)
         {
+            change?.Invoke(builder);
             Publish();
         }
     }
@@ -104,7 +105,7 @@ internal sealed class ResourceSink(
         _depth++;
         try
         {
-            warm(builder.Build());
+            warm();
         }
         finally
         {

@@ -24,4 +24,16 @@ internal sealed record BootstrapConfig
 
     /// <summary><c>cds_config</c> from a file; null for none or a stream.</summary>
     public FileSourceConfig? ClusterFile { get; init; }
+
+    /// <summary><c>lds_config</c> over a stream; null for none or a file.</summary>
+    public StreamSourceConfig? ListenerStream { get; init; }
+
+    /// <summary><c>cds_config</c> over a stream; null for none or a file.</summary>
+    public StreamSourceConfig? ClusterStream { get; init; }
+
+    /// <summary><c>ads_config</c>; null when there is no aggregated stream.</summary>
+    public ControlPlaneConfig? Ads { get; init; }
+
+    /// <summary>Who the proxy says it is.</summary>
+    public Protos.Envoy.Config.Core.V3.Node Node { get; init; } = new();
 }

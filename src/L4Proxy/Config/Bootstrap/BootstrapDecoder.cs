@@ -31,7 +31,7 @@ internal static class BootstrapDecoder
             MaxDownstreamConnections = options.MaxDownstreamConnections is { } max ? (long)Math.Min(max, long.MaxValue) : null,
         };
         DecodeScope dynamic = scope.Field("dynamic_resources");
-        return new BootstrapConfig
+        var config = new BootstrapConfig
         {
             Message = message,
             Process = process,
@@ -40,24 +40,20 @@ internal static class BootstrapDecoder
             Clusters = [.. message.StaticResources?.Clusters ?? []],
             ListenerFile = FileOf(message.DynamicResources?.LdsConfig, dynamic.Field("lds_config")),
             ClusterFile = FileOf(message.DynamicResources?.CdsConfig, dynamic.Field("cds_config")),
+            ListenerStream = StreamOf(message.DynamicResources?.LdsConfig, dynamic.Field("lds_config")),
+            ClusterStream = StreamOf(message.DynamicResources?.CdsConfig, dynamic.Field("cds_config")),
+            Ads = message.DynamicResources?.AdsConfig is { } ads ? ControlPlaneDecoder.Decode(ads, aggregated: true, dynamic.Field("ads_config")) : null,
+            Node = message.Node ?? new Core.Node(),
         };
+        ControlPlaneRule.Check(config, dynamic);
+        return config;
     }
 
     private static FileSourceConfig? FileOf(Core.ConfigSource? source, DecodeScope scope)
-    {
-        if (source is null)
-        {
-            return null;
-        }
+        => source is null ? null : DiscoveryDecoder.FileOf(source, scope);
 
-        FileSourceConfig? file = DiscoveryDecoder.FileOf(source, scope);
-        if (file is null && source.ConfigSourceSpecifierCase != Core.ConfigSource.ConfigSourceSpecifierOneofCase.None)
-        {
-            scope.Warn("gRPC streams are not followed by this build: only path_config_source and static resources are");
-        }
-
-        return file;
-    }
+    private static StreamSourceConfig? StreamOf(Core.ConfigSource? source, DecodeScope scope)
+        => source is null ? null : ControlPlaneDecoder.StreamOf(source, scope);
 
     private static IPEndPoint? Admin(BootstrapMessage message, DecodeScope scope)
     {

@@ -32,6 +32,9 @@ internal sealed record ClusterConfig
 
     /// <summary>EDS from a file; null for streams and other discovery types.</summary>
     public FileSourceConfig? EdsFile { get; init; }
+
+    /// <summary>EDS over a stream; null for files and other discovery types.</summary>
+    public StreamSourceConfig? EdsStream { get; init; }
 }
 
 /// <summary>A <c>path_config_source</c>.</summary>

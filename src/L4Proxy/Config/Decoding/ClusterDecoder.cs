@@ -30,6 +30,7 @@ internal static class ClusterDecoder
             Endpoints = endpoints,
             SocketMatches = matches,
             EdsFile = discovery.EdsFile,
+            EdsStream = discovery.EdsStream,
         };
     }
 

@@ -7,7 +7,7 @@ using Family = MeshL4.L4Proxy.Config.Snapshots.DnsLookupFamily;
 namespace MeshL4.L4Proxy.Config.Decoding;
 
 /// <summary>How a cluster finds its endpoints.</summary>
-internal sealed record DiscoveryConfig(ClusterDiscovery Type, TimeSpan DnsRefreshRate, Family DnsFamily, FileSourceConfig? EdsFile = null);
+internal sealed record DiscoveryConfig(ClusterDiscovery Type, TimeSpan DnsRefreshRate, Family DnsFamily, FileSourceConfig? EdsFile = null, StreamSourceConfig? EdsStream = null);
 
 /// <summary>Decodes <c>type</c>, <c>cluster_type</c> and the DNS and EDS settings of a cluster.</summary>
 internal static class DiscoveryDecoder
@@ -29,8 +29,11 @@ internal static class DiscoveryDecoder
             Cluster.Types.DiscoveryType.OriginalDst => ClusterDiscovery.OriginalDestination,
             _ => ClusterDiscovery.Static,
         };
-        FileSourceConfig? file = type == ClusterDiscovery.Eds ? EdsFile(cluster, scope.Field("eds_cluster_config.eds_config")) : null;
-        return new DiscoveryConfig(type, Refresh(scope, cluster.DnsRefreshRate), (Family)(int)cluster.DnsLookupFamily, file);
+        DecodeScope eds = scope.Field("eds_cluster_config.eds_config");
+        FileSourceConfig? file = type == ClusterDiscovery.Eds ? EdsFile(cluster, eds) : null;
+        StreamSourceConfig? stream = type == ClusterDiscovery.Eds && cluster.EdsClusterConfig?.EdsConfig is { } source
+            ? ControlPlaneDecoder.StreamOf(source, eds) : null;
+        return new DiscoveryConfig(type, Refresh(scope, cluster.DnsRefreshRate), (Family)(int)cluster.DnsLookupFamily, file, stream);
     }
 
     /// <summary>The file of a config source; null for streams, and with an error for kinds that do not exist here.</summary>

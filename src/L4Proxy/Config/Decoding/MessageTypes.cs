@@ -38,7 +38,7 @@ using NetworkRbac = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Networ
 using RandomPolicy = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Random.V3;
 using Rpc = MeshL4.L4Proxy.Config.Protos.Google.Rpc;
 using Udpa = MeshL4.L4Proxy.Config.Protos.Udpa.Type.V1;
-using Xds = MeshL4.L4Proxy.Config.Protos.Xds.Type.V3;
+using XdsType = MeshL4.L4Proxy.Config.Protos.Xds.Type.V3;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
@@ -51,7 +51,7 @@ internal static class MessageTypes
     /// <summary>What every configuration needs; with the messages of every file these import.</summary>
     private static readonly TypeRegistry Core = TypeRegistry.FromFiles(
         BootstrapReflection.Descriptor, DiscoveryReflection.Descriptor, Meshl4.BootstrapReflection.Descriptor,
-        Udpa.TypedStructReflection.Descriptor, Xds.TypedStructReflection.Descriptor, Rpc.StatusReflection.Descriptor);
+        Udpa.TypedStructReflection.Descriptor, XdsType.TypedStructReflection.Descriptor, Rpc.StatusReflection.Descriptor);
 
     /// <summary>
     /// The files of extensions, by package. A file's descriptor is built when one of its messages is first met: building

@@ -105,14 +105,17 @@ internal sealed class ResourceTable<T>(
     /// <summary>What stays whatever becomes of the update's own resources: others' resources, and those it has in error.</summary>
     private Dictionary<string, HeldResource<T>> Surviving(ResourceUpdate update)
     {
-        var named = update.Resources.Select(nameOf).ToHashSet(StringComparer.Ordinal);
+        var candidates = update.Resources.Select(nameOf).ToHashSet(StringComparer.Ordinal);
+        var named = candidates.ToHashSet(StringComparer.Ordinal);
+        named.UnionWith(update.Renewed);
         var removed = update.Removed.ToHashSet(StringComparer.Ordinal);
         var next = new Dictionary<string, HeldResource<T>>(StringComparer.Ordinal);
         foreach ((string name, HeldResource<T> held) in _held)
         {
-            bool absent = update.Complete && absenceRemoves && !named.Contains(name);
+            // One that could not be read is not absent: its last good version stays.
+            bool absent = update.Complete && absenceRemoves && !named.Contains(name) && !update.Issues.HasErrorsIn(Key(name));
             bool own = held.Source == update.Source;
-            bool replaced = named.Contains(name) && !update.Issues.HasErrorsIn(Key(name));
+            bool replaced = candidates.Contains(name) && !update.Issues.HasErrorsIn(Key(name));
             if (!replaced && !(own && (absent || removed.Contains(name))))
             {
                 next[name] = held;

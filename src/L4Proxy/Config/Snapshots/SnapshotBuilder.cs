@@ -14,6 +14,9 @@ namespace MeshL4.L4Proxy.Config.Snapshots;
 internal interface IResolvedNames
 {
     ImmutableArray<IPAddress> Lookup(string host, DnsLookupFamily family);
+
+    /// <summary>False while the first answer about a name is awaited; a failure and a time-out count as answers.</summary>
+    bool IsSettled(string host, DnsLookupFamily family);
 }
 
 /// <summary>
@@ -36,6 +39,7 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
         TypeUrls.Endpoints, static message => ((ClusterLoadAssignment)message).ClusterName,
         static (message, scope) => EndpointsDecoder.Decode((ClusterLoadAssignment)message, false, scope), false);
 
+    private readonly HashSet<string> _givenUp = new(StringComparer.Ordinal);
     private Dictionary<string, CompiledCluster> _compiled = new(StringComparer.Ordinal);
 
     /// <summary>Where HTTP goes, from the bootstrap.</summary>
@@ -44,6 +48,21 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
     /// <summary>The EDS files the running clusters name.</summary>
     public IEnumerable<FileSourceConfig> EdsFiles
         => _clusters.Held.Values.Select(cluster => cluster.Compiled.EdsFile).OfType<FileSourceConfig>().DistinctBy(file => file.Path);
+
+    /// <summary>The clusters as configured, warm or not.</summary>
+    public IEnumerable<ClusterConfig> Clusters => _clusters.Held.Values.Select(cluster => cluster.Compiled);
+
+    /// <summary>Names of clusters that wait for their first endpoints; of a changed one the version before serves on.</summary>
+    public IReadOnlyList<string> Warming => [.. _clusters.Held.Where(cluster => IsWarming(cluster.Value.Compiled)).Select(cluster => cluster.Key)];
+
+    /// <summary>Waits no longer for endpoints under these names: their clusters serve without.</summary>
+    public void GiveUp(IEnumerable<string> services) => _givenUp.UnionWith(services);
+
+    /// <summary>Whether no endpoints came under this name, not even none.</summary>
+    public bool LacksEndpoints(string service) => !_endpoints.Held.ContainsKey(service);
+
+    /// <summary>Waits again for endpoints under these names when a cluster refers to them.</summary>
+    public void Forget(IEnumerable<string> services) => _givenUp.ExceptWith(services);
 
     /// <summary>Applies one update; returns the names that now run as sent. An unknown type is an error outside of resources.</summary>
     public IReadOnlyCollection<string> Apply(ResourceUpdate update)
@@ -71,23 +90,49 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
         _ => FrozenSet<string>.Empty,
     };
 
-    /// <summary>Compiles what is held now.</summary>
+    /// <summary>Compiles what is held now. A cluster that is not warm keeps the version before, and stands out while there is none.</summary>
     public ProxySnapshot Build()
+    {
+        _compiled = CompileAll(warmOnly: true);
+        return Snapshot(_compiled);
+    }
+
+    /// <summary>What it will be when everything is warm, for checking: nothing of it is kept.</summary>
+    public ProxySnapshot Preview() => Snapshot(CompileAll(warmOnly: false));
+
+    private Dictionary<string, CompiledCluster> CompileAll(bool warmOnly)
     {
         var compiled = new Dictionary<string, CompiledCluster>(StringComparer.Ordinal);
         foreach ((string name, HeldResource<ClusterConfig> held) in _clusters.Held)
         {
-            compiled[name] = Compile(held.Compiled, EndpointsOf(held.Compiled));
+            if (!warmOnly || !IsWarming(held.Compiled))
+            {
+                compiled[name] = Compile(held.Compiled, EndpointsOf(held.Compiled));
+            }
+            else if (_compiled.TryGetValue(name, out CompiledCluster? before))
+            {
+                compiled[name] = before;
+            }
         }
 
-        _compiled = compiled;
-        return new ProxySnapshot
-        {
-            Listeners = [.. _listeners.Held.Values.SelectMany(listener => listener.Compiled)],
-            Clusters = compiled.ToFrozenDictionary(cluster => cluster.Key, cluster => cluster.Value.Snapshot, StringComparer.Ordinal),
-            Handoff = Handoff,
-        };
+        return compiled;
     }
+
+    private ProxySnapshot Snapshot(Dictionary<string, CompiledCluster> compiled) => new()
+    {
+        Listeners = [.. _listeners.Held.Values.SelectMany(listener => listener.Compiled)],
+        Clusters = compiled.ToFrozenDictionary(cluster => cluster.Key, cluster => cluster.Value.Snapshot, StringComparer.Ordinal),
+        Handoff = Handoff,
+    };
+
+    private bool IsWarming(ClusterConfig cluster) => cluster.Template.Discovery switch
+    {
+        ClusterDiscovery.Eds => cluster.EdsStream is not null && !_endpoints.Held.ContainsKey(cluster.Template.EdsServiceName)
+            && !_givenUp.Contains(cluster.Template.EdsServiceName),
+        ClusterDiscovery.StrictDns or ClusterDiscovery.LogicalDns
+            => cluster.Template.DnsTargets.Any(target => !names.IsSettled(target.Host, cluster.Template.DnsFamily)),
+        _ => false,
+    };
 
     /// <summary>Forgets live state nobody needs any more; called after the swap.</summary>
     public void Prune()

@@ -1,0 +1,52 @@
+using MeshL4.L4Proxy.Config.Decoding;
+using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
+
+namespace MeshL4.L4Proxy.Config.Bootstrap;
+
+/// <summary>A control plane is reached through a static cluster that needs no control plane itself.</summary>
+internal static class ControlPlaneRule
+{
+    public static void Check(BootstrapConfig config, DecodeScope dynamic)
+    {
+        var clusters = new Dictionary<string, Cluster>(StringComparer.Ordinal);
+        foreach (Cluster cluster in config.Clusters.OfType<Cluster>())
+        {
+            clusters.TryAdd(cluster.Name, cluster);
+        }
+
+        Check(config.Ads, clusters, dynamic.Field("ads_config"));
+        CheckSource(config.ListenerStream, config, clusters, dynamic.Field("lds_config"));
+        CheckSource(config.ClusterStream, config, clusters, dynamic.Field("cds_config"));
+    }
+
+    private static void CheckSource(StreamSourceConfig? source, BootstrapConfig config, Dictionary<string, Cluster> clusters, DecodeScope scope)
+    {
+        if (source is { Api: null } && config.Message is Protos.Envoy.Config.Bootstrap.V3.Bootstrap { DynamicResources.AdsConfig: null })
+        {
+            scope.Error("ads needs dynamic_resources.ads_config, which is not set");
+        }
+
+        Check(source?.Api, clusters, scope.Field("api_config_source"));
+    }
+
+    private static void Check(ControlPlaneConfig? source, Dictionary<string, Cluster> clusters, DecodeScope scope)
+    {
+        for (int i = 0; source is not null && i < source.Servers.Length; i++)
+        {
+            if (source.Servers[i].Cluster is not { } name)
+            {
+                continue;
+            }
+
+            DecodeScope at = scope.Item("grpc_services", i).Field("envoy_grpc.cluster_name");
+            if (!clusters.TryGetValue(name, out Cluster? cluster))
+            {
+                at.Error($"'{name}' is not a static cluster of this bootstrap");
+            }
+            else if (cluster.Type == Cluster.Types.DiscoveryType.Eds || cluster.Type == Cluster.Types.DiscoveryType.OriginalDst)
+            {
+                at.Error($"cluster '{name}' is of type {cluster.Type}: a control plane needs STATIC, STRICT_DNS or LOGICAL_DNS");
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using System.Collections.Immutable;
+
+namespace MeshL4.L4Proxy.Config.Decoding;
+
+/// <summary>Resources of one type that come over a stream.</summary>
+/// <param name="Api">The stream's own settings; null for the aggregated one of the bootstrap.</param>
+/// <param name="FirstFetch">How long to wait for a first answer; zero for ever.</param>
+internal sealed record StreamSourceConfig(ControlPlaneConfig? Api, TimeSpan FirstFetch)
+{
+    /// <summary>Time for a first answer when the configuration does not say.</summary>
+    public static readonly TimeSpan DefaultFirstFetch = TimeSpan.FromSeconds(15);
+}
+
+/// <summary>A decoded <c>ApiConfigSource</c>.</summary>
+/// <param name="Key">Equal for equal settings: such sources share a stream.</param>
+internal sealed record ControlPlaneConfig(string Key)
+{
+    /// <summary>Delta, else state of the world.</summary>
+    public bool Delta { get; init; }
+
+    public bool NodeOnFirstMessageOnly { get; init; }
+
+    /// <summary>The first is preferred.</summary>
+    public ImmutableArray<GrpcServerConfig> Servers { get; init; } = [];
+}
+
+/// <summary>A decoded <c>GrpcService</c>: a static cluster or a target of its own.</summary>
+internal sealed record GrpcServerConfig
+{
+    /// <summary>Name of a static cluster; null with <see cref="Target"/>.</summary>
+    public string? Cluster { get; init; }
+
+    /// <summary><c>host:port</c> or <c>unix:/path</c>; null with <see cref="Cluster"/>.</summary>
+    public string? Target { get; init; }
+
+    /// <summary>The <c>:authority</c> of requests.</summary>
+    public string Authority { get; init; } = "";
+
+    /// <summary>Headers of each stream.</summary>
+    public ImmutableArray<KeyValuePair<string, string>> Metadata { get; init; } = [];
+}

@@ -1,0 +1,238 @@
+using System.Threading.Channels;
+using Google.Protobuf;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Xds.Grpc;
+using Microsoft.Extensions.Logging;
+
+namespace MeshL4.L4Proxy.Config.Xds;
+
+/// <summary>
+/// Keeps one stream to a control plane: connects, subscribes, hands responses on, answers them, and comes back when the stream ends.
+/// All requests pass one queue and one writer, so that a server that does not read never keeps responses from being read.
+/// </summary>
+internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateReceiver receiver, ILogger log)
+{
+    /// <summary>Responses read ahead of the one being applied.</summary>
+    private const int ReadAhead = 2;
+
+    private readonly RetryDelay _retry = new(options.Random);
+    private volatile Channel<byte[]?>? _events;
+    private bool _nodeTold;
+    private bool _answered;
+    private string? _toldFailure;
+
+    /// <summary>Its subscriptions in the order in which they are sent.</summary>
+    public IReadOnlyList<Subscription> Subscriptions => options.Subscriptions;
+
+    public string Name => options.Name;
+
+    public DiscoveryMetrics Metrics => options.Metrics;
+
+    /// <summary>The subscription of a type, or null when this stream does not carry it.</summary>
+    public Subscription? Find(string typeUrl) => options.Subscriptions.FirstOrDefault(subscription => subscription.TypeUrl == typeUrl);
+
+    /// <summary>Looks again at what is wanted. Any thread.</summary>
+    public void Wake() => _events?.Writer.TryWrite(null); // A full queue is looked at afterwards anyway.
+
+    /// <summary>Runs until stopped; it never fails.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        for (int server = 0; !stop.IsCancellationRequested; server = _answered ? 0 : (server + 1) % options.Servers.Count)
+        {
+            _answered = false;
+            string reason = await ConnectAsync(options.Servers[server], stop).ConfigureAwait(false);
+            options.Metrics.Disconnected();
+            if (!stop.IsCancellationRequested)
+            {
+                Tell(options.Servers[server], reason);
+                await options.Delay(_retry.Next(), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task<string> ConnectAsync(DiscoveryServer server, CancellationToken stop)
+    {
+        options.Metrics.Attempt();
+        try
+        {
+            IDiscoveryTransport transport = server.Open(options.Method);
+            await using (transport.ConfigureAwait(false))
+            {
+                await ConverseAsync(transport, stop).ConfigureAwait(false);
+            }
+
+            return "the server ended the stream";
+        }
+        catch (InvalidProtocolBufferException nonsense)
+        {
+            return $"a response cannot be read: {nonsense.Message}";
+        }
+        catch (GrpcException failure)
+        {
+            return failure.Message;
+        }
+#pragma warning disable CA1031 // A defect met with one stream must not end the following of the control plane.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            return stop.IsCancellationRequested ? "stopped" : $"{failure.GetType().Name}: {failure.Message}";
+        }
+    }
+
+    private async Task ConverseAsync(IDiscoveryTransport transport, CancellationToken stop)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var requests = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
+        var events = Channel.CreateBounded<byte[]?>(ReadAhead);
+        Task reading = ReadAllAsync(transport, events.Writer, over.Token);
+        Task writing = WriteAllAsync(transport, requests.Reader, events.Writer, over.Token);
+        _events = events;
+        _nodeTold = false;
+        try
+        {
+            foreach (Subscription subscription in options.Subscriptions)
+            {
+                subscription.StartStream();
+            }
+
+            Synchronise(requests.Writer);
+            while (await events.Reader.WaitToReadAsync(stop).ConfigureAwait(false))
+            {
+                while (events.Reader.TryRead(out byte[]? response))
+                {
+                    Process(response, requests.Writer);
+                    Synchronise(requests.Writer);
+                }
+            }
+        }
+        finally
+        {
+            _events = null;
+            await over.CancelAsync().ConfigureAwait(false);
+            await Task.WhenAll(reading, writing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private static async Task ReadAllAsync(IDiscoveryTransport transport, ChannelWriter<byte[]?> events, CancellationToken over)
+    {
+        try
+        {
+            while (await transport.ReadAsync(over).ConfigureAwait(false) is { } response)
+            {
+                await events.WriteAsync(response, over).ConfigureAwait(false);
+            }
+
+            events.TryComplete();
+        }
+#pragma warning disable CA1031 // Whatever it is, it ends the stream, and the reader of the queue meets it.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            events.TryComplete(failure);
+        }
+    }
+
+    private static async Task WriteAllAsync(
+        IDiscoveryTransport transport, ChannelReader<IMessage> requests, ChannelWriter<byte[]?> events, CancellationToken over)
+    {
+        try
+        {
+            await foreach (IMessage request in requests.ReadAllAsync(over).ConfigureAwait(false))
+            {
+                await transport.WriteAsync(request, over).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The stream is over.
+        }
+#pragma warning disable CA1031 // As for reading.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            // The reading side usually learns the server's own reason: it goes first.
+            await Task.Delay(TimeSpan.FromSeconds(1), over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            events.TryComplete(failure);
+        }
+    }
+
+    /// <summary>Applies a response and queues its answer; null bytes only wake.</summary>
+    private void Process(byte[]? response, ChannelWriter<IMessage> requests)
+    {
+        if (response is null)
+        {
+            return;
+        }
+
+        DiscoveryUpdate update = options.Variant.Read(response, Find);
+        if (Find(update.TypeUrl) is not { Requested: true } subscription)
+        {
+            log.LogWarning("{Stream}: a response of type '{Type}', which was not asked for, is left out", options.Name, update.TypeUrl);
+            options.Metrics.NotAskedFor();
+            return;
+        }
+
+        NoteAnswer(update);
+        Received received = receiver.Receive(update, subscription);
+        options.Variant.Note(subscription, update, received.Reasons is null, received.Held);
+        options.Metrics.Updated(update, received.Reasons);
+        subscription.Nonce = update.Nonce;
+        if (update.Nonce.Length > 0)
+        {
+            requests.TryWrite(options.Variant.Answer(subscription, Node(), update.Nonce, received.Reasons));
+        }
+        else
+        {
+            // To a server an answer without a nonce is a new subscription: it would send the same again, for ever.
+            log.LogWarning("{Stream}: a response without a nonce cannot be acknowledged", options.Name);
+        }
+    }
+
+    private void NoteAnswer(DiscoveryUpdate update)
+    {
+        options.Metrics.Connected(update.ControlPlane);
+        if (!_answered)
+        {
+            log.LogInformation("{Stream}: the control plane answers{Identifier}", options.Name, update.ControlPlane.Length > 0 ? ": " + update.ControlPlane : "");
+        }
+
+        _answered = true;
+        _toldFailure = null;
+        _retry.Reset();
+    }
+
+    private void Synchronise(ChannelWriter<IMessage> requests)
+    {
+        foreach (Subscription subscription in options.Subscriptions)
+        {
+            bool first = !subscription.Requested;
+            if (options.Variant.Subscribe(subscription, Node(peek: true)) is { } request)
+            {
+                Node();
+                requests.TryWrite(request);
+                if (first)
+                {
+                    options.Metrics.Attempt(subscription.TypeUrl);
+                }
+            }
+        }
+    }
+
+    /// <summary>The node as the next request has it: each time, or with the first request of a stream alone.</summary>
+    private Node? Node(bool peek = false)
+    {
+        bool leaveOut = _nodeTold && options.NodeOnFirstMessageOnly;
+        _nodeTold |= !peek;
+        return leaveOut ? null : options.Node;
+    }
+
+    /// <summary>One line for a spell of equal failures.</summary>
+    private void Tell(DiscoveryServer server, string reason)
+    {
+        if (_toldFailure != reason)
+        {
+            _toldFailure = reason;
+            log.LogWarning("{Stream}: no control plane at {Server}, the running configuration stays: {Reason}", options.Name, server.Name, reason);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using Google.Protobuf.WellKnownTypes;
+
+namespace MeshL4.L4Proxy.Config.Xds;
+
+/// <summary>One resource of a response, not decoded.</summary>
+/// <param name="Name">As the envelope says; empty when there is none, as in most state-of-the-world responses.</param>
+/// <param name="Version">Its own version (delta); empty otherwise.</param>
+/// <param name="TimeToLive">How long it is valid unless the server says so again; null for ever.</param>
+/// <param name="Body">Null for a heartbeat, which only renews the time to live.</param>
+internal sealed record DiscoveredResource(string Name, string Version, TimeSpan? TimeToLive, Any? Body);
+
+/// <summary>A response of either variant of the protocol in one shape.</summary>
+internal sealed record DiscoveryUpdate
+{
+    public required string TypeUrl { get; init; }
+
+    public required string Nonce { get; init; }
+
+    /// <summary><c>version_info</c> or <c>system_version_info</c>.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>Who the server says it is; may be empty.</summary>
+    public string ControlPlane { get; init; } = "";
+
+    public IReadOnlyList<DiscoveredResource> Resources { get; init; } = [];
+
+    /// <summary>Names removed (delta).</summary>
+    public IReadOnlyList<string> Removed { get; init; } = [];
+
+    /// <summary>Resources the server cannot give, with its reasons.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Unavailable { get; init; } = [];
+
+    /// <summary>True when what the response does not name is gone, for the types that are subscribed as a whole.</summary>
+    public bool Complete { get; init; }
+}

@@ -1,0 +1,116 @@
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Validating;
+using Microsoft.Extensions.Logging;
+
+namespace MeshL4.L4Proxy.Config.Xds;
+
+/// <summary>Asks for the endpoints that clusters name, stops asking when none does any more, and bounds the wait for the first answer.</summary>
+/// <param name="sink">Whose lock guards this object.</param>
+/// <param name="clientOf">The stream of a source; null when there is none.</param>
+/// <param name="log">Takes the names given up.</param>
+internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig, DiscoveryClient?> clientOf, ILogger log) : IDisposable
+{
+    private readonly Dictionary<DiscoveryClient, HashSet<string>> _wanted = [];
+    private readonly HashSet<Timer> _timers = [];
+    private bool _disposed;
+
+    /// <summary>Under the sink's lock: takes the demand of all clusters as it is now.</summary>
+    public void Follow(SnapshotBuilder builder)
+    {
+        var demand = new Dictionary<DiscoveryClient, Dictionary<string, TimeSpan>>();
+        foreach (ClusterConfig cluster in builder.Clusters)
+        {
+            if (cluster.EdsStream is { } source && clientOf(source) is { } client)
+            {
+                demand.TryAdd(client, new Dictionary<string, TimeSpan>(StringComparer.Ordinal));
+                demand[client].TryAdd(cluster.Template.EdsServiceName, source.FirstFetch);
+            }
+        }
+
+        foreach (DiscoveryClient client in _wanted.Keys.Union(demand.Keys).ToList())
+        {
+            Follow(builder, client, demand.GetValueOrDefault(client) ?? []);
+        }
+    }
+
+    /// <summary>Clusters wait no longer for these names.</summary>
+    public void GiveUp(IReadOnlyCollection<string> services, string reason)
+    {
+        sink.Refresh(builder =>
+        {
+            HashSet<string> waiting = [.. services.Where(builder.LacksEndpoints)];
+            if (waiting.Count > 0)
+            {
+                builder.GiveUp(waiting);
+                log.LogWarning("{Count} clusters serve without endpoints, {Reason}: {Names}", waiting.Count, reason, string.Join(", ", waiting.Take(10)));
+            }
+        });
+    }
+
+    public void Dispose()
+    {
+        lock (_timers)
+        {
+            _disposed = true;
+            foreach (Timer timer in _timers)
+            {
+                timer.Dispose();
+            }
+        }
+    }
+
+    private void Follow(SnapshotBuilder builder, DiscoveryClient client, Dictionary<string, TimeSpan> demand)
+    {
+        HashSet<string> before = _wanted.GetValueOrDefault(client) ?? [];
+        List<string> added = [.. demand.Keys.Where(name => !before.Contains(name))];
+        List<string> gone = [.. before.Where(name => !demand.ContainsKey(name))];
+        if (added.Count == 0 && gone.Count == 0)
+        {
+            return;
+        }
+
+        var names = demand.Keys.ToHashSet(StringComparer.Ordinal);
+        _wanted[client] = names;
+        client.Find(TypeUrls.Endpoints)!.Want(names);
+        client.Wake();
+        builder.Forget(gone);
+        if (gone.Count > 0)
+        {
+            sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", client.Name, [], new IssueCollector()) { Complete = false, Removed = gone });
+        }
+
+        foreach (IGrouping<TimeSpan, string> batch in added.GroupBy(name => demand[name]).Where(batch => batch.Key > TimeSpan.Zero))
+        {
+            Limit(batch.Key, [.. batch]);
+        }
+    }
+
+    /// <summary>One timer for all names that came with one change.</summary>
+    private void Limit(TimeSpan wait, string[] names)
+    {
+        lock (_timers)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            Timer? timer = null;
+            timer = new Timer(_ => Expire(timer!, names));
+            _timers.Add(timer);
+            timer.Change(wait, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void Expire(Timer timer, string[] names)
+    {
+        lock (_timers)
+        {
+            _timers.Remove(timer);
+            timer.Dispose();
+        }
+
+        GiveUp(names, "none came in time");
+    }
+}

@@ -1,0 +1,61 @@
+namespace MeshL4.L4Proxy.Config.Xds;
+
+/// <summary>
+/// One resource type on one stream: what is wanted, what the server was told, and which versions are held. Versions outlive a stream,
+/// nonces do not. Wanted names may be set by any thread; all else belongs to the stream's own task.
+/// </summary>
+internal sealed class Subscription(string typeUrl)
+{
+    private volatile Wish _wish = new(false, new HashSet<string>(StringComparer.Ordinal));
+
+    public string TypeUrl => typeUrl;
+
+    /// <summary>What is wanted now.</summary>
+    public Wish Wanted => _wish;
+
+    /// <summary>True once something was asked for on the present stream.</summary>
+    public bool Requested { get; set; }
+
+    /// <summary>Names the server knows to be wanted, on the present stream.</summary>
+    public IReadOnlySet<string> Told { get; set; } = new HashSet<string>(StringComparer.Ordinal);
+
+    /// <summary>Nonce of the last response on the present stream.</summary>
+    public string Nonce { get; set; } = "";
+
+    /// <summary>State of the world: version of the last response that was accepted.</summary>
+    public string Version { get; set; } = "";
+
+    /// <summary>Delta: versions of the resources that run as sent.</summary>
+    public Dictionary<string, string> Held { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>True once a response of this type came, on whatever stream.</summary>
+    public bool Answered { get; set; }
+
+    /// <summary>
+    /// True when the next delta response is the whole world, because resources run whose versions the server was not told of
+    /// (those of a snapshot from disk).
+    /// </summary>
+    public bool ExpectsWorld { get; set; }
+
+    /// <summary>Asks for everything of the type.</summary>
+    public void WantAll() => _wish = _wish with { All = true };
+
+    /// <summary>Asks for exactly these names.</summary>
+    public void Want(IReadOnlySet<string> names) => _wish = new Wish(false, names);
+
+    /// <summary>Forgets what belonged to the stream that ended.</summary>
+    public void StartStream()
+    {
+        Requested = false;
+        Told = new HashSet<string>(StringComparer.Ordinal);
+        Nonce = "";
+    }
+
+    /// <summary>What is asked for; nothing, when neither part says anything.</summary>
+    /// <param name="All">Everything of the type.</param>
+    /// <param name="Names">These resources.</param>
+    internal sealed record Wish(bool All, IReadOnlySet<string> Names)
+    {
+        public bool IsNothing => !All && Names.Count == 0;
+    }
+}

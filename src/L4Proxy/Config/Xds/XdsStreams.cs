@@ -1,0 +1,143 @@
+using System.Collections.Concurrent;
+using MeshL4.L4Proxy.Config.Bootstrap;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Reporting;
+using Microsoft.Extensions.Logging;
+
+namespace MeshL4.L4Proxy.Config.Xds;
+
+/// <summary>
+/// All streams of the process: the aggregated one and those of single types. Decides what is asked for and when: clusters first, the
+/// endpoints they name, and listeners once the first clusters are warm.
+/// </summary>
+internal sealed class XdsStreams : IMetricSource, IDisposable
+{
+    private readonly BootstrapConfig _config;
+    private readonly ResourceSink _sink;
+    private readonly ControlPlaneDialer _dialer;
+    private readonly ILogger _log;
+    private readonly Node _node;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentDictionary<string, DiscoveryClient> _clients = new(StringComparer.Ordinal);
+    private readonly EndpointDemand _endpoints;
+    private readonly InitialFetch _initial;
+    private bool _started;
+
+    private XdsStreams(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ILoggerFactory loggers)
+    {
+        _config = config;
+        _sink = sink;
+        _dialer = new ControlPlaneDialer(store);
+        _log = loggers.CreateLogger("config");
+        _node = NodeIdentity.Of(config.Node);
+        _endpoints = new EndpointDemand(sink, ClientOfEndpoints, _log);
+        _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, (type, source) => ClientOf(type, source)?.Metrics.FetchTimedOut(type));
+    }
+
+    /// <summary>Ends when clusters and listeners were answered once, or had their time.</summary>
+    public Task Initialized => _initial.Done;
+
+    /// <summary>Null when the bootstrap names no control plane.</summary>
+    public static XdsStreams? Create(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ILoggerFactory loggers)
+        => config.Ads is null && config.ListenerStream is null && config.ClusterStream is null && !config.Clusters.OfType<Protos.Envoy.Config.Cluster.V3.Cluster>()
+            .Any(cluster => cluster.EdsClusterConfig?.EdsConfig?.ApiConfigSource is not null)
+            ? null : new XdsStreams(config, sink, store, loggers);
+
+    /// <summary>Begins to connect.</summary>
+    public void Start()
+    {
+        _started = true;
+        foreach (DiscoveryClient client in _clients.Values)
+        {
+            Run(client);
+        }
+
+        _initial.Start();
+    }
+
+    /// <summary>Under the sink's lock, after each change: asks for the endpoints that the held clusters name.</summary>
+    public void Follow(SnapshotBuilder builder)
+    {
+        _endpoints.Follow(builder);
+        _initial.Warm(builder.Warming.Count == 0);
+    }
+
+    public void Collect(IMetricVisitor visitor)
+    {
+        foreach (DiscoveryClient client in _clients.Values)
+        {
+            client.Metrics.Collect(visitor);
+        }
+    }
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _endpoints.Dispose();
+        _initial.Dispose();
+    }
+
+    private void Ask(string typeUrl, StreamSourceConfig source)
+    {
+        DiscoveryClient? client = ClientOf(typeUrl, source);
+        client?.Find(typeUrl)?.WantAll();
+        client?.Wake();
+    }
+
+    private DiscoveryClient? ClientOfEndpoints(StreamSourceConfig source) => ClientOf(TypeUrls.Endpoints, source);
+
+    /// <summary>The stream of a type from a source; null when that is the aggregated one and the bootstrap has none.</summary>
+    private DiscoveryClient? ClientOf(string typeUrl, StreamSourceConfig source)
+    {
+        if ((source.Api ?? _config.Ads) is not { } plane)
+        {
+            return null;
+        }
+
+        string key = source.Api is null ? "ads" : typeUrl + " " + plane.Key;
+        if (_clients.TryGetValue(key, out DiscoveryClient? known))
+        {
+            return known;
+        }
+
+        DiscoveryClient client = _clients.GetOrAdd(key, NewClient(plane, source.Api is null ? null : typeUrl));
+        if (_started)
+        {
+            Run(client);
+        }
+
+        return client;
+    }
+
+    private DiscoveryClient NewClient(ControlPlaneConfig plane, string? typeUrl)
+    {
+        IDiscoveryVariant variant = plane.Delta ? new DeltaVariant() : new SotwVariant();
+        string name = typeUrl is null ? "ads" : DiscoveryMethods.ShortName(typeUrl);
+        string[] types = typeUrl is null ? [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener] : [typeUrl];
+        var options = new DiscoveryClientOptions
+        {
+            Name = name,
+            Method = DiscoveryMethods.Of(typeUrl, variant),
+            Variant = variant,
+            Servers = [.. plane.Servers.Select(_dialer.Server)],
+            Subscriptions = [.. types.Select(type => new Subscription(type))],
+            Node = _node,
+            NodeOnFirstMessageOnly = plane.NodeOnFirstMessageOnly,
+            Metrics = new DiscoveryMetrics(),
+        };
+        return new DiscoveryClient(options, new UpdateReceiver(name, _sink, Applied), _log);
+    }
+
+    private void Applied(Subscription subscription, DiscoveryUpdate update)
+    {
+        _initial.Answered(subscription.TypeUrl);
+        if (subscription.TypeUrl == TypeUrls.Endpoints && update.Unavailable.Count > 0)
+        {
+            _endpoints.GiveUp([.. update.Unavailable.Select(one => one.Key)], "the server does not have them");
+        }
+    }
+
+    private void Run(DiscoveryClient client) => _ = Task.Run(() => client.RunAsync(_stop.Token));
+}

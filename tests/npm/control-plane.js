@@ -1,0 +1,194 @@
+'use strict';
+// A control plane for tests, of foreign make: the gRPC server and the protos are those of npm @grpc/grpc-js and @grpc/grpc-js-xds.
+// It is told what to do by JSON lines on standard input and tells what it met by JSON lines on standard output:
+//   {"do":"listen","address":"127.0.0.1:0"}             -> {"event":"listening","port":N}
+//   {"do":"set","version":"1","resources":[{"@type":..}]} the world of all types; pushed to every stream, changes only on delta
+//   {"do":"raw","type":T,"any":[{"type_url":..,"value":base64}],"nonce":"..","version":".."}  one response as given, whatever it is
+//   {"do":"bytes","data":base64}                          bytes of one message as given, garbage too
+//   {"do":"end"} ends every stream in good order           {"do":"fail","code":14,"details":".."} with a status
+//   {"do":"refuse","code":16,"details":".."}               ends each new stream at once; {"do":"refuse"} no longer
+// Events: open, request, closed.
+const fs = require('fs');
+const path = require('path');
+const readline = require('readline');
+const grpc = require('@grpc/grpc-js');
+const protobuf = require('protobufjs');
+
+const deps = path.join(__dirname, 'node_modules/@grpc/grpc-js-xds/deps');
+const roots = [...fs.readdirSync(deps).map((name) => path.join(deps, name)), path.join(__dirname, 'node_modules/protobufjs')];
+const root = new protobuf.Root();
+root.resolvePath = (origin, target) => {
+  const found = roots.map((one) => path.join(one, target)).find((one) => fs.existsSync(one));
+  return found || protobuf.util.path.resolve(origin, target);
+};
+root.loadSync([
+  'envoy/service/discovery/v3/discovery.proto', 'envoy/config/listener/v3/listener.proto', 'envoy/config/cluster/v3/cluster.proto',
+  'envoy/config/endpoint/v3/endpoint.proto', 'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+  'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
+  'envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto', 'envoy/extensions/transport_sockets/tls/v3/tls.proto',
+], { keepCase: true });
+
+const type = (name) => root.lookupType('envoy.service.discovery.v3.' + name);
+const shapes = { keepCase: true, longs: Number, enums: String, bytes: String, defaults: false };
+const prefix = 'type.googleapis.com/';
+const EDS = prefix + 'envoy.config.endpoint.v3.ClusterLoadAssignment';
+
+let world = { version: '', types: {} }; // type url -> Map(name -> {any, version, ttl})
+const streams = new Set();
+let refusal = null;
+let nonces = 0;
+let number = 0;
+
+const tell = (event) => process.stdout.write(JSON.stringify(event) + '\n');
+const nameOf = (resource) => resource.name || resource.cluster_name || '';
+const any = (resource) => {
+  const message = root.lookupType('google.protobuf.Any').fromObject(resource);
+  return { type_url: message.type_url, value: Buffer.from(message.value) };
+};
+
+function setWorld(command) {
+  const types = {};
+  for (const resource of command.resources) {
+    const url = resource['@type'].startsWith(prefix) ? resource['@type'] : prefix + resource['@type'];
+    const { $ttl: ttl, ...body } = resource;
+    const encoded = any({ ...body, '@type': url });
+    const hash = require('crypto').createHash('sha256').update(encoded.value).digest('hex').slice(0, 12);
+    (types[url] ||= new Map()).set(nameOf(resource), { any: encoded, version: hash, ttl });
+  }
+  world = { version: command.version, types };
+  for (const stream of streams) push(stream);
+}
+
+// Make before break: clusters, endpoints, listeners.
+const order = (url) => (url.includes('.cluster.') ? 0 : url.includes('.endpoint.') ? 1 : 2);
+
+function push(stream) {
+  for (const url of [...stream.types.keys()].sort((a, b) => order(a) - order(b))) pushType(stream, url, false);
+}
+
+function pushType(stream, url, always) {
+  const state = stream.types.get(url);
+  const have = world.types[url] || new Map();
+  const wanted = [...have].filter(([name]) => state.all || state.names.has(name));
+  if (world.version === '') return;
+  if (stream.delta) return pushDelta(stream, url, state, new Map(wanted), always);
+  const content = JSON.stringify(wanted.map(([name, one]) => [name, one.version]));
+  if (!always && content === state.content) return;
+  if (url === EDS && wanted.length === 0) return;
+  state.content = content;
+  const resources = wanted.map(([name, one]) => one.ttl ? any({ '@type': prefix + 'envoy.service.discovery.v3.Resource', name, ttl: { seconds: 0, nanos: one.ttl * 1e6 }, resource: one.any }) : one.any);
+  send(stream, { version_info: world.version, type_url: url, nonce: String(++nonces), resources });
+}
+
+function pushDelta(stream, url, state, wanted, always) {
+  const resources = [];
+  for (const [name, one] of wanted) {
+    if (state.held.get(name) !== one.version) {
+      resources.push({ name, version: one.version, resource: one.any, ...(one.ttl ? { ttl: { seconds: 0, nanos: one.ttl * 1e6 } } : {}) });
+      state.held.set(name, one.version);
+    }
+  }
+  const removed = [...state.held.keys()].filter((name) => !wanted.has(name));
+  removed.forEach((name) => state.held.delete(name));
+  if (!always && resources.length + removed.length === 0) return;
+  if (url === EDS && resources.length + removed.length === 0) return;
+  send(stream, { system_version_info: world.version, type_url: url, nonce: String(++nonces), resources, removed_resources: removed });
+}
+
+function send(stream, response) {
+  stream.call.write({ message: { control_plane: { identifier: 'grpc-js-test' }, ...response } });
+}
+
+function take(stream, request) {
+  const url = request.type_url;
+  tell({ event: 'request', stream: stream.number, delta: stream.delta, ...request });
+  let state = stream.types.get(url);
+  const first = !state;
+  if (first) {
+    state = { all: false, names: new Set(), held: new Map(Object.entries(request.initial_resource_versions || {})), content: null };
+    stream.types.set(url, state);
+  }
+  if (stream.delta) {
+    const subscribe = request.resource_names_subscribe || [];
+    const unsubscribe = request.resource_names_unsubscribe || [];
+    state.all ||= first && subscribe.length === 0;
+    subscribe.forEach((name) => { state.names.add(name); });
+    unsubscribe.forEach((name) => { state.names.delete(name); state.held.delete(name); });
+    if (first || subscribe.length) pushType(stream, url, first);
+    return;
+  }
+  const before = [...state.names].sort().join();
+  state.names = new Set(request.resource_names || []);
+  state.all = state.names.size === 0 && (first || state.all);
+  if (first || before !== [...state.names].sort().join()) pushType(stream, url, true);
+}
+
+function serve(delta, only) {
+  return (call) => {
+    const stream = { call, delta, number: ++number, types: new Map() };
+    tell({ event: 'open', stream: stream.number, delta, method: only, metadata: call.metadata.getMap() });
+    if (refusal) {
+      call.emit('error', { code: refusal.code, details: refusal.details });
+      tell({ event: 'closed', stream: stream.number });
+      return;
+    }
+    streams.add(stream);
+    call.on('data', (request) => take(stream, request));
+    call.on('end', () => { streams.delete(stream); call.end(); tell({ event: 'closed', stream: stream.number }); });
+    call.on('error', () => {});
+    call.on('cancelled', () => { streams.delete(stream); tell({ event: 'closed', stream: stream.number }); });
+  };
+}
+
+function service(name, methods) {
+  const definition = {};
+  const implementation = {};
+  for (const [method, delta] of methods) {
+    const request = type(delta ? 'DeltaDiscoveryRequest' : 'DiscoveryRequest');
+    const response = type(delta ? 'DeltaDiscoveryResponse' : 'DiscoveryResponse');
+    definition[method] = {
+      path: `/${name}/${method}`, requestStream: true, responseStream: true,
+      requestSerialize: (value) => value, requestDeserialize: (bytes) => request.toObject(request.decode(bytes), shapes),
+      responseSerialize: (value) => value.bytes || Buffer.from(response.encode(response.fromObject(value.message)).finish()), responseDeserialize: (bytes) => bytes,
+    };
+    implementation[method] = serve(delta, method);
+  }
+  return [definition, implementation];
+}
+
+const server = new grpc.Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
+server.addService(...service('envoy.service.discovery.v3.AggregatedDiscoveryService', [['StreamAggregatedResources', false], ['DeltaAggregatedResources', true]]));
+server.addService(...service('envoy.service.listener.v3.ListenerDiscoveryService', [['StreamListeners', false], ['DeltaListeners', true]]));
+server.addService(...service('envoy.service.cluster.v3.ClusterDiscoveryService', [['StreamClusters', false], ['DeltaClusters', true]]));
+server.addService(...service('envoy.service.endpoint.v3.EndpointDiscoveryService', [['StreamEndpoints', false], ['DeltaEndpoints', true]]));
+
+const read = (file) => (file ? fs.readFileSync(file) : null);
+const credentials = (command) => (command.key
+  ? grpc.ServerCredentials.createSsl(read(command.ca), [{ private_key: read(command.key), cert_chain: read(command.cert) }], Boolean(command.ca))
+  : grpc.ServerCredentials.createInsecure());
+
+const actions = {
+  listen: (command) => server.bindAsync(command.address, credentials(command), (error, port) => tell(error ? { event: 'error', message: String(error) } : { event: 'listening', port })),
+  set: setWorld,
+  raw: (command) => streams.forEach((stream) => send(stream, {
+    [stream.delta ? 'system_version_info' : 'version_info']: command.version, type_url: command.type, nonce: command.nonce,
+    resources: stream.delta
+      ? command.any.map((one) => ({ name: one.name, version: one.version || 'raw', resource: { type_url: one.type_url, value: Buffer.from(one.value, 'base64') } }))
+      : command.any.map((one) => ({ type_url: one.type_url, value: Buffer.from(one.value, 'base64') })),
+  })),
+  bytes: (command) => streams.forEach((stream) => stream.call.write({ bytes: Buffer.from(command.data, 'base64') })),
+  end: () => streams.forEach((stream) => stream.call.end()),
+  fail: (command) => streams.forEach((stream) => stream.call.emit('error', { code: command.code, details: command.details })),
+  refuse: (command) => { refusal = command.code ? command : null; },
+};
+
+const lines = readline.createInterface({ input: process.stdin });
+lines.on('line', (line) => {
+  try {
+    const command = JSON.parse(line);
+    actions[command.do](command);
+  } catch (error) {
+    tell({ event: 'error', message: String(error.stack) });
+  }
+});
+lines.on('close', () => process.exit(0));
