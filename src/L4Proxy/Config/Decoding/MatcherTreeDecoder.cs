@@ -2,7 +2,7 @@ using Google.Protobuf.Collections;
 using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3;
 using MeshL4.L4Proxy.Matching;
-using Xds = MeshL4.L4Proxy.Config.Protos.Xds.Core.V3;
+using XdsCore = MeshL4.L4Proxy.Config.Protos.Xds.Core.V3;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
@@ -42,7 +42,7 @@ internal sealed class MatcherTreeDecoder(IReadOnlySet<string> chains)
         }
     }
 
-    private ChainNameSelector Action(Xds.TypedExtensionConfig action, DecodeScope scope)
+    private ChainNameSelector Action(XdsCore.TypedExtensionConfig action, DecodeScope scope)
     {
         if (!TypedConfig.Is<StringValue>(action.TypedConfig))
         {
