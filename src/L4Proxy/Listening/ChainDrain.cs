@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Matching;
@@ -12,6 +13,8 @@ namespace MeshL4.L4Proxy.Listening;
 /// </summary>
 internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStore snapshots, TimeSpan drainTime)
 {
+    private readonly ConditionalWeakTable<FilterChainSnapshot, object> _retired = new();
+
     /// <summary>Called after a swap, by one thread at a time.</summary>
     public void Swapped(ProxySnapshot previous, ProxySnapshot current)
     {
@@ -21,19 +24,24 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
             return;
         }
 
+        // Marked before the loops look: who chooses one of them later finds the mark.
+        foreach (FilterChainSnapshot chain in gone)
+        {
+            _retired.TryAdd(chain, gone);
+        }
+
         foreach (LoopWorker worker in workers)
         {
             worker.Loop.Post(_ => RetireOn(worker, gone, current), null);
         }
     }
 
-    /// <summary>A connection that took its chain from an older snapshot, because it was still being sniffed at the swap, is looked at now.</summary>
+    /// <summary>A connection that met a retired chain, because it was still being sniffed at the swap, is looked at now. On its loop.</summary>
     public void Chosen(Downstream downstream)
     {
-        ProxySnapshot current = snapshots.Current;
-        if (current.Version != downstream.Snapshot.Version && downstream.Record.Chain is { } chain && !Runs(chain, downstream.Listener.Name, current))
+        if (downstream.Record.Chain is { } chain && _retired.TryGetValue(chain, out _))
         {
-            Retire(downstream, current);
+            Retire(downstream, snapshots.Current);
         }
     }
 
@@ -67,9 +75,6 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
 
     private static IEnumerable<FilterChainSnapshot> ChainsOf(ListenerSnapshot listener) =>
         listener.DefaultFilterChain is { } last ? listener.FilterChains.Append(last) : listener.FilterChains;
-
-    private static bool Runs(FilterChainSnapshot chain, string listener, ProxySnapshot current) =>
-        current.Listeners.Any(one => one.Name == listener && ChainsOf(one).Contains(chain, ReferenceEqualityComparer.Instance));
 
     private void RetireOn(LoopWorker worker, HashSet<FilterChainSnapshot> gone, ProxySnapshot current)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Matching;
@@ -11,7 +12,7 @@ namespace MeshL4.L4Proxy.Matching;
 /// </summary>
 internal sealed class ListenerTable
 {
-    private static readonly ConditionalWeakTable<ProxySnapshot, ListenerTable> Compiled = new();
+    private static readonly ConditionalWeakTable<ListenerSnapshot[], ListenerTable> Compiled = new();
 
     private readonly Dictionary<(AddressBits Address, int Port), ListenerSnapshot> _byAddress = [];
 
@@ -26,9 +27,9 @@ internal sealed class ListenerTable
         }
     }
 
-    /// <summary>The table of a snapshot, built on first use; any thread.</summary>
-    public static ListenerTable For(ProxySnapshot snapshot) =>
-        Compiled.GetValue(snapshot, static s => new ListenerTable(s.Listeners));
+    /// <summary>The table of a snapshot's listeners, built on first use; any thread. Snapshots with the same list share it.</summary>
+    public static ListenerTable For(ProxySnapshot snapshot) => Compiled.GetValue(
+        ImmutableCollectionsMarshal.AsArray(snapshot.Listeners)!, static listeners => new ListenerTable([.. listeners]));
 
     /// <summary>
     /// Exact ip:port, then the family's wildcard address with that port, then for IPv4 also <c>[::]:port</c>. Null when

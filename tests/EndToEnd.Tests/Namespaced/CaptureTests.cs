@@ -88,6 +88,27 @@ public class CaptureTests
         proxy.Logged("listener=in").ShouldContain($"local={Pod.Ip}:7100 ");
     }
 
+    [Fact]
+    public void OriginalSource_ApplicationSeesTheClient()
+    {
+        using Pod pod = new();
+        using Backend app = new("app", pod.Name, 7100, address: "0.0.0.0");
+        pod.Exec("ip", "rule", "add", "fwmark", "1337", "lookup", "133");
+        pod.Exec("ip", "route", "add", "local", "0.0.0.0/0", "dev", "lo", "table", "133");
+        pod.Exec("nft", "add table ip t; add chain ip t p { type filter hook prerouting priority -150; }; "
+            + "add chain ip t o { type route hook output priority -150; }; "
+            + "add rule ip t p iifname eth0 tcp dport 7100 tproxy to :15006 meta mark set 1337 accept; "
+            + "add rule ip t o meta mark 1337 ct mark set 1337; "
+            + "add rule ip t o ct mark 1337 meta mark set 1337"); // the application's answers go to the proxy, not to the client
+        string source = "{name: envoy.filters.listener.original_src, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.listener.original_src.v3.OriginalSrc, mark: 1337}}";
+        Boot boot = new Boot().Listen("in", 15006, Boot.Chain(Boot.Tcp("in")), $", transparent: true, listener_filters: [{source}]", "0.0.0.0")
+            .With(Boot.OriginalDst("in", ", upstream_bind_config: {source_address: {address: 127.0.0.6, port_value: 0}}"));
+        using Sidecar proxy = Sidecar.Start(boot, pod.Name, capabilities: "net_admin");
+        Call.Ask(7100, "x", Pod.Ip, pod.Outside).ShouldBe("app x");
+        app.LastPeer!.Address.ShouldBe(IPAddress.Parse(Pod.OutsideIp));
+        proxy.Logged("listener=in").ShouldContain($"host={Pod.Ip}:7100 ");
+    }
+
     private static IPAddress Plain(IPEndPoint peer) => peer.Address.IsIPv4MappedToIPv6 ? peer.Address.MapToIPv4() : peer.Address;
 
     private static string Status(int id, string field) =>

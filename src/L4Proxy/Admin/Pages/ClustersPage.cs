@@ -68,6 +68,7 @@ internal sealed class ClustersPage : IAdminPage
 
     private static string FlagsOf(EndpointSnapshot endpoint) => endpoint.Health switch
     {
+        _ when endpoint.RequiresTls => "/tls_unsupported",
         EndpointHealth.Degraded => "/degraded_eds_health",
         _ => endpoint.Usable ? "healthy" : "/failed_eds_health",
     };

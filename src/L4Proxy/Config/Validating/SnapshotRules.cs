@@ -35,7 +35,7 @@ internal static class SnapshotRules
         _ => [],
     };
 
-    /// <summary>Adds a warning about a listener.</summary>
+    /// <summary>Adds a warning about a listener, at the first of several chains of which the same is to be said.</summary>
     public static void Warn(IssueCollector issues, ListenerSnapshot listener, string path, string message)
-        => issues.Warning(path, message, null, "Listener/" + listener.Name);
+        => issues.AddOnce(new ConfigIssue(IssueSeverity.Warning, path, message, null, "Listener/" + listener.Name));
 }

@@ -35,15 +35,19 @@ internal sealed class Sidecar : IDisposable
     public string Log => string.Join('\n', _log);
 
     /// <summary>Starts it and waits until it says LIVE. In a namespace it runs as uid and gid 1337 without capabilities but the one given.</summary>
-    public static Sidecar Start(Boot boot, string? ns = null, int drainSeconds = 5, int concurrency = 2, string? capabilities = null)
+    public static Sidecar Start(Boot boot, string? ns = null, int drainSeconds = 5, int concurrency = 2, string? capabilities = null) =>
+        Start(boot.ToString(), boot.AdminPort, ns, drainSeconds, concurrency, capabilities);
+
+    /// <summary>The same with the text of a bootstrap and the admin port it names.</summary>
+    public static Sidecar Start(string boot, int adminPort, string? ns = null, int drainSeconds = 5, int concurrency = 2, string? capabilities = null)
     {
         using var folder = new TempFolder();
-        string file = folder.Write("bootstrap.yaml", boot.ToString());
+        string file = folder.Write("bootstrap.yaml", boot);
         string[] run = [Program.Value, "-c", file, "--concurrency", $"{concurrency}", "--drain-time-s", $"{drainSeconds}"];
         string[] command = ns is null ? run
             : ["ip", "netns", "exec", ns, .. As1337(capabilities), .. run];
         var sidecar = new Sidecar(
-            Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true })!, boot.AdminPort, ns);
+            Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true })!, adminPort, ns);
         try
         {
             Wait.Until(() => sidecar._process.HasExited || sidecar.Get("/ready").StartsWith("LIVE", StringComparison.Ordinal), () => sidecar.Log, 30);

@@ -1,0 +1,53 @@
+using System.Net;
+using MeshL4.L4Proxy.Config.Snapshots;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Config;
+
+/// <summary>Clusters whose endpoints are names, in the classic fields and as the DnsCluster extension.</summary>
+public sealed class DnsClusterTests : IDisposable
+{
+    private const string Extension = "{name: envoy.clusters.dns, typed_config: {'@type': type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster, dns_lookup_family: V4_ONLY";
+
+    private readonly ConfigFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private static string Endpoint(int port) => $"{{endpoint: {{address: {{socket_address: {{address: localhost, port_value: {port}}}}}}}}}";
+
+    private static string Bootstrap(string kind, params int[] ports) =>
+        $"static_resources: {{clusters: [{{name: c, {kind}, load_assignment: {{cluster_name: c, endpoints: [{{lb_endpoints: [{string.Join(", ", ports.Select(Endpoint))}]}}]}}}}]}}";
+
+    [Theory]
+    [InlineData("type: LOGICAL_DNS, dns_lookup_family: V4_ONLY")]
+    [InlineData("cluster_type: " + Extension + ", all_addresses_in_single_endpoint: true}}")]
+    [InlineData("cluster_type: " + Extension + "}}")]
+    public void Start_NameOfALoopback_IsResolved(string kind)
+    {
+        ClusterSnapshot cluster = _folder.Start(Bootstrap(kind, 7001)).Clusters["c"];
+        cluster.Endpoints.Single().Address.ShouldBe(IPEndPoint.Parse("127.0.0.1:7001"));
+        cluster.Endpoints.Single().Hostname.ShouldBe("localhost");
+    }
+
+    [Fact]
+    public void Start_StrictDnsExtension_TakesEveryEndpoint() =>
+        _folder.Start(Bootstrap("cluster_type: " + Extension + "}}", 7001, 7002)).Clusters["c"].Endpoints.Length.ShouldBe(2);
+
+    [Theory]
+    [InlineData("type: LOGICAL_DNS")]
+    [InlineData("cluster_type: " + Extension + ", all_addresses_in_single_endpoint: true}}")]
+    public void Validate_LogicalDnsWithTwoEndpoints_IsRefused(string kind) =>
+        _folder.Errors(Bootstrap(kind, 7001, 7002)).ShouldContain("exactly one endpoint");
+
+    [Fact]
+    public void Validate_OtherClusterType_IsNamed() => _folder.Errors(
+        "static_resources: {clusters: [{name: c, cluster_type: {name: my.cluster, typed_config: {'@type': type.googleapis.com/some.Cluster}}}]}").ShouldContain("'my.cluster' (some.Cluster)");
+
+    [Fact]
+    public void Start_DnsRefreshRate_IsTakenFromBothStyles()
+    {
+        _folder.Start(Bootstrap("type: STRICT_DNS, dns_refresh_rate: 60s, dns_lookup_family: V4_ONLY", 7001)).Clusters["c"].DnsRefreshRate.ShouldBe(TimeSpan.FromSeconds(60));
+        _folder.Start(Bootstrap("cluster_type: " + Extension + ", dns_refresh_rate: 70s}}", 7001)).Clusters["c"].DnsRefreshRate.ShouldBe(TimeSpan.FromSeconds(70));
+    }
+}
