@@ -70,5 +70,17 @@ public class PacketLaboratoryTests
             .ShouldAllBe(l => l == new Landing(Verdict.Dns, true));
     }
 
+    [Fact]
+    public void Send_DatagramByTproxy_IsAnsweredFromItsDestination()
+    {
+        using var laboratory = new PacketLaboratory([4000]);
+        laboratory.Pod.Exec("nft", "add table inet t; add chain inet t o { type route hook output priority -150; }; add rule inet t o oifname != lo udp dport 4000 meta mark set 7; "
+            + "add chain inet t p { type filter hook prerouting priority -150; }; add rule inet t p iifname lo meta mark 7 meta l4proto udp tproxy to :15001 accept");
+        laboratory.Pod.Ip("rule add fwmark 7 lookup 7", "route add local default dev lo table 7");
+        laboratory.Pod.Ip6("rule add fwmark 7 lookup 7", "route add local default dev lo table 7");
+
+        laboratory.Send([To("9.9.9.9", 4000, Transports.Udp), To("2001:db8::1", 4000, Transports.Udp)]).ShouldAllBe(l => l == new Landing(Verdict.Outbound, true));
+    }
+
     private static Probe To(string address, int port, Transports transport = Transports.Tcp) => new(Origin.Pod, transport, IPAddress.Parse(address), port);
 }

@@ -42,8 +42,7 @@ internal sealed class LandingSites : IDisposable
             }
             else
             {
-                socket.SetSocketOption(SocketOptionLevel.IP, SocketOptionName.PacketInformation, true);
-                socket.SetSocketOption(SocketOptionLevel.IPv6, SocketOptionName.PacketInformation, true);
+                DatagramOriginalDestination.Enable((int)socket.Handle, AddressFamily.InterNetworkV6);
             }
         }
 

@@ -17,6 +17,7 @@ internal sealed unsafe class ProbeBatch : IDisposable
     private const int SoError = 4;
     private const int SoLinger = 13;
     private const int EventsAtOnce = 64;
+    private const int ControlCapacity = 256;
 
     // Only ever waited for in full by packets that nobody answers, longer than the kernel's first retransmission.
     private const int QuietMilliseconds = 3000;
@@ -169,20 +170,29 @@ internal sealed unsafe class ProbeBatch : IDisposable
 
     private void Receive(LandingSite site)
     {
-        byte[] buffer = new byte[16];
-        while (site.Socket.Poll(0, SelectMode.SelectRead))
+        byte* address = stackalloc byte[SocketAddressBytes.Capacity];
+        byte* control = stackalloc byte[ControlCapacity];
+        byte question;
+        var part = new IoVector { Base = &question, Length = 1 };
+        while (true)
         {
-            EndPoint from = new IPEndPoint(IPAddress.IPv6Any, 0);
-            SocketFlags flags = SocketFlags.None;
-            site.Socket.ReceiveMessageFrom(buffer, 0, buffer.Length, ref flags, ref from, out IPPacketInformation information);
-            var peer = new IPEndPoint(Plain(((IPEndPoint)from).Address), ((IPEndPoint)from).Port);
-            var local = new IPEndPoint(Plain(information.Address), site.Port);
+            var message = new MessageHeader
+            {
+                Name = address, NameLength = SocketAddressBytes.Capacity, Parts = &part, PartCount = 1, Control = control, ControlLength = ControlCapacity,
+            };
+            if (DatagramCalls.Receive((int)site.Socket.Handle, &message, 0) < 0)
+            {
+                return;
+            }
+
+            IPEndPoint peer = SocketAddressBytes.ReadIp(new(address, (int)message.NameLength))!;
+            IPEndPoint destination = DatagramOriginalDestination.Read(new(control, (int)message.ControlLength))!;
             if (_bySourcePort.TryGetValue(peer.Port, out int index))
             {
-                // A datagram does not tell the port it was sent to: for the proxy's ports only the site is held against the rules.
-                Land(index, site, site.Capture is null ? local : new IPEndPoint(_probes[index].Destination, _probes[index].Port));
+                // DNS answers whoever asks: it alone does not need to know where the datagram was going.
+                Land(index, site, site.Capture == Verdict.Dns ? new IPEndPoint(_probes[index].Destination, _probes[index].Port) : destination);
                 Enter(site.Namespace);
-                LandingSites.Answer(local, peer, site.Owner);
+                LandingSites.Answer(destination, peer, site.Owner);
             }
         }
     }
@@ -236,8 +246,6 @@ internal sealed unsafe class ProbeBatch : IDisposable
             throw new InvalidOperationException($"epoll_ctl: {Errno.Message(Marshal.GetLastSystemError())}");
         }
     }
-
-    private static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
     private delegate int AddressCall(byte* address, int length);
 
