@@ -28,6 +28,15 @@ public class DifferentialTests(ITestOutputHelper output)
     public void Cases_WithFlagsThatWeDoNotHave_AreThoseListed() =>
         IstioCase.All.Except(Cases).Select(c => c.Name).ShouldBe(NotYet, ignoreOrder: true);
 
+    [Fact]
+    public void Document_OfDifferences_HasThemAllAndNoOther()
+    {
+        string document = File.ReadAllText(Path.Combine(Path.GetDirectoryName(OracleFile.Path)!, "..", "..", "..", "docs", "istio-differences.md"));
+
+        document.Split('\n').Where(l => l.StartsWith("| `", StringComparison.Ordinal)).Select(l => l.Split('`')[1])
+            .ShouldBe(KnownDifferences.All.Select(k => k.Name), ignoreOrder: true);
+    }
+
     // Configurations that our options cannot say yet.
     private static readonly string[] NotYet =
     [
