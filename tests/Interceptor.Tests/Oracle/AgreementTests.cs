@@ -19,10 +19,9 @@ public class AgreementTests(ITestOutputHelper output)
         int seed = Number("MESHL4_PROPERTY_SEED", Seed);
         for (int run = 0; run < Number("MESHL4_PROPERTY_RUNS", Runs); run++)
         {
-            (string, string)[] flags = RandomOptions.Next(new Random(seed + run));
-            string name = $"seed {seed + run}: {string.Join(' ', flags.Select(f => $"{f.Item1}={f.Item2}"))}";
+            RedirectOptions options = RandomOptions.Next(new Random(seed + run));
+            string name = $"seed {seed + run}: {RandomOptions.Describe(options)}";
             output.WriteLine(name);
-            RedirectOptions options = Flags.Options(flags);
             VerdictTable decided = PlanVerdicts.Decided(RedirectPlanner.Plan(options));
 
             PlanVerdicts.Measured(options, null).Differences(decided).ShouldBeEmpty($"{name}\nnft / Decide");

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using MeshL4.Interceptor.Plan;
 using MeshL4.TestKit.Laboratory;
 
 namespace MeshL4.Interceptor.Tests.Oracle;
@@ -36,11 +37,12 @@ internal sealed partial class IstioGoldens(string source)
     // Istio's programs make these routes beside the rules, for the families that are on, and only where inbound ports are captured.
     private static void Route(PacketLaboratory laboratory, IstioCase @case)
     {
-        if (@case.Flags.Contains("=TPROXY", StringComparison.Ordinal) && @case.Flags.Contains("istio-inbound-ports", StringComparison.Ordinal))
+        RedirectOptions options = @case.Options;
+        if (options.Mode == InterceptionMode.Tproxy && (options.InboundPorts.All || !options.InboundPorts.Ports.IsEmpty))
         {
             string[] delivery = ["rule add fwmark 1337 lookup 133", "route add local default dev lo table 133"];
             laboratory.Pod.Ip(delivery);
-            if (!@case.Flags.Contains("ipv6=off", StringComparison.Ordinal))
+            if (options.WithIpv6)
             {
                 laboratory.Pod.Ip6(delivery);
             }

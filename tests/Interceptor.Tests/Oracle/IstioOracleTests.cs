@@ -17,7 +17,7 @@ public class IstioOracleTests
         {
             foreach (string backend in new[] { IstioCase.Nft, IstioCase.Iptables }.Where(@case.Has))
             {
-                using var laboratory = new PacketLaboratory(PacketTable.Ports, @case.Proxy);
+                using var laboratory = new PacketLaboratory(PacketTable.Ports, @case.Options.ProxyUids[0]);
                 goldens.Load(laboratory, @case, backend);
                 tables[(@case.Name, backend)] = VerdictTable.Measure(laboratory);
             }
