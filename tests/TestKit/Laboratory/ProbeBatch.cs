@@ -30,6 +30,7 @@ internal sealed unsafe class ProbeBatch : IDisposable
     private readonly Verdict?[] _verdicts;
     private readonly bool[] _answered;
     private readonly Dictionary<int, int> _bySourcePort = [];
+    private readonly List<(LandingSite Site, IPEndPoint From, IPEndPoint To)> _toAnswer = [];
     private readonly int _epoll = Epoll.Create(Epoll.CloseOnExec);
     private string? _here;
 
@@ -50,8 +51,6 @@ internal sealed unsafe class ProbeBatch : IDisposable
         Array.Fill(_sockets, -1);
     }
 
-    private bool IsUnderWay(int probe) => _verdicts[probe] is null || (!_answered[probe] && _verdicts[probe] < Verdict.Refused);
-
     /// <summary>Sends all, waits until each came out, was refused, or nothing happened for a while.</summary>
     public IReadOnlyList<Landing> Run()
     {
@@ -65,8 +64,9 @@ internal sealed unsafe class ProbeBatch : IDisposable
             Start(i);
         }
 
-        FileSystemIds.Set(0, 0);
-        Await();
+        Await(i => _verdicts[i] is null);
+        Answer();
+        Await(i => !_answered[i] && _verdicts[i] < Verdict.Refused);
         return [.. _verdicts.Select((v, i) => new Landing(v ?? Verdict.Lost, _answered[i]))];
     }
 
@@ -115,10 +115,10 @@ internal sealed unsafe class ProbeBatch : IDisposable
         }
     }
 
-    private void Await()
+    private void Await(Func<int, bool> isUnderWay)
     {
         EpollEvent* events = stackalloc EpollEvent[EventsAtOnce];
-        while (Enumerable.Range(0, _probes.Count).Any(IsUnderWay))
+        while (Enumerable.Range(0, _probes.Count).Any(isUnderWay))
         {
             int count = Epoll.Wait(_epoll, events, EventsAtOnce, QuietMilliseconds);
             if (count == 0)
@@ -191,9 +191,18 @@ internal sealed unsafe class ProbeBatch : IDisposable
             {
                 // DNS answers whoever asks: it alone does not need to know where the datagram was going.
                 Land(index, site, site.Capture == Verdict.Dns ? new IPEndPoint(_probes[index].Destination, _probes[index].Port) : destination);
-                Enter(site.Namespace);
-                LandingSites.Answer(destination, peer, site.Owner);
+                _toAnswer.Add((site, destination, peer));
             }
+        }
+    }
+
+    // Only when no datagram is under way any more: the socket of an answer would take those that are for its address.
+    private void Answer()
+    {
+        foreach ((LandingSite site, IPEndPoint from, IPEndPoint to) in _toAnswer)
+        {
+            Enter(site.Namespace);
+            LandingSites.Answer(from, to, site.Owner);
         }
     }
 
