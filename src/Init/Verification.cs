@@ -17,7 +17,7 @@ internal sealed class Verification(RedirectOptions options, RedirectPlan plan, s
     /// <summary>The packets that would be sent, a line each, and where the plan says that they arrive.</summary>
     public string Intentions()
     {
-        IReadOnlyList<Probe> probes = Promises.Of(options, plan, ProbeSite.Look(options));
+        IReadOnlyList<Probe> probes = ProbePlanner.Of(options, plan, ProbeSite.Look(options));
         return $"would send {probes.Count} packets\n" + string.Concat(probes.Select(p => $"{p.Promise}: {p}: {p.Obstacle ?? $"must {p.Must}"}\n")).TrimEnd('\n');
     }
 

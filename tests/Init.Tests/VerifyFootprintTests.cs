@@ -94,6 +94,6 @@ public class VerifyFootprintTests
         (int code, string output, string error) = Run("\"$0\" verify --dry-run $flags -z 7");
         code.ShouldBe(0, error);
         output.ShouldStartWith("meshl4-init: would send ");
-        output.ShouldContain($"{Promises.InboundCaptured}: tcp to 192.0.2.130:15002 from outside by ml4near: must arrive at port 7\n");
+        output.ShouldContain($"{Promises.InboundCaptured}: tcp to 192.0.2.130:15002 from 192.0.2.77 by ml4near: must arrive at port 7\n");
     }
 }

@@ -24,7 +24,7 @@ public class VerifyLimitsTests
             """;
         (int code, string output, string error) = Run(script);
         code.ShouldBe(0, error + output);
-        output.ShouldContain($"not provable here {Promises.ProxyNotLooped} (IPv4, 2 packets): cannot send as 1337:0: setresuid: Operation not permitted (errno 1); CAP_SETUID is missing");
+        output.ShouldContain($"not provable here {Promises.ProxyNotLooped} (IPv4, 4 packets): cannot send as 1337:0: setresuid: Operation not permitted (errno 1); CAP_SETUID is missing");
         output.ShouldContain("CAP_SETGID is missing");
         output.ShouldContain($"held              {Promises.OutboundCaptured} (IPv4)");
     }

@@ -22,6 +22,7 @@ internal sealed record Frame(Transports Transport, IPEndPoint Source, IPEndPoint
     private const int V4Header = 20;
     private const int V6Header = 40;
     private const int TcpHeader = 20;
+    private const int UdpHeader = 8;
     private const byte ProtocolTcp = 6;
     private const byte ProtocolUdp = 17;
 
@@ -43,12 +44,12 @@ internal sealed record Frame(Transports Transport, IPEndPoint Source, IPEndPoint
         };
     }
 
-    /// <summary>The TCP segment as a frame, with correct checksums.</summary>
+    /// <summary>The segment, or a datagram of two bytes, as a frame with correct checksums.</summary>
     public byte[] ToBytes(ReadOnlySpan<byte> fromHardware, ReadOnlySpan<byte> toHardware)
     {
         bool v6 = Source.AddressFamily == AddressFamily.InterNetworkV6;
         int header = v6 ? V6Header : V4Header;
-        byte[] bytes = new byte[Ethernet + header + TcpHeader];
+        byte[] bytes = new byte[Ethernet + header + Payload];
         toHardware.CopyTo(bytes);
         fromHardware.CopyTo(bytes.AsSpan(6));
         BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(12), (ushort)(v6 ? 0x86dd : 0x0800));
@@ -62,13 +63,18 @@ internal sealed record Frame(Transports Transport, IPEndPoint Source, IPEndPoint
             WriteV4(ip);
         }
 
-        WriteTcp(bytes.AsSpan(Ethernet + header));
+        Span<byte> payload = bytes.AsSpan(Ethernet + header);
+        BinaryPrimitives.WriteUInt16BigEndian(payload, (ushort)Source.Port);
+        BinaryPrimitives.WriteUInt16BigEndian(payload[2..], (ushort)Destination.Port);
+        int checksum = Transport == Transports.Udp ? WriteUdp(payload) : WriteTcp(payload);
+        uint pseudo = Sum(Source.Address.GetAddressBytes()) + Sum(Destination.Address.GetAddressBytes()) + Protocol + (uint)Payload;
+        BinaryPrimitives.WriteUInt16BigEndian(payload[checksum..], Checksum(pseudo, payload));
         return bytes;
     }
 
     private static Frame? Transported(byte protocol, IPAddress source, IPAddress destination, ReadOnlySpan<byte> ip, int header)
     {
-        if (header < V4Header || ip.Length < header + 8 || protocol is not (ProtocolTcp or ProtocolUdp))
+        if (header < V4Header || ip.Length < header + UdpHeader || protocol is not (ProtocolTcp or ProtocolUdp))
         {
             return null;
         }
@@ -102,12 +108,17 @@ internal sealed record Frame(Transports Transport, IPEndPoint Source, IPEndPoint
 
     private static uint Sum(ReadOnlySpan<byte> bytes) => (ushort)~Checksum(0, bytes);
 
+    // An even number of bytes keeps the checksum simple.
+    private int Payload => Transport == Transports.Udp ? UdpHeader + 2 : TcpHeader;
+
+    private byte Protocol => Transport == Transports.Udp ? ProtocolUdp : ProtocolTcp;
+
     private void WriteV4(Span<byte> ip)
     {
         ip[0] = 0x45;
-        BinaryPrimitives.WriteUInt16BigEndian(ip[2..], V4Header + TcpHeader);
+        BinaryPrimitives.WriteUInt16BigEndian(ip[2..], (ushort)(V4Header + Payload));
         ip[8] = 64;
-        ip[9] = ProtocolTcp;
+        ip[9] = Protocol;
         Source.Address.TryWriteBytes(ip[12..], out _);
         Destination.Address.TryWriteBytes(ip[16..], out _);
         BinaryPrimitives.WriteUInt16BigEndian(ip[10..], Checksum(0, ip));
@@ -116,23 +127,27 @@ internal sealed record Frame(Transports Transport, IPEndPoint Source, IPEndPoint
     private void WriteV6(Span<byte> ip)
     {
         ip[0] = 0x60;
-        BinaryPrimitives.WriteUInt16BigEndian(ip[4..], TcpHeader);
-        ip[6] = ProtocolTcp;
+        BinaryPrimitives.WriteUInt16BigEndian(ip[4..], (ushort)Payload);
+        ip[6] = Protocol;
         ip[7] = 64;
         Source.Address.TryWriteBytes(ip[8..], out _);
         Destination.Address.TryWriteBytes(ip[24..], out _);
     }
 
-    private void WriteTcp(Span<byte> tcp)
+    // Both return where the checksum belongs.
+    private int WriteUdp(Span<byte> udp)
     {
-        BinaryPrimitives.WriteUInt16BigEndian(tcp, (ushort)Source.Port);
-        BinaryPrimitives.WriteUInt16BigEndian(tcp[2..], (ushort)Destination.Port);
+        BinaryPrimitives.WriteUInt16BigEndian(udp[4..], (ushort)Payload);
+        return 6;
+    }
+
+    private int WriteTcp(Span<byte> tcp)
+    {
         BinaryPrimitives.WriteUInt32BigEndian(tcp[4..], Sequence);
         BinaryPrimitives.WriteUInt32BigEndian(tcp[8..], Acknowledged);
         tcp[12] = TcpHeader / 4 << 4;
         tcp[13] = Flags;
         BinaryPrimitives.WriteUInt16BigEndian(tcp[14..], 0xffff);
-        uint pseudo = Sum(Source.Address.GetAddressBytes()) + Sum(Destination.Address.GetAddressBytes()) + ProtocolTcp + TcpHeader;
-        BinaryPrimitives.WriteUInt16BigEndian(tcp[16..], Checksum(pseudo, tcp));
+        return 16;
     }
 }

@@ -41,7 +41,7 @@ internal sealed record Probe(string Promise, Packet Packet, ProbeLink? Link, int
     /// <inheritdoc/>
     public override string ToString()
     {
-        string who = Packet.Inbound ? "from outside" : string.Create(CultureInfo.InvariantCulture, $"as {Packet.Uid}:{Packet.Gid}");
+        string who = Packet.Inbound ? $"from {Packet.Source}" : string.Create(CultureInfo.InvariantCulture, $"as {Packet.Uid}:{Packet.Gid}");
         return $"{Packet.Transport.ToString().ToLowerInvariant()} to {Destination} {who} by {Packet.Interface}";
     }
 }

@@ -10,10 +10,10 @@ internal static class ProbeAddresses
     /// <summary>More entries of one list than this are sampled: evenly, with the first and the last.</summary>
     public const int SampleSize = 64;
 
-    /// <summary>At most <see cref="SampleSize"/> of <paramref name="all"/>.</summary>
-    public static IEnumerable<T> Sample<T>(IReadOnlyList<T> all) => all.Count <= SampleSize
+    /// <summary>At most <paramref name="most"/> of <paramref name="all"/>.</summary>
+    public static IEnumerable<T> Sample<T>(IReadOnlyList<T> all, int most = SampleSize) => all.Count <= most
         ? all
-        : Enumerable.Range(0, SampleSize).Select(i => all[(int)((long)i * (all.Count - 1) / (SampleSize - 1))]);
+        : Enumerable.Range(0, most).Select(i => all[(int)((long)i * (all.Count - 1) / (most - 1))]);
 
     /// <summary>First and last port of every range.</summary>
     public static IReadOnlyList<int> Ends(PortSet ports) => [.. ports.Ranges.SelectMany(r => new[] { r.First, r.Last }).Distinct()];

@@ -27,9 +27,9 @@ internal sealed class ProbeChild : IDisposable
         return new ProbeChild(Process.Start(start)!);
     }
 
-    /// <summary>Has <paramref name="probes"/> sent; each answer is the local port or a negative errno.</summary>
+    /// <summary>Has <paramref name="probes"/> sent; each answer, by the probe's place in the list, is the local port or a negative errno.</summary>
     /// <returns>What the kernel refused when the child could not take its identity; null otherwise.</returns>
-    public string? Send(IReadOnlyList<Probe> probes, Action<Probe, int> answered)
+    public string? Send(IReadOnlyList<Probe> probes, Action<int, int> answered)
     {
         string? first = _process.StandardOutput.ReadLine();
         if (first != "ready")
@@ -37,9 +37,9 @@ internal sealed class ProbeChild : IDisposable
             return first ?? "the probing process ended before it began";
         }
 
-        foreach (Probe probe in probes)
+        for (int i = 0; i < probes.Count; i++)
         {
-            Packet packet = probe.Packet;
+            Packet packet = probes[i].Packet;
             string transport = packet.Transport == Transports.Tcp ? "tcp" : "udp";
             _process.StandardInput.Write(string.Create(CultureInfo.InvariantCulture,
                 $"{transport} {packet.Source} {packet.Destination} {packet.DestinationPort}\n"));
@@ -49,7 +49,7 @@ internal sealed class ProbeChild : IDisposable
                 return "the probing process ended early";
             }
 
-            answered(probe, answer);
+            answered(i, answer);
         }
 
         return null;

@@ -45,7 +45,7 @@ internal sealed record ProbeSite
     /// loopback address of the proxy; null when there is none.</summary>
     public IPAddress? Own(AddressFamily family) => CanMakeLinks
         ? ProbeLink.Ordinary.Address(family)
-        : Addresses.FirstOrDefault(a => a.AddressFamily == family) ?? (family == AddressFamily.InterNetwork ? Promises.PassthroughAddress : null);
+        : Addresses.FirstOrDefault(a => a.AddressFamily == family) ?? (family == AddressFamily.InterNetwork ? ProbePlanner.PassthroughAddress : null);
 
     /// <summary>The pod as it is.</summary>
     public static ProbeSite Look(RedirectOptions options)
@@ -67,17 +67,28 @@ internal sealed record ProbeSite
 
     /// <summary>Ourselves when we are not the proxy: that needs no capability. Otherwise ids that mean nothing to the rules.</summary>
     internal static Identity ApplicationOf(RedirectOptions options, Identity own) =>
-        new(Stranger(own.Uid, options.ProxyUids), Stranger(own.Gid, options.ProxyGids));
+        new(Stranger(own.Uid, uid => options.ProxyUids.Contains(uid) || options.UserExclusions.Any(e => e.Users.Any(u => u.First <= uid && uid <= u.Last))),
+            GroupOf(options, own.Gid));
 
-    private static uint Stranger(uint own, IReadOnlyList<uint> proxy)
+    /// <summary>A group that no rule names.</summary>
+    internal static uint StrangerGroup(RedirectOptions options) => Stranger(FirstStrangerId, gid => IsNamed(options, gid) || options.OwnerGroups?.Contains(gid) == true);
+
+    // Where only some groups are captured, an application is of one of them.
+    private static uint GroupOf(RedirectOptions options, uint own) => options.OwnerGroups is { Count: > 0 } wanted
+        ? wanted.OrderByDescending(g => g == own).FirstOrDefault(g => !IsNamed(options, g), wanted[0])
+        : Stranger(own, gid => IsNamed(options, gid));
+
+    private static bool IsNamed(RedirectOptions options, uint gid) => options.ProxyGids.Contains(gid) || options.ExcludedOwnerGroups.Contains(gid);
+
+    private static uint Stranger(uint own, Func<uint, bool> isNamed)
     {
-        if (!proxy.Contains(own))
+        if (!isNamed(own))
         {
             return own;
         }
 
         uint id = FirstStrangerId;
-        while (proxy.Contains(id))
+        while (isNamed(id))
         {
             id++;
         }

@@ -41,7 +41,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
     private VerifyReport SendAll(RedirectPlan plan)
     {
         var site = ProbeSite.Look(options);
-        var attempts = Promises.Of(options, plan, site).Select(p => new Attempt(p)).ToList();
+        var attempts = ProbePlanner.Of(options, plan, site).Select(p => new Attempt(p)).ToList();
         Refuse(attempts, site.HasLoopback ? null : "the loopback interface is down");
         Refuse(attempts.Where(a => a.NeedsNetwork), site.Collision is IPAddress taken ? $"the pod has {taken}, which probes need for themselves" : null);
         Refuse(attempts.Where(a => a.Probe.Family == AddressFamily.InterNetworkV6), IsIpv6Off() ? "IPv6 is off here" : null);
@@ -194,12 +194,12 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
 
     private static void SendBy(ProbeChild child, List<Attempt> attempts)
     {
-        Dictionary<Probe, Attempt> open = attempts.Where(a => a.Obstacle is null).ToDictionary(a => a.Probe);
-        string? refused = child.Send([.. open.Keys], (probe, answer) => open[probe].Sent(answer));
+        Attempt[] open = [.. attempts.Where(a => a.Obstacle is null)];
+        string? refused = child.Send([.. open.Select(a => a.Probe)], (index, answer) => open[index].Sent(answer));
         if (refused is not null)
         {
             Identity identity = attempts[0].Probe.Sender;
-            Refuse(open.Values.Where(a => a.Source is null && a.Evidence is null), $"cannot send as {identity.Uid}:{identity.Gid}: {refused}");
+            Refuse(open.Where(a => a.Source is null && a.Evidence is null), $"cannot send as {identity.Uid}:{identity.Gid}: {refused}");
         }
     }
 

@@ -46,11 +46,11 @@ internal sealed class Watch(Identity proxy) : IDisposable
         return landing;
     }
 
-    /// <summary>Sends the first segment of a connection into the pod.</summary>
+    /// <summary>Sends the first segment of a connection, or a datagram, into the pod.</summary>
     public void Inject(Probe probe, IPEndPoint source)
     {
         _injected.Add(source, probe);
-        _ends[probe.Link!].Send(new Frame(Transports.Tcp, source, probe.Destination, Frame.Syn, FirstSequence));
+        _ends[probe.Link!].Send(new Frame(probe.Packet.Transport, source, probe.Destination, Frame.Syn, FirstSequence));
     }
 
     /// <summary>Waits a little for news, and takes in what there is.</summary>
@@ -95,7 +95,7 @@ internal sealed class Watch(Identity proxy) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach ((IPEndPoint source, Probe probe) in _injected)
+        foreach ((IPEndPoint source, Probe probe) in _injected.Where(i => i.Value.Packet.Transport == Transports.Tcp))
         {
             _ends[probe.Link!].Send(new Frame(Transports.Tcp, source, probe.Destination, Frame.Reset, FirstSequence + 1));
         }

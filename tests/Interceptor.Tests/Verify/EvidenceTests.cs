@@ -59,6 +59,17 @@ public class EvidenceTests
         }
     }
 
+    [Theory]
+    [InlineData("192.0.2.77", "192.0.2.130")]
+    [InlineData("2001:db8::1", "2001:db8::2")]
+    public void Frame_Datagram_IsWrittenAndReadBack(string from, string to)
+    {
+        var frame = new Frame(Transports.Udp, new IPEndPoint(IPAddress.Parse(from), 20000), new IPEndPoint(IPAddress.Parse(to), 53));
+        byte[] bytes = frame.ToBytes([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+        Frame.Read(bytes).ShouldBe(frame);
+        bytes.Length.ShouldBe(14 + (from.Contains(':') ? 40 : 20) + 10);
+    }
+
     private static CheckOutcome Judge(int? port, Evidence? seen)
     {
         var probe = new Probe("p", new Packet

@@ -8,7 +8,7 @@ using Xunit;
 namespace MeshL4.Interceptor.Tests.Verify;
 
 /// <summary>Which packets are chosen; where each must arrive is the plan's business and tested with real packets.</summary>
-public class PromisesTests
+public class ProbePlannerTests
 {
     private static readonly ProbeSite Site = new()
     {
@@ -44,8 +44,8 @@ public class PromisesTests
     {
         RedirectOptions options = Flags.Options(("istio-service-cidr", "10.0.0.0/8"), ("istio-outbound-ports", "99"), ("istio-inbound-ports", "80-90"));
         RedirectPlan plan = RedirectPlanner.Plan(options);
-        IReadOnlyList<Probe> probes = Promises.Of(options, plan, Site);
-        probes.ShouldAllBe(p => p.Port == Promises.PortOf(plan, p.Packet));
+        IReadOnlyList<Probe> probes = ProbePlanner.Of(options, plan, Site);
+        probes.ShouldAllBe(p => p.Port == ProbePlanner.PortOf(plan, p.Packet));
         probes.Select(p => p.Promise).ShouldContain(Promises.OutboundNotAskedFor);
         probes.Where(p => p.Promise == Promises.InboundCaptured && p.Family == AddressFamily.InterNetwork).Select(p => p.Packet.DestinationPort).ShouldBe([80, 90]);
         probes.ShouldContain(p => p.Promise == Promises.OutboundCaptured && p.Packet.DestinationPort == 99);
@@ -63,7 +63,7 @@ public class PromisesTests
     public void Of_SeveralProxyIds_EachIsSentAloneWithAStrangersOther()
     {
         Identity[] senders = [.. Of(("istio-service-cidr", "*"), ("proxy-uid", "1337,4"), ("proxy-gid", "5"))
-            .Where(p => p.Promise == Promises.ProxyNotLooped && p.Family == AddressFamily.InterNetwork).Select(p => p.Sender)];
+            .Where(p => p.Promise == Promises.ProxyNotLooped && p.Family == AddressFamily.InterNetwork).Select(p => p.Sender).Distinct()];
         senders.ShouldBe([new Identity(1337, 0), new Identity(4, 0), new Identity(0, 5)]);
     }
 
@@ -101,9 +101,34 @@ public class PromisesTests
     public void ApplicationOf_ProxysIds_AreReplaced(uint uid, uint gid, uint expectedUid, uint expectedGid) =>
         ProbeSite.ApplicationOf(new RedirectOptions(), new Identity(uid, gid)).ShouldBe(new Identity(expectedUid, expectedGid));
 
+    [Fact]
+    public void Of_GroupsUsersSourcesAndDatagrams_AreRepresented()
+    {
+        var options = new RedirectOptions
+        {
+            OutboundBlocks = new CidrChoice(true, []),
+            InboundPorts = new PortChoice(true, new PortSet([])),
+            OwnerGroups = [500],
+            ExcludedOwnerGroups = [501],
+            UserExclusions = [new UserPortExclusion(Transports.Tcp, PortSet.Single(9090), [(2000, 2005)])],
+            InboundExcludedSources = [IPNetwork.Parse("10.9.0.0/16")],
+            UdpPorts = new PortChoice(false, PortSet.Single(443)),
+            VirtualInterfaces = ["tap7"],
+        };
+        ProbeSite site = Site with { Application = ProbeSite.ApplicationOf(options, Site.Self) };
+        IReadOnlyList<Probe> probes = [.. ProbePlanner.Of(options, RedirectPlanner.Plan(options), site).Where(p => p.Family == AddressFamily.InterNetwork)];
+        site.Application.ShouldBe(new Identity(0, 500));
+        probes.Where(p => p.Promise == Promises.GroupsLeftAlone).Select(p => p.Sender.Gid).ShouldBe([501u, 61000u]);
+        probes.Single(p => p.Promise == Promises.UsersExcluded).Sender.ShouldBe(new Identity(2000, 500));
+        probes.Single(p => p.Promise == Promises.SourcesExcluded).Packet.Source.ShouldBe(IPAddress.Parse("10.9.0.1"));
+        probes.ShouldContain(p => p.Packet.Transport == Transports.Udp && p.Packet.Inbound && p.Packet.DestinationPort == 443);
+        probes.ShouldContain(p => p.Packet.Transport == Transports.Udp && !p.Packet.Inbound && p.Packet.DestinationPort == 443);
+        probes.ShouldContain(p => p.Packet.Interface == "tap7" && p.Packet.Inbound && !p.Packet.Destination.Equals(p.Link!.Address(AddressFamily.InterNetwork)));
+    }
+
     private static IReadOnlyList<Probe> Of(params (string, string)[] flags)
     {
         RedirectOptions options = Flags.Options(flags);
-        return Promises.Of(options, RedirectPlanner.Plan(options), Site);
+        return ProbePlanner.Of(options, RedirectPlanner.Plan(options), Site);
     }
 }
