@@ -15,6 +15,9 @@ internal enum Fate
     /// <summary>The pod refused it.</summary>
     Refused,
 
+    /// <summary>It arrived at a port of the pod, and the answer did not come back as from where it was sent to.</summary>
+    Unanswered,
+
     /// <summary>It could not even be sent.</summary>
     NotSent,
 }
@@ -57,6 +60,7 @@ internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = 
         null => "was seen nowhere",
         { Fate: Fate.Left } => $"left the pod for {seen.Original}",
         { Fate: Fate.Refused } => "was refused",
+        { Fate: Fate.Unanswered } => $"arrived at port {seen.Port} and was not answered as from there",
         { Fate: Fate.NotSent } => $"could not be sent: {Errno.Message(seen.Port)}",
         { Original: null } => $"arrived at port {seen.Port}",
         _ => $"arrived at port {seen.Port}, on its way to {seen.Original}",

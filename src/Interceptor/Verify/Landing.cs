@@ -63,6 +63,10 @@ internal sealed class Landing : IDisposable
             {
                 socket.Listen(Backlog);
             }
+            else
+            {
+                DatagramLocalAddress.Enable((int)socket.Handle, family);
+            }
 
             socket.Blocking = false;
             return new Landing(transport, port, socket, null) { IsProxys = isProxys };
@@ -143,20 +147,8 @@ internal sealed class Landing : IDisposable
         }
     }
 
-    private static (IPEndPoint From, IPEndPoint? Original)? Receive(Socket socket)
-    {
-        EndPoint from = new IPEndPoint(socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        try
-        {
-            socket.ReceiveFrom(new byte[64], ref from);
-            return ((IPEndPoint)from, null);
-        }
-        catch (SocketException)
-        {
-            // A datagram with a bad checksum wakes the reader and is not there.
-            return null;
-        }
-    }
+    private static (IPEndPoint From, IPEndPoint? Original)? Receive(Socket socket) =>
+        DatagramLanding.Answer((int)socket.Handle) is IPEndPoint from ? (from, null) : null;
 
     private (IPEndPoint From, IPEndPoint? Original)? Accept(Socket socket)
     {

@@ -157,7 +157,12 @@ internal sealed class ProbePlanner
         foreach (uint uid in _options.ProxyUids)
         {
             Probe call = Inside(SelfCall, Proxy(uid), caller, own);
-            yield return call with { Obstacle = obstacle ?? (call.Port is null ? $"the plan leaves {call.Destination} alone; another --iptables-probe-port may do" : null) };
+            bool portExcluded = _options.OutboundExcludedPorts.Contains(_site.ProbePort);
+            if (call.Port is not null || portExcluded)
+            {
+                yield return call with { Obstacle = obstacle ?? (portExcluded ? $"port {_site.ProbePort} is excluded; another --iptables-probe-port will do" : null) };
+            }
+
         }
 
         // The passthrough's IPv6 address is on no interface unless TPROXY routes put it there.

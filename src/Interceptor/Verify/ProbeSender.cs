@@ -10,6 +10,7 @@ namespace MeshL4.Interceptor.Verify;
 internal sealed unsafe class ProbeSender : IDisposable
 {
     private readonly List<int> _sockets = [];
+    private readonly Dictionary<IPEndPoint, int> _datagrams = [];
 
     /// <summary>Opens a connection, or sends a datagram, without waiting for what comes of it.</summary>
     /// <returns>The local port it was sent from, or a negative errno.</returns>
@@ -38,7 +39,24 @@ internal sealed unsafe class ProbeSender : IDisposable
         byte payload = (byte)'?';
         nint sent = tcp ? SocketCalls.Connect(fd, address, length) : SocketCalls.SendTo(fd, &payload, 1, SocketCalls.NoSignal, address, length);
         int errno = sent < 0 ? Marshal.GetLastSystemError() : 0;
+        if (!tcp)
+        {
+            _datagrams[new IPEndPoint(source, port)] = fd;
+        }
+
         return errno is 0 or Errno.EINPROGRESS ? port : -errno;
+    }
+
+    /// <summary>Has the datagram that was sent from <paramref name="source"/> been answered by <paramref name="destination"/>, and by
+    /// nobody else? Takes the answer.</summary>
+    public bool IsAnswered(IPEndPoint source, IPEndPoint destination)
+    {
+        byte* address = stackalloc byte[SocketAddressBytes.Capacity];
+        int length = SocketAddressBytes.Capacity;
+        byte payload;
+        return _datagrams.TryGetValue(source, out int fd)
+            && SocketCalls.ReceiveFrom(fd, &payload, 1, SocketCalls.DontWait, address, &length) > 0
+            && destination.Equals(SocketAddressBytes.ReadIp(new ReadOnlySpan<byte>(address, length)));
     }
 
     /// <inheritdoc/>

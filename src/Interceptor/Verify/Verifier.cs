@@ -54,7 +54,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
             OpenLandings(watch, attempts);
             using var own = new ProbeSender();
             Send(watch, own, groups, attempts);
-            WaitForAll(watch, attempts);
+            WaitForAll(watch, own, attempts);
             return new VerifyReport([.. Results(watch, attempts)]);
         }
         finally
@@ -203,8 +203,9 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         }
     }
 
-    private void WaitForAll(Watch watch, List<Attempt> attempts)
+    private void WaitForAll(Watch watch, ProbeSender own, List<Attempt> attempts)
     {
+        var unanswered = new Dictionary<Attempt, Evidence>();
         long start = Stopwatch.GetTimestamp();
         while (attempts.Any(a => a.Obstacle is null && a.Evidence is null) && Stopwatch.GetElapsedTime(start) < options.ProbeTimeout)
         {
@@ -216,7 +217,14 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
             watch.Look(LookMilliseconds);
             foreach (Attempt attempt in attempts.Where(a => a.Source is not null && a.Evidence is null))
             {
-                attempt.Evidence = watch.Of(attempt.Probe, attempt.Source!);
+                Evidence? evidence = watch.Of(attempt.Probe, attempt.Source!);
+                if (evidence is { Fate: Fate.Arrived } && NeedsAnswer(attempt.Probe) && !own.IsAnswered(attempt.Source!, attempt.Probe.Destination))
+                {
+                    unanswered[attempt] = evidence with { Fate = Fate.Unanswered };
+                    continue;
+                }
+
+                attempt.Evidence = evidence;
             }
 
             if (Stopwatch.GetElapsedTime(start) > RefusedAfter)
@@ -224,7 +232,17 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
                 FindRefused(attempts);
             }
         }
+
+        foreach ((Attempt attempt, Evidence evidence) in unanswered)
+        {
+            attempt.Evidence ??= evidence;
+        }
     }
+
+    // Where datagrams are translated their answers are too, and a resolver's answer that does not come back is no answer. A transparent
+    // proxy answers from an address that only it knows.
+    private bool NeedsAnswer(Probe probe) => probe.Packet.Transport == Transports.Udp && !probe.Packet.Inbound && probe.Port == options.DnsPort
+        && options.Mode != InterceptionMode.Transparent && probe.Sender == new Identity(Credentials.Uid, Credentials.Gid);
 
     private static void FindRefused(List<Attempt> attempts)
     {
