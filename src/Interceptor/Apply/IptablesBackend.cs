@@ -30,37 +30,33 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
                 throw RedirectException.From(Program(family, "save"), saved);
             }
 
-            _before[family] = OurLines(saved.Output);
+            _before[family] = IptablesState.OurLines(saved.Output);
         }
 
-        return [.. Families.SelectMany(f => ByChain(_before[f].Where(IsRule)).Select(l => Label(f, l)))];
+        return [.. Families.SelectMany(f => ByChain(_before[f].Where(IptablesState.IsRule)).Select(l => Label(f, l)))];
     }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Wanted(RedirectPlan plan) =>
         [.. Families.Where(f => plan.WithIpv6 || f == AddressFamily.InterNetwork)
-            .SelectMany(f => ByChain(IptablesText.Rules(plan, f)).Select(l => Label(f, l)))];
+            .SelectMany(f => ByChain(IptablesText.Lines(plan, f).Where(IptablesState.IsRule)).Select(l => Label(f, l)))];
 
     /// <inheritdoc/>
     public void Replace(RedirectPlan plan)
     {
-        var done = new List<AddressFamily>();
+        var before = new Dictionary<AddressFamily, IReadOnlyList<string>>(_before);
         try
         {
             foreach (AddressFamily family in Families)
             {
                 bool wanted = plan.WithIpv6 || family == AddressFamily.InterNetwork;
-                Restore(family, Swap(_before[family], wanted ? [.. Declared(plan), .. IptablesText.Rules(plan, family)] : []));
-                done.Add(family);
+                Restore(family, IptablesState.Swap(before[family], wanted ? IptablesText.Lines(plan, family) : []));
             }
         }
         catch (RedirectException)
         {
-            foreach (AddressFamily family in done)
-            {
-                Restore(family, Swap([.. Declared(plan), .. IptablesText.Rules(plan, family)], _before[family]));
-            }
-
+            // Tables are committed one by one: some may have their new rules already.
+            PutBack(before);
             throw;
         }
     }
@@ -70,14 +66,7 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
     {
         bool any = Installed().Count > 0;
         var remembered = new Dictionary<AddressFamily, IReadOnlyList<string>>(_before);
-        return (any, () =>
-        {
-            _ = Installed();
-            foreach (AddressFamily family in Families.Where(f => !_before[f].SequenceEqual(remembered[f])))
-            {
-                Restore(family, Swap(_before[family], remembered[family]));
-            }
-        });
+        return (any, () => PutBack(remembered));
     }
 
     /// <inheritdoc/>
@@ -85,59 +74,26 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
     {
         foreach (AddressFamily family in Families.Where(f => _before[f].Count > 0))
         {
-            Restore(family, Swap(_before[family], []));
+            Restore(family, IptablesState.Swap(_before[family], []));
         }
     }
-
-    /// <summary>The nat table's lines that are ours in iptables-save's output: chain declarations (without figures) and rules, jumps
-    /// from the built-in chains among them.</summary>
-    internal static IReadOnlyList<string> OurLines(string saved)
-    {
-        int start = saved.IndexOf("*nat\n", StringComparison.Ordinal);
-        if (start < 0)
-        {
-            return [];
-        }
-
-        int end = saved.IndexOf("\nCOMMIT", start, StringComparison.Ordinal);
-        string nat = saved[start..(end < 0 ? saved.Length : end)];
-        return [.. nat.Split('\n').Where(IsOurs).Select(l => l[0] == ':' ? $"{l.Split(' ')[0]} - [0:0]" : l)];
-    }
-
-    /// <summary>The lines that lead from one state of our chains to another in one transaction: jumps and chains of the old one go,
-    /// the new one's come.</summary>
-    internal static IReadOnlyList<string> Swap(IReadOnlyList<string> old, IReadOnlyList<string> wanted)
-    {
-        string[] oldChains = [.. old.Where(l => !IsRule(l)).Select(ChainName)];
-        return
-        [
-            .. oldChains.Select(c => $":{c} - [0:0]"),
-            .. wanted.Where(l => !IsRule(l)).Where(l => !oldChains.Contains(ChainName(l))),
-            .. old.Where(IsRule).Where(IsJump).Select(l => $"-D{l[2..]}"),
-            .. wanted.Where(IsRule),
-            .. oldChains.Except(wanted.Where(l => !IsRule(l)).Select(ChainName)).Select(c => $"-X {c}"),
-        ];
-    }
-
-    private static IEnumerable<string> Declared(RedirectPlan plan) => IptablesText.Chains(plan).Select(c => $":{c} - [0:0]");
-
-    private static bool IsOurs(string line) =>
-        line.StartsWith($":{IptablesText.ChainPrefix}", StringComparison.Ordinal)
-        || (IsRule(line) && (!IsJump(line) || line.Contains($"-j {IptablesText.ChainPrefix}", StringComparison.Ordinal)));
-
-    private static bool IsRule(string line) => line.StartsWith("-A ", StringComparison.Ordinal);
-
-    private static bool IsJump(string rule) => !rule.StartsWith($"-A {IptablesText.ChainPrefix}", StringComparison.Ordinal);
-
-    private static string ChainName(string declaration) => declaration.Split(' ')[0][1..];
 
     // The programs list chains in orders of their own; only the order inside a chain means something.
-    private static IEnumerable<string> ByChain(IEnumerable<string> rules) => rules.OrderBy(r => r.Split(' ')[1], StringComparer.Ordinal);
+    private static IEnumerable<string> ByChain(IEnumerable<string> rules) => rules.OrderBy(r => string.Join(' ', r.Split(' ').Take(3)), StringComparer.Ordinal);
 
     private static string Label(AddressFamily family, string line) => $"{(family == AddressFamily.InterNetwork ? "v4" : "v6")} {line}";
 
     private string Program(AddressFamily family, string verb) =>
         $"{(family == AddressFamily.InterNetwork ? "iptables" : "ip6tables")}{(kind is null ? "" : $"-{kind}")}-{verb}";
+
+    private void PutBack(Dictionary<AddressFamily, IReadOnlyList<string>> earlier)
+    {
+        _ = Installed();
+        foreach (AddressFamily family in Families.Where(f => !_before[f].SequenceEqual(earlier[f])))
+        {
+            Restore(family, IptablesState.Swap(_before[family], earlier[family]));
+        }
+    }
 
     private void Restore(AddressFamily family, IReadOnlyList<string> lines)
     {

@@ -13,18 +13,29 @@ internal sealed record RuleDifference(bool Wanted, string Line);
 /// <summary>Brings the kernel to the plan, and back. One reading; one writing only when something differs.</summary>
 internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
 {
-    /// <summary>Applies <paramref name="plan"/>, and removes rules that the other backend left behind.</summary>
+    private readonly PolicyRouteSetter _routes = new(runner);
+
+    /// <summary>Applies <paramref name="plan"/>, and removes rules that the other backend and routes that another mode left behind.</summary>
     public SetOutcome Apply(RedirectPlan plan)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
-        bool differs = !installed.SequenceEqual(backend.Wanted(plan));
+        IReadOnlyList<string> routes = _routes.Installed();
+        IReadOnlyList<string> wantedRoutes = PolicyRouteSetter.Wanted(plan);
+        IReadOnlyList<string> missing = Less(wantedRoutes, routes);
+        IReadOnlyList<string> stale = Less(routes, wantedRoutes);
+        bool differs = options.ForceApply || !installed.SequenceEqual(backend.Wanted(plan));
+
+        // Before the rules whose marks lead there, and the old ones after the rules that used them are gone.
+        _routes.Add(missing);
         if (differs)
         {
-            backend.Replace(plan);
+            ReplaceOrUndo(backend, plan, missing);
         }
 
+        _routes.Remove(stale);
+
         // After the new rules are in, so that no connection passes between the two.
-        return new(backend.Name, RemoveOthers(backend) || differs);
+        return new(backend.Name, RemoveOthers(backend) || differs || missing.Count + stale.Count > 0);
     }
 
     /// <summary>The plan against the kernel, in order; empty when they are equal.</summary>
@@ -32,17 +43,16 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
         IReadOnlyList<string> wanted = backend.Wanted(plan);
-        if (installed.SequenceEqual(wanted))
-        {
-            return [];
-        }
-
+        IReadOnlyList<string> routes = _routes.Installed();
+        IReadOnlyList<string> wantedRoutes = PolicyRouteSetter.Wanted(plan);
         int same = installed.Zip(wanted).TakeWhile(pair => pair.First == pair.Second).Count();
         int tail = installed.Skip(same).Reverse().Zip(wanted.Skip(same).Reverse()).TakeWhile(p => p.First == p.Second).Count();
         return
         [
             .. installed.Skip(same).SkipLast(tail).Select(l => new RuleDifference(false, l)),
             .. wanted.Skip(same).SkipLast(tail).Select(l => new RuleDifference(true, l)),
+            .. Less(routes, wantedRoutes).Select(l => new RuleDifference(false, $"ip {l}")),
+            .. Less(wantedRoutes, routes).Select(l => new RuleDifference(true, $"ip {l}")),
         ];
     }
 
@@ -55,8 +65,14 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             throw new RedirectException(RedirectFailure.ProgramMissing, "neither nft nor iptables is installed: nothing can be removed");
         }
 
-        string[] cleaned = [.. all.Where(RemoveIfThere).Select(b => b.Name)];
-        return new(cleaned.Length > 0 ? string.Join(", ", cleaned) : all[0].Name, cleaned.Length > 0);
+        List<string> cleaned = [.. all.Where(RemoveIfThere).Select(b => b.Name)];
+        if (_routes.Installed() is { Count: > 0 } routes)
+        {
+            _routes.Remove(routes);
+            cleaned.Add("ip");
+        }
+
+        return new(cleaned.Count > 0 ? string.Join(", ", cleaned) : all[0].Name, cleaned.Count > 0);
     }
 
     /// <summary>Reads our rules, wherever they are.</summary>
@@ -87,8 +103,34 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             }
         }
 
-        // What was there comes before what was not there goes: no connection passes between the two.
-        return () => remembered.OrderByDescending(r => r.Any).ToList().ForEach(r => r.PutBack());
+        IReadOnlyList<string> routes = _routes.Installed();
+        return () =>
+        {
+            _routes.Add(Less(routes, _routes.Installed()));
+            // What was there comes before what was not there goes: no connection passes between the two.
+            remembered.OrderByDescending(r => r.Any).ToList().ForEach(r => r.PutBack());
+            _routes.Remove(Less(_routes.Installed(), routes));
+        };
+    }
+
+    private void ReplaceOrUndo(IRuleBackend backend, RedirectPlan plan, IReadOnlyList<string> added)
+    {
+        try
+        {
+            backend.Replace(plan);
+        }
+        catch (RedirectException)
+        {
+            _routes.Remove(added);
+            throw;
+        }
+    }
+
+    // What is too much or missing of a line that should be there a number of times, most often once.
+    private static IReadOnlyList<string> Less(IReadOnlyList<string> all, IReadOnlyList<string> others)
+    {
+        List<string> rest = [.. others];
+        return [.. all.Where(l => !rest.Remove(l))];
     }
 
     // The kernel lists the tables that the older interface has; reading them by the program would load its modules.

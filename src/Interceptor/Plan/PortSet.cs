@@ -45,6 +45,24 @@ internal sealed class PortSet
     /// <summary>Is <paramref name="port"/> in the set?</summary>
     public bool Contains(int port) => Ranges.Any(r => r.First <= port && port <= r.Last);
 
+    /// <summary>The ports that are in both.</summary>
+    public PortSet And(PortSet other) => new(Ranges.SelectMany(a => other.Ranges
+        .Select(b => new PortRange(Math.Max(a.First, b.First), Math.Min(a.Last, b.Last))).Where(r => r.First <= r.Last)));
+
+    /// <summary>The ports that are not in <paramref name="other"/>.</summary>
+    public PortSet Without(PortSet other)
+    {
+        var gaps = new List<PortRange>();
+        int next = 1;
+        foreach (PortRange range in other.Ranges)
+        {
+            gaps.Add(new(next, range.First - 1));
+            next = range.Last + 1;
+        }
+
+        return And(new(gaps.Append(new(next, 65535)).Where(r => r.First <= r.Last)));
+    }
+
     /// <inheritdoc/>
     public override string ToString() => string.Join(", ", Ranges);
 }

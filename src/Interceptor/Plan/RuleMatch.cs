@@ -60,9 +60,67 @@ internal sealed record TransportMatch(Transports Transports, PortSet? Ports = nu
         Transports.HasFlag(packet.Transport) && (Ports is null || Ports.Contains(packet.DestinationPort) != Negated);
 }
 
-/// <summary>Owner of the sending socket: user ids, or group ids (primary group only), as the process had them when it opened the socket.</summary>
-internal sealed record OwnerMatch(bool IsGroup, IReadOnlyList<uint> Ids, bool Negated = false) : RuleMatch
+/// <summary>An inclusive range of user or group ids.</summary>
+internal readonly record struct IdRange(uint First, uint Last)
+{
+    /// <summary>"5", or "5-9".</summary>
+    public override string ToString() => First == Last ? $"{First}" : $"{First}-{Last}";
+}
+
+/// <summary>Owner of the sending socket: user ids, or group ids (primary group only), as the process had them when it opened the
+/// socket. A packet that outlived its socket has no owner, and holds neither for a range nor against it.</summary>
+internal sealed record OwnerMatch(bool IsGroup, IReadOnlyList<IdRange> Ids, bool Negated = false) : RuleMatch
+{
+    /// <summary>Single ids, duplicates dropped.</summary>
+    public static OwnerMatch Of(bool isGroup, IEnumerable<uint> ids, bool negated = false) =>
+        new(isGroup, [.. ids.Distinct().Order().Select(i => new IdRange(i, i))], negated);
+
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet)
+    {
+        uint owner = IsGroup ? packet.Gid : packet.Uid;
+        return Ids.Any(r => r.First <= owner && owner <= r.Last) != Negated;
+    }
+}
+
+/// <summary>The packet's mark.</summary>
+internal sealed record MarkMatch(uint Mark, bool Negated = false) : RuleMatch
 {
     /// <inheritdoc/>
-    public override bool Holds(Packet packet) => Ids.Contains(IsGroup ? packet.Gid : packet.Uid) != Negated;
+    public override bool Holds(Packet packet) => (packet.Mark == Mark) != Negated;
+}
+
+/// <summary>The mark of the packet's connection.</summary>
+internal sealed record ConnectionMarkMatch(uint Mark) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => packet.ConnectionMark == Mark;
+}
+
+/// <summary>What connection tracking says; "established" counts what is related to a connection too.</summary>
+internal sealed record StateMatch(ConnectionState State) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => packet.State == State;
+}
+
+/// <summary>One UDP source port.</summary>
+internal sealed record SourcePortMatch(int Port) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => packet.Transport == Transports.Udp && packet.SourcePort == Port;
+}
+
+/// <summary>A TCP segment that opens a connection.</summary>
+internal sealed record OpeningMatch : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => packet.Transport == Transports.Tcp && packet.State == ConnectionState.New;
+}
+
+/// <summary>A TCP segment of a connection that has a socket here already.</summary>
+internal sealed record UnderWayMatch : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => packet.Transport == Transports.Tcp && packet.State == ConnectionState.Established;
 }

@@ -22,7 +22,7 @@ internal static class NftScript
         foreach (RedirectChain chain in plan.Chains)
         {
             text.Append(CultureInfo.InvariantCulture, $"\tchain {chain.Name} {{\n");
-            text.Append(CultureInfo.InvariantCulture, $"\t\ttype nat hook {chain.Name} priority -100; policy accept;\n");
+            text.Append(CultureInfo.InvariantCulture, $"\t\ttype {Type(chain)} hook {chain.Hook} priority {Priority(chain.Table)}; policy accept;\n");
             foreach (RedirectRule rule in chain.Rules)
             {
                 text.Append("\t\t").Append(Rule(rule, chain.Inbound)).Append('\n');
@@ -37,12 +37,32 @@ internal static class NftScript
     /// <summary>One rule as nft writes it, without its counter's figures.</summary>
     public static string Rule(RedirectRule rule, bool inbound)
     {
-        string verdict = rule.Verdict.Port is int port ? string.Create(CultureInfo.InvariantCulture, $"redirect to :{port}") : "return";
-        return $"{Conditions(rule, inbound)} counter {verdict} comment \"{rule.Why}\"";
+        string conditions = Conditions(rule, inbound);
+        return $"{conditions}{(conditions.Length > 0 ? " " : "")}counter {Verdict(rule)} comment \"{rule.Why}\"";
     }
 
     /// <summary>The conditions of a rule as nft writes them.</summary>
-    public static string Conditions(RedirectRule rule, bool inbound) => string.Join(' ', rule.Matches.Select(m => Match(m, inbound)));
+    public static string Conditions(RedirectRule rule, bool inbound) => string.Join(' ', rule.Matches
+        .Where(m => !(m is TransportMatch { Ports: null } && rule.Matches.Any(o => o is OpeningMatch or UnderWayMatch)))
+        .Select(m => Match(m, inbound)));
+
+    /// <summary>A rule's verdict as nft writes it.</summary>
+    public static string Verdict(RedirectRule rule)
+    {
+        RuleVerdict v = rule.Verdict;
+        return v.Kind switch
+        {
+            VerdictKind.Redirect => string.Create(CultureInfo.InvariantCulture, $"redirect to :{v.Port}"),
+            VerdictKind.Tproxy => string.Create(CultureInfo.InvariantCulture, $"tproxy {TproxyFamily(rule)}to :{v.Port} meta mark set {Hex(v.Number)} accept"),
+            VerdictKind.Mark => $"meta mark set {Hex(v.Number)}",
+            VerdictKind.MarkAndAccept => $"meta mark set {Hex(v.Number)} accept",
+            VerdictKind.SaveMark => "ct mark set meta mark",
+            VerdictKind.RestoreMark => "meta mark set ct mark",
+            VerdictKind.Drop => "drop",
+            VerdictKind.Zone => string.Create(CultureInfo.InvariantCulture, $"ct zone set {v.Number}"),
+            _ => "return",
+        };
+    }
 
     private static string Match(RuleMatch match, bool inbound) => match switch
     {
@@ -51,9 +71,40 @@ internal static class NftScript
         SourceMatch s => $"{Ip(s.Blocks)} saddr {Blocks(s.Blocks)}",
         DestinationMatch d => $"{Ip(d.Blocks)} daddr {Not(d.Negated)}{Blocks(d.Blocks)}",
         TransportMatch t => Transport(t),
-        OwnerMatch o => $"meta {(o.IsGroup ? "skgid" : "skuid")} {Not(o.Negated)}{Set(o.Ids.Order().Select(i => i.ToString(CultureInfo.InvariantCulture)))}",
+        OwnerMatch o => $"meta {(o.IsGroup ? "skgid" : "skuid")} {Not(o.Negated)}{Set(o.Ids.Select(i => i.ToString()))}",
+        MarkMatch m => $"meta mark {Not(m.Negated)}{Hex(m.Mark)}",
+        ConnectionMarkMatch m => $"ct mark {Hex(m.Mark)}",
+        StateMatch s => $"ct state {(s.State == ConnectionState.Invalid ? "invalid" : s.State == ConnectionState.New ? "new" : "established,related")}",
+        SourcePortMatch p => string.Create(CultureInfo.InvariantCulture, $"udp sport {p.Port}"),
+        OpeningMatch => "tcp flags syn / fin,syn,rst,ack",
+        UnderWayMatch => "tcp flags != syn / fin,syn,rst,ack socket wildcard 0",
         _ => throw new NotSupportedException($"nft cannot express {match.GetType().Name}"),
     };
+
+    // A mark set in an output chain counts for routing only if the chain is of type route.
+    private static string Type(RedirectChain chain) => chain.Table switch
+    {
+        NetfilterTable.Nat => "nat",
+        NetfilterTable.Mangle when !chain.Inbound => "route",
+        _ => "filter",
+    };
+
+    private static int Priority(NetfilterTable table) => table switch
+    {
+        NetfilterTable.Raw => -300,
+        NetfilterTable.Mangle => -150,
+        _ => -100,
+    };
+
+    // In a table of both families nft wants to hear which one only where the rule has decided it already.
+    private static string TproxyFamily(RedirectRule rule) => rule.Family switch
+    {
+        AddressFamily.InterNetwork => "ip ",
+        AddressFamily.InterNetworkV6 => "ip6 ",
+        _ => "",
+    };
+
+    private static string Hex(uint mark) => string.Create(CultureInfo.InvariantCulture, $"0x{mark:x8}");
 
     private static string Transport(TransportMatch t)
     {

@@ -4,8 +4,8 @@ using MeshL4.Interceptor.Plan;
 
 namespace MeshL4.Interceptor.Render;
 
-/// <summary>The plan for machines: <c>{"ipv6": bool, "chains": [{"hook", "rules": [{"match", "verdict", "port"?, "why"}]}]}</c>,
-/// with "match" in nft's words.</summary>
+/// <summary>The plan for machines: <c>{"ipv6": bool, "chains": [{"table", "hook", "rules": [{"match", "verdict", "port"?, "number"?,
+/// "why"}]}], "routing": {"table", "marks", "passthrough"}}</c>, with "match" in nft's words; "number" is a mark or a zone.</summary>
 internal static class PlanJson
 {
     /// <summary>Indented JSON with a final newline.</summary>
@@ -23,25 +23,47 @@ internal static class PlanJson
             }
 
             json.WriteEndArray();
+            WriteRouting(json, plan.Routing);
             json.WriteEndObject();
         }
 
         return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
     }
 
+    private static void WriteRouting(Utf8JsonWriter json, PolicyRouting routing)
+    {
+        json.WriteStartObject("routing");
+        json.WriteNumber("table", routing.Table);
+        json.WriteStartArray("marks");
+        foreach (uint mark in routing.Marks)
+        {
+            json.WriteNumberValue(mark);
+        }
+
+        json.WriteEndArray();
+        json.WriteBoolean("passthrough", routing.Passthrough);
+        json.WriteEndObject();
+    }
+
     private static void WriteChain(Utf8JsonWriter json, RedirectChain chain)
     {
         json.WriteStartObject();
-        json.WriteString("hook", chain.Name);
+        json.WriteString("table", chain.Table.ToString().ToLowerInvariant());
+        json.WriteString("hook", chain.Hook);
         json.WriteStartArray("rules");
         foreach (RedirectRule rule in chain.Rules)
         {
             json.WriteStartObject();
             json.WriteString("match", NftScript.Conditions(rule, chain.Inbound));
-            json.WriteString("verdict", rule.Verdict.Port is null ? "return" : "redirect");
+            json.WriteString("verdict", JsonNamingPolicy.CamelCase.ConvertName(rule.Verdict.Kind.ToString()));
             if (rule.Verdict.Port is int port)
             {
                 json.WriteNumber("port", port);
+            }
+
+            if (rule.Verdict.Number != 0)
+            {
+                json.WriteNumber("number", rule.Verdict.Number);
             }
 
             json.WriteString("why", rule.Why);

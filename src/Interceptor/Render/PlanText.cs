@@ -13,7 +13,7 @@ internal static class PlanText
         var text = new StringBuilder($"Families: {(plan.WithIpv6 ? "IPv4 and IPv6" : "IPv4 only")}. In each list the first rule that matches decides.\n");
         foreach (RedirectChain chain in plan.Chains)
         {
-            text.Append(chain.Inbound ? "\nTraffic that enters the pod:\n" : "\nTraffic that processes of the pod send:\n");
+            text.Append(CultureInfo.InvariantCulture, $"\n{Heading(chain)}:\n");
             for (int i = 0; i < chain.Rules.Count; i++)
             {
                 text.Append(CultureInfo.InvariantCulture, $"  {i + 1,2}. {Line(chain.Rules[i], chain.Inbound)}\n");
@@ -22,15 +22,34 @@ internal static class PlanText
             text.Append("      otherwise: left alone\n");
         }
 
-        return text.ToString();
+        IReadOnlyList<string> routing = PolicyRoutes.Lines(plan.Routing);
+        return routing.Count == 0 ? text.ToString() : text.Append("\nPolicy routing:\n").Append(string.Concat(routing.Select(l => $"  ip {l}\n"))).ToString();
+    }
+
+    /// <summary>Which packets meet a chain.</summary>
+    public static string Heading(RedirectChain chain)
+    {
+        string where = chain.Inbound ? "Traffic that enters the pod" : "Traffic that processes of the pod send";
+        return chain.Table == NetfilterTable.Nat ? where : $"{where}, {chain.Table.ToString().ToLowerInvariant()} table";
     }
 
     /// <summary>One rule: conditions, verdict, reason.</summary>
     public static string Line(RedirectRule rule, bool inbound)
     {
-        string verdict = rule.Verdict.Port is int port
-            ? string.Create(CultureInfo.InvariantCulture, $"to the proxy at {port}")
-            : "left alone";
-        return $"{NftScript.Conditions(rule, inbound)}: {verdict} ({rule.Why})";
+        string conditions = NftScript.Conditions(rule, inbound);
+        return $"{(conditions.Length > 0 ? conditions : "everything")}: {Verdict(rule.Verdict)} ({rule.Why})";
     }
+
+    /// <summary>A verdict in a few words.</summary>
+    public static string Verdict(RuleVerdict verdict) => verdict.Kind switch
+    {
+        VerdictKind.Redirect or VerdictKind.Tproxy => string.Create(CultureInfo.InvariantCulture, $"to the proxy at {verdict.Port}"),
+        VerdictKind.Mark => string.Create(CultureInfo.InvariantCulture, $"mark {verdict.Number}, go on"),
+        VerdictKind.MarkAndAccept => string.Create(CultureInfo.InvariantCulture, $"mark {verdict.Number}"),
+        VerdictKind.SaveMark => "keep the mark in the connection, go on",
+        VerdictKind.RestoreMark => "take the mark of the connection, go on",
+        VerdictKind.Drop => "dropped",
+        VerdictKind.Zone => string.Create(CultureInfo.InvariantCulture, $"tracked in zone {verdict.Number}, go on"),
+        _ => "left alone",
+    };
 }

@@ -1,0 +1,89 @@
+using System.Net;
+using MeshL4.Interceptor.Plan;
+using MeshL4.Interceptor.Render;
+
+namespace MeshL4.Interceptor.Apply;
+
+/// <summary>Policy rules, routes and the passthrough's address, through ip(8): read, added and removed by one run a family. Ours are known by
+/// their routing protocol number, whatever options put them there.</summary>
+internal sealed class PolicyRouteSetter(CommandRunner runner)
+{
+    private const string Program = "ip";
+    private static readonly string[] Flags = ["-4", "-6"];
+
+    /// <summary>The lines for <paramref name="plan"/>, less what a kernel without IPv6 on lo cannot have.</summary>
+    public static IReadOnlyList<string> Wanted(RedirectPlan plan) =>
+        [.. PolicyRoutes.Lines(plan.Routing).Where(l => l.StartsWith("-4", StringComparison.Ordinal) || Ipv6OnLoopback())];
+
+    /// <summary>What is in the kernel, in the words of <see cref="PolicyRoutes"/>; nothing where ip is not installed.</summary>
+    public IReadOnlyList<string> Installed()
+    {
+        if (!runner.Exists(Program))
+        {
+            return [];
+        }
+
+        return [.. HasAddress() ? [PolicyRoutes.Address] : Array.Empty<string>(), .. Flags.Where(f => f == "-4" || Ipv6InKernel()).SelectMany(Read)];
+    }
+
+    /// <summary>Adds what is missing.</summary>
+    public void Add(IReadOnlyList<string> lines) => Batch(lines, l => l switch
+    {
+        // A route of the same words but of somebody else's is as good as ours, and cannot stand beside it.
+        _ when l.StartsWith("route ", StringComparison.Ordinal) => $"route replace {l[6..]}",
+        _ => Insert(l, "add"),
+    });
+
+    /// <summary>Removes what is too much: rules before the routes they lead to.</summary>
+    public void Remove(IReadOnlyList<string> lines) => Batch([.. lines.Reverse()], l => Insert(l, "del"));
+
+    private static string Insert(string line, string verb) => line.IndexOf(' ') is int space ? $"{line[..space]} {verb}{line[space..]}" : line;
+
+    private void Batch(IReadOnlyList<string> lines, Func<string, string> command)
+    {
+        foreach (string flag in Flags)
+        {
+            string[] family = [.. lines.Where(l => l.StartsWith(flag, StringComparison.Ordinal)).Select(l => command(l[3..]))];
+            if (family.Length > 0)
+            {
+                Run([flag, "-batch", "-"], string.Join('\n', family) + "\n");
+            }
+        }
+    }
+
+    private IEnumerable<string> Read(string flag)
+    {
+        string listed = Run(["-N", flag, "-batch", "-"], $"rule show\nroute show table all proto {PolicyRoutes.Protocol}\n");
+        string[] lines = listed.Split('\n');
+        return lines.Where(l => l.StartsWith("local default", StringComparison.Ordinal)).Select(l => Words(flag, "route local default dev lo table ", l, "table"))
+            .Concat(lines.Where(l => Word(l, "proto") == $"{PolicyRoutes.Protocol}" && Word(l, "fwmark") is not null)
+                .Select(l => $"{flag} rule fwmark {Word(l, "fwmark")} lookup {Word(l, "lookup")} protocol {PolicyRoutes.Protocol}"));
+    }
+
+    private static string Words(string flag, string start, string line, string key) => $"{flag} {start}{Word(line, key)} proto {PolicyRoutes.Protocol}";
+
+    private static string? Word(string line, string after)
+    {
+        string[] words = line.Split(' ', '\t');
+        int at = Array.IndexOf(words, after);
+        return at >= 0 && at + 1 < words.Length ? words[at + 1] : null;
+    }
+
+    private string Run(IReadOnlyList<string> arguments, string input)
+    {
+        CommandResult result = runner.Run(Program, arguments, input);
+        return result.ExitCode == 0 ? result.Output : throw RedirectException.From(Program, result);
+    }
+
+    private static bool Ipv6InKernel() => File.Exists("/proc/thread-self/net/if_inet6");
+
+    private static bool Ipv6OnLoopback() =>
+        Ipv6InKernel() && File.ReadLines("/proc/sys/net/ipv6/conf/lo/disable_ipv6").FirstOrDefault() == "0";
+
+    private static bool HasAddress()
+    {
+        string address = Convert.ToHexStringLower(IPNetwork.Parse(PolicyRouting.PassthroughAddress).BaseAddress.GetAddressBytes());
+        return Ipv6InKernel() && File.ReadLines("/proc/thread-self/net/if_inet6")
+            .Any(l => l.StartsWith(address, StringComparison.Ordinal) && l.EndsWith(" lo", StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,70 @@
+namespace MeshL4.Interceptor.Plan;
+
+/// <summary>What a rule does with the packets that meet it, in the kernel's terms.</summary>
+internal enum VerdictKind
+{
+    /// <summary>Leave the packet alone and end the chain.</summary>
+    Return,
+
+    /// <summary>Rewrite the destination to a local port and end the chain; nat chains only.</summary>
+    Redirect,
+
+    /// <summary>Give the packet to a local socket without changing it, mark it, and end the chain; mangle prerouting only.</summary>
+    Tproxy,
+
+    /// <summary>Set the packet's mark and go on.</summary>
+    Mark,
+
+    /// <summary>Set the packet's mark and end the chain: policy routing takes it from there.</summary>
+    MarkAndAccept,
+
+    /// <summary>Keep the packet's mark in its connection and go on.</summary>
+    SaveMark,
+
+    /// <summary>Give the packet the mark of its connection and go on.</summary>
+    RestoreMark,
+
+    /// <summary>Drop the packet.</summary>
+    Drop,
+
+    /// <summary>Track the packet in a conntrack zone of its own and go on; raw chains only.</summary>
+    Zone,
+}
+
+/// <summary>What a rule does with the packets that meet it.</summary>
+/// <param name="Kind">The action.</param>
+/// <param name="Port">Local port of <see cref="VerdictKind.Redirect"/> and <see cref="VerdictKind.Tproxy"/>; null otherwise, and the
+/// packet goes on to where it wanted.</param>
+/// <param name="Number">Mark or zone, for the kinds that have one.</param>
+internal readonly record struct RuleVerdict(VerdictKind Kind, int? Port = null, uint Number = 0)
+{
+    /// <summary>Leave the packet alone.</summary>
+    public static RuleVerdict Return => new(VerdictKind.Return);
+
+    /// <summary>Drop the packet.</summary>
+    public static RuleVerdict Drop => new(VerdictKind.Drop);
+
+    /// <summary>Keep the packet's mark in its connection.</summary>
+    public static RuleVerdict SaveMark => new(VerdictKind.SaveMark);
+
+    /// <summary>Give the packet the mark of its connection.</summary>
+    public static RuleVerdict RestoreMark => new(VerdictKind.RestoreMark);
+
+    /// <summary>Does the chain end here?</summary>
+    public bool EndsChain => Kind is VerdictKind.Return or VerdictKind.Redirect or VerdictKind.Tproxy or VerdictKind.MarkAndAccept or VerdictKind.Drop;
+
+    /// <summary>Redirect to a local port.</summary>
+    public static RuleVerdict Redirect(int port) => new(VerdictKind.Redirect, port);
+
+    /// <summary>To the socket that listens on a local port, marked so that routing keeps the packet here.</summary>
+    public static RuleVerdict Tproxy(int port, uint mark) => new(VerdictKind.Tproxy, port, mark);
+
+    /// <summary>Mark and go on.</summary>
+    public static RuleVerdict Mark(uint mark) => new(VerdictKind.Mark, null, mark);
+
+    /// <summary>Mark, and no further rule of this chain.</summary>
+    public static RuleVerdict MarkAndAccept(uint mark) => new(VerdictKind.MarkAndAccept, null, mark);
+
+    /// <summary>Track in this zone.</summary>
+    public static RuleVerdict Zone(uint zone) => new(VerdictKind.Zone, null, zone);
+}
