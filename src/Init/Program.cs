@@ -127,7 +127,7 @@ internal static class Program
 
     private static int Explain(RedirectPlan plan, Packet packet, TextWriter output)
     {
-        RedirectRule? rule = plan.Decide(packet);
+        RedirectRule? rule = plan.Decide(packet).Rule;
         string which = rule is null ? "no rule: left alone" : PlanText.Line(rule, packet.Inbound);
         output.Write($"{(packet.Inbound ? "inbound" : "outbound")} {packet.Transport.ToString().ToLowerInvariant()} to "
             + $"{new System.Net.IPEndPoint(packet.Destination, packet.DestinationPort)} through {packet.Interface}\n{which}\n");

@@ -149,6 +149,9 @@ internal sealed record RedirectOptions
     /// <summary>Only nft will do: no fallback to iptables.</summary>
     public bool NativeNftables { get; init; }
 
+    /// <summary>Write the rules also where they are equal.</summary>
+    public bool ForceApply { get; init; }
+
     /// <summary>Print the plan, apply nothing.</summary>
     public bool DryRun { get; init; }
 
