@@ -1,4 +1,3 @@
-using System.Net;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Render;
 
@@ -11,9 +10,12 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     private const string Program = "ip";
     private static readonly string[] Flags = ["-4", "-6"];
 
-    /// <summary>The lines for <paramref name="plan"/>, less what a kernel without IPv6 on lo cannot have.</summary>
-    public static IReadOnlyList<string> Wanted(RedirectPlan plan) =>
-        [.. PolicyRoutes.Lines(plan.Routing).Where(l => l.StartsWith("-4", StringComparison.Ordinal) || Ipv6OnLoopback())];
+    private bool _othersAddress;
+
+    /// <summary>The lines for <paramref name="plan"/>, less what a kernel without IPv6 on lo cannot have, and less the address where
+    /// <see cref="Installed"/> last saw that somebody else put it there.</summary>
+    public IReadOnlyList<string> Wanted(RedirectPlan plan) =>
+        [.. PolicyRoutes.Lines(plan.Routing).Where(l => l.StartsWith("-4", StringComparison.Ordinal) || (Ipv6OnLoopback() && !(_othersAddress && l == PolicyRoutes.Address)))];
 
     /// <summary>What is in the kernel, in the words of <see cref="PolicyRoutes"/>; nothing where ip is not installed.</summary>
     public IReadOnlyList<string> Installed()
@@ -23,7 +25,7 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
             return [];
         }
 
-        return [.. HasAddress() ? [PolicyRoutes.Address] : Array.Empty<string>(), .. Flags.Where(f => f == "-4" || Ipv6InKernel()).SelectMany(Read)];
+        return [.. Flags.Where(f => f == "-4" || Ipv6InKernel()).SelectMany(Read).OrderByDescending(l => l == PolicyRoutes.Address)];
     }
 
     /// <summary>Adds what is missing.</summary>
@@ -53,9 +55,11 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
 
     private IEnumerable<string> Read(string flag)
     {
-        string listed = Run(["-N", flag, "-batch", "-"], $"rule show\nroute show table all proto {PolicyRoutes.Protocol}\n");
+        string listed = Run(["-N", flag, "-batch", "-"], $"rule show\nroute show table all proto {PolicyRoutes.Protocol}\naddr show dev lo\n");
         string[] lines = listed.Split('\n');
-        return lines.Where(l => l.StartsWith("local default", StringComparison.Ordinal)).Select(l => Words(flag, "route local default dev lo table ", l, "table"))
+        string? address = lines.FirstOrDefault(l => Word(l, "inet6") == PolicyRouting.PassthroughAddress);
+        _othersAddress = flag == "-6" && address is not null && !address.Contains("noprefixroute", StringComparison.Ordinal);
+        return (address is null || _othersAddress ? Array.Empty<string>() : [PolicyRoutes.Address]).Concat(lines.Where(l => l.StartsWith("local default", StringComparison.Ordinal)).Select(l => Words(flag, "route local default dev lo table ", l, "table")))
             .Concat(lines.Where(l => Word(l, "proto") == $"{PolicyRoutes.Protocol}" && Word(l, "fwmark") is not null)
                 .Select(l => $"{flag} rule fwmark {Word(l, "fwmark")} lookup {Word(l, "lookup")} protocol {PolicyRoutes.Protocol}"));
     }
@@ -79,11 +83,4 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
 
     private static bool Ipv6OnLoopback() =>
         Ipv6InKernel() && File.ReadLines("/proc/sys/net/ipv6/conf/lo/disable_ipv6").FirstOrDefault() == "0";
-
-    private static bool HasAddress()
-    {
-        string address = Convert.ToHexStringLower(IPNetwork.Parse(PolicyRouting.PassthroughAddress).BaseAddress.GetAddressBytes());
-        return Ipv6InKernel() && File.ReadLines("/proc/thread-self/net/if_inet6")
-            .Any(l => l.StartsWith(address, StringComparison.Ordinal) && l.EndsWith(" lo", StringComparison.Ordinal));
-    }
 }

@@ -20,7 +20,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
         IReadOnlyList<string> routes = _routes.Installed();
-        IReadOnlyList<string> wantedRoutes = PolicyRouteSetter.Wanted(plan);
+        IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         IReadOnlyList<string> missing = Less(wantedRoutes, routes);
         IReadOnlyList<string> stale = Less(routes, wantedRoutes);
         bool differs = options.ForceApply || !installed.SequenceEqual(backend.Wanted(plan));
@@ -44,7 +44,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
         IReadOnlyList<string> wanted = backend.Wanted(plan);
         IReadOnlyList<string> routes = _routes.Installed();
-        IReadOnlyList<string> wantedRoutes = PolicyRouteSetter.Wanted(plan);
+        IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         int same = installed.Zip(wanted).TakeWhile(pair => pair.First == pair.Second).Count();
         int tail = installed.Skip(same).Reverse().Zip(wanted.Skip(same).Reverse()).TakeWhile(p => p.First == p.Second).Count();
         return

@@ -36,5 +36,5 @@ internal static class DnsZones
             new RedirectRule([.. server, new SourcePortMatch(53)], RuleVerdict.Zone(ProxyZone), "answers to questions of the proxy belong to it"))
         : [];
 
-    private static bool Needed(RedirectOptions o) => o.Dns.Any && o.RedirectOutbound;
+    private static bool Needed(RedirectOptions o) => o.CapturesDns && o.RedirectOutbound;
 }

@@ -28,6 +28,6 @@ internal enum DnsCapture
 
 /// <summary>Outbound ports that are left alone for some users.</summary>
 /// <param name="Transports">TCP, UDP or both.</param>
-/// <param name="Ports">Destination ports.</param>
-/// <param name="Users">User ids, as ranges: both ends belong to it.</param>
-internal sealed record UserPortExclusion(Transports Transports, PortSet Ports, IReadOnlyList<(uint First, uint Last)> Users);
+/// <param name="Ports">Destination ports; null for all.</param>
+/// <param name="Users">User ids.</param>
+internal sealed record UserPortExclusion(Transports Transports, PortSet? Ports, IReadOnlyList<IdRange> Users);

@@ -26,7 +26,7 @@ internal static class OutboundRules
 
     private static IEnumerable<RedirectRule> Proxy(RedirectOptions o, OutboundCapture capture)
     {
-        if (o.Mode == RedirectMode.Transparent)
+        if (o.Mode == InterceptionMode.Transparent)
         {
             yield return Return("the proxy marked this socket as its own", new MarkMatch(PacketMarks.Proxy));
         }
@@ -39,7 +39,7 @@ internal static class OutboundRules
         bool loopbackWanted = o.OutboundBlocks.Blocks.Any(b => IPAddress.IsLoopback(b.BaseAddress));
         OwnerMatch uid = OwnerMatch.Of(false, o.ProxyUids);
         OwnerMatch gid = OwnerMatch.Of(true, o.ProxyGids);
-        foreach (RedirectRule rule in SelfCalls(o, capture, uid, o.Dns.Any ? new PortSet([new(53, 53), new(o.TunnelPort, o.TunnelPort)]) : null))
+        foreach (RedirectRule rule in SelfCalls(o, capture, uid, o.CapturesDns ? new PortSet([new(53, 53), new(o.TunnelPort, o.TunnelPort)]) : null))
         {
             yield return rule;
         }
@@ -47,14 +47,14 @@ internal static class OutboundRules
         // Without this rule an include list with a loopback block would never see the application's loopback traffic.
         if (!loopbackWanted)
         {
-            RuleMatch[] dns = o.Dns.Any ? [new TransportMatch(Transports.Tcp, DnsPort, true)] : [];
+            RuleMatch[] dns = o.CapturesDns ? [new TransportMatch(Transports.Tcp, DnsPort, true)] : [];
             yield return Return("applications of the pod talk to each other without the proxy", [Lo, .. dns, uid with { Negated = true }]);
         }
 
         yield return Return("connections of the proxy itself must not come back to it", uid);
 
         // Otherwise no process but the proxy's users gets here by lo.
-        foreach (RedirectRule rule in loopbackWanted || o.Dns.Any ? SelfCalls(o, capture, gid, null) : [])
+        foreach (RedirectRule rule in loopbackWanted || o.CapturesDns ? SelfCalls(o, capture, gid, null) : [])
         {
             yield return rule;
         }
@@ -65,7 +65,7 @@ internal static class OutboundRules
     private static IEnumerable<RedirectRule> SelfCalls(RedirectOptions o, OutboundCapture capture, OwnerMatch owner, PortSet? apart)
     {
         // Later packets of a connection that is not translated find their socket by themselves, and must not be marked.
-        RuleMatch[] first = o.Mode == RedirectMode.Transparent ? [new OpeningMatch()] : [];
+        RuleMatch[] first = o.Mode == InterceptionMode.Transparent ? [new OpeningMatch()] : [];
         return LoopbackBlocks(o).Select(here => new RedirectRule(
             [Lo, new DestinationMatch(here, true), new TransportMatch(Transports.Tcp, apart ?? PortSet.Single(o.TunnelPort), true), .. first, owner],
             capture.SelfCall, "the application called its own service: inbound policy applies to it"));
@@ -73,16 +73,16 @@ internal static class OutboundRules
 
     private static IEnumerable<RedirectRule> Processes(RedirectOptions o)
     {
-        if (o.OwnerGroupsExcluded.Count > 0)
+        if (o.ExcludedOwnerGroups.Count > 0)
         {
-            yield return Return("processes of these groups are excluded by request", OwnerMatch.Of(true, o.OwnerGroupsExcluded));
+            yield return Return("processes of these groups are excluded by request", OwnerMatch.Of(true, o.ExcludedOwnerGroups));
         }
         else if (o.OwnerGroups is not null)
         {
             yield return Return("only processes of these groups are captured", OwnerMatch.Of(true, o.OwnerGroups, negated: true));
         }
 
-        foreach (UserExclusion e in o.UserExclusions)
+        foreach (UserPortExclusion e in o.UserExclusions)
         {
             yield return Return("ports excluded for these users by request", new TransportMatch(e.Transports, e.Ports), new OwnerMatch(false, e.Users));
         }
@@ -91,9 +91,9 @@ internal static class OutboundRules
     // After the proxy's own rules: the proxy's questions to the real server must leave.
     private static IEnumerable<RedirectRule> Dns(RedirectOptions o, OutboundCapture capture)
     {
-        foreach (TransportMatch transport in o.Dns.Any ? new[] { Tcp(DnsPort), Udp(DnsPort) } : [])
+        foreach (TransportMatch transport in o.CapturesDns ? new[] { Tcp(DnsPort), Udp(DnsPort) } : [])
         {
-            foreach (RuleMatch[] server in Servers(o).Select(s => new RuleMatch[] { To(s) }).DefaultIfEmpty([]))
+            foreach (RuleMatch[] server in o.Dns == DnsCapture.All ? [[]] : Servers(o).Select(s => new RuleMatch[] { To(s) }))
             {
                 yield return new([.. server, transport], capture.Dns, "name resolution goes to the DNS listener of the proxy");
             }
@@ -102,7 +102,7 @@ internal static class OutboundRules
 
     /// <summary>The captured servers by family; none when all are captured.</summary>
     public static IEnumerable<CidrSet> Servers(RedirectOptions o) =>
-        o.Dns.All ? [] : Split(o, o.Dns.Servers.Select(s => new IPNetwork(s, s.GetAddressBytes().Length * 8)));
+        o.Dns == DnsCapture.All ? [] : Split(o, o.DnsServers.Select(s => new IPNetwork(s, s.GetAddressBytes().Length * 8)));
 
     private static IEnumerable<RedirectRule> Destinations(RedirectOptions o, OutboundCapture capture)
     {
@@ -131,9 +131,9 @@ internal static class OutboundRules
             yield return new([To(included), Tcp()], capture.Outbound, "destinations asked for go to the proxy");
         }
 
-        if (o.CaptureUdp.All || !o.CaptureUdp.Ports.IsEmpty)
+        if (o.UdpPorts.All || !o.UdpPorts.Ports.IsEmpty)
         {
-            yield return new([Udp(o.CaptureUdp.All ? null : o.CaptureUdp.Ports)], capture.Outbound, "outbound UDP asked for goes to the proxy");
+            yield return new([Udp(o.UdpPorts.All ? null : o.UdpPorts.Ports)], capture.Outbound, "outbound UDP asked for goes to the proxy");
         }
     }
 }

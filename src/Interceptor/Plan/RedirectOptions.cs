@@ -12,34 +12,6 @@ internal sealed record PortChoice(bool All, PortSet Ports);
 /// <param name="Blocks">The blocks otherwise, both families mixed; empty means none.</param>
 internal sealed record CidrChoice(bool All, IReadOnlyList<IPNetwork> Blocks);
 
-/// <summary>How connections are taken to the proxy.</summary>
-internal enum RedirectMode
-{
-    /// <summary>REDIRECT in both directions.</summary>
-    Redirect,
-
-    /// <summary>TPROXY inbound, REDIRECT outbound, as Istio's TPROXY.</summary>
-    Tproxy,
-
-    /// <summary>TPROXY in both directions: nothing is translated and nothing tracked.</summary>
-    Transparent,
-}
-
-/// <summary>Which name resolution goes to the proxy's DNS listener.</summary>
-/// <param name="All">Whatever server is asked.</param>
-/// <param name="Servers">Otherwise: these servers; empty means none.</param>
-internal sealed record DnsChoice(bool All, IReadOnlyList<IPAddress> Servers)
-{
-    /// <summary>Is any captured?</summary>
-    public bool Any => All || Servers.Count > 0;
-}
-
-/// <summary>Outbound ports left alone for some users.</summary>
-/// <param name="Transports">TCP, UDP or both.</param>
-/// <param name="Ports">The ports; null means all.</param>
-/// <param name="Users">User ids.</param>
-internal sealed record UserExclusion(Transports Transports, PortSet? Ports, IReadOnlyList<IdRange> Users);
-
 /// <summary>Is the plan shown to hold after it was applied?</summary>
 internal enum VerifyMode
 {
@@ -95,48 +67,6 @@ internal sealed record RedirectOptions
     /// <summary>Interfaces whose traffic is left alone, in both directions.</summary>
     public IReadOnlyList<string> ExcludedInterfaces { get; init; } = [];
 
-    /// <summary>How connections are taken.</summary>
-    public RedirectMode Mode { get; init; }
-
-    /// <summary>Mark of inbound packets under TPROXY.</summary>
-    public uint TproxyMark { get; init; } = 1337;
-
-    /// <summary>Routing table of marked packets.</summary>
-    public int TproxyTable { get; init; } = 133;
-
-    /// <summary>Name resolution that goes to <see cref="DnsPort"/>.</summary>
-    public DnsChoice Dns { get; init; } = new(false, []);
-
-    /// <summary>The proxy's DNS listener; Istio has no flag for it.</summary>
-    public int DnsPort { get; init; } = 15053;
-
-    /// <summary>Drop inbound packets that belong to no connection: they would pass by the address translation.</summary>
-    public bool DropInvalid { get; init; }
-
-    /// <summary>Interfaces of virtual machines or containers inside the pod: what comes in by them is outbound traffic.</summary>
-    public IReadOnlyList<string> VirtualInterfaces { get; init; } = [];
-
-    /// <summary>Only processes of these groups are captured outbound; null means all.</summary>
-    public IReadOnlyList<uint>? OwnerGroups { get; init; }
-
-    /// <summary>Processes of these groups are not captured outbound.</summary>
-    public IReadOnlyList<uint> OwnerGroupsExcluded { get; init; } = [];
-
-    /// <summary>UDP destination ports captured; transparent mode only.</summary>
-    public PortChoice CaptureUdp { get; init; } = new(false, NoPorts);
-
-    /// <summary>Outbound ports left alone for some users.</summary>
-    public IReadOnlyList<UserExclusion> UserExclusions { get; init; } = [];
-
-    /// <summary>Sources whose inbound connections are left alone.</summary>
-    public IReadOnlyList<IPNetwork> InboundExcludedSources { get; init; } = [];
-
-    /// <summary>Capture inbound at all.</summary>
-    public bool RedirectInbound { get; init; } = true;
-
-    /// <summary>Capture outbound at all.</summary>
-    public bool RedirectOutbound { get; init; } = true;
-
     /// <summary>The IPv4 block that counts as loopback for outbound traffic.</summary>
     public IPNetwork LoopbackBlock { get; init; } = IPNetwork.Parse("127.0.0.1/32");
 
@@ -148,9 +78,6 @@ internal sealed record RedirectOptions
 
     /// <summary>Only nft will do: no fallback to iptables.</summary>
     public bool NativeNftables { get; init; }
-
-    /// <summary>Write the rules also where they are equal.</summary>
-    public bool ForceApply { get; init; }
 
     /// <summary>Print the plan, apply nothing.</summary>
     public bool DryRun { get; init; }
@@ -187,6 +114,9 @@ internal sealed record RedirectOptions
 
     /// <summary>The servers whose queries are captured with <see cref="DnsCapture.Servers"/>, both families mixed.</summary>
     public IReadOnlyList<IPAddress> DnsServers { get; init; } = [];
+
+    /// <summary>Is any query captured? Without a server there is none to capture.</summary>
+    public bool CapturesDns => Dns == DnsCapture.All || (Dns == DnsCapture.Servers && DnsServers.Count > 0);
 
     /// <summary>Where captured DNS queries are sent, by UDP and TCP.</summary>
     public int DnsPort { get; init; } = 15053;

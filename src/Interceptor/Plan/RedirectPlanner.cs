@@ -10,7 +10,7 @@ internal static class RedirectPlanner
     /// <summary>The plan for <paramref name="options"/>.</summary>
     public static RedirectPlan Plan(RedirectOptions options)
     {
-        IEnumerable<RedirectChain> chains = options.Mode == RedirectMode.Transparent
+        IEnumerable<RedirectChain> chains = options.Mode == InterceptionMode.Transparent
             ? [new(NetfilterTable.Mangle, true, [.. TransparentRules.Prerouting(options)]), new(NetfilterTable.Mangle, false, [.. TransparentRules.Output(options)])]
             :
             [
@@ -18,7 +18,7 @@ internal static class RedirectPlanner
                 .. Optional(options, NetfilterTable.Mangle, true, MangleInbound(options)),
                 new(NetfilterTable.Nat, true, [.. Inbound(options)]),
                 .. Optional(options, NetfilterTable.Raw, false, DnsZones.Output(options)),
-                .. Optional(options, NetfilterTable.Mangle, false, options.Mode == RedirectMode.Tproxy ? TproxyRules.Output(options) : []),
+                .. Optional(options, NetfilterTable.Mangle, false, options.Mode == InterceptionMode.Tproxy ? TproxyRules.Output(options) : []),
                 new(NetfilterTable.Nat, false, [.. OutboundRules.Of(options, Redirecting(options))]),
             ];
         return new(options.WithIpv6, [.. chains], Routing(options));
@@ -31,12 +31,12 @@ internal static class RedirectPlanner
     {
         uint[] marks = o.Mode switch
         {
-            RedirectMode.Tproxy when InboundRules.Captures(o) => [o.TproxyMark],
-            RedirectMode.Transparent => [o.TproxyMark, PacketMarks.SelfCall, PacketMarks.Outbound, .. o.Dns.Any ? new[] { PacketMarks.Dns } : []],
+            InterceptionMode.Tproxy when InboundRules.Captures(o) => [o.Mark],
+            InterceptionMode.Transparent => [o.Mark, PacketMarks.SelfCall, PacketMarks.Outbound, .. o.CapturesDns ? new[] { PacketMarks.Dns } : []],
             _ => [],
         };
         AddressFamily[] families = o.WithIpv6 ? [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6] : [AddressFamily.InterNetwork];
-        return new(o.TproxyTable, marks, families, o.WithIpv6);
+        return new(o.RouteTable, marks, families, o.WithIpv6);
     }
 
     // Chains that most plans do not need are not there at all.
@@ -48,7 +48,7 @@ internal static class RedirectPlanner
 
     private static IEnumerable<RedirectRule> MangleInbound(RedirectOptions o)
     {
-        RedirectRule[] tproxy = o.Mode == RedirectMode.Tproxy && InboundRules.Captures(o) ? [.. TproxyRules.Prerouting(o)] : [];
+        RedirectRule[] tproxy = o.Mode == InterceptionMode.Tproxy && InboundRules.Captures(o) ? [.. TproxyRules.Prerouting(o)] : [];
         RedirectRule[] invalid = o.DropInvalid
             ? [new([new StateMatch(ConnectionState.Invalid)], RuleVerdict.Drop, "packets of no connection would pass by the translation and be reset")]
             : [];
@@ -59,7 +59,7 @@ internal static class RedirectPlanner
     {
         RedirectRule[] behind = [.. InboundRules.Virtual(o, m =>
             [new RedirectRule(m, RuleVerdict.Redirect(o.OutboundPort), "what is behind this interface goes out through the proxy")])];
-        RedirectRule[] captured = o.Mode == RedirectMode.Redirect && InboundRules.Captures(o)
+        RedirectRule[] captured = o.Mode == InterceptionMode.Redirect && InboundRules.Captures(o)
             ? [.. InboundRules.Excluded(o), new([InboundRules.Wanted(o)], RuleVerdict.Redirect(o.InboundPort), InboundRules.Why(o))]
             : [];
         return behind.Length + captured.Length == 0 ? [] : [.. OtherFamily(o), .. behind, .. ExcludedInterfaces(o), .. captured];

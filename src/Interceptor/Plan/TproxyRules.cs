@@ -14,7 +14,7 @@ internal static class TproxyRules
             yield return Return("outbound traffic of what is behind this interface is redirected later", new InterfaceMatch(name));
         }
 
-        var marked = new MarkMatch(o.TproxyMark);
+        var marked = new MarkMatch(o.Mark);
         yield return new([Tcp(), marked], RuleVerdict.SaveMark, "answers to a connection that the proxy made under its client's address must come back");
         yield return Return("the proxy connected to the application under its client's address", Tcp(), marked);
         foreach (CidrSet passthrough in Passthrough(o))
@@ -29,10 +29,10 @@ internal static class TproxyRules
         }
 
         TransportMatch wanted = InboundRules.Wanted(o);
-        yield return new([wanted, new StateMatch(ConnectionState.Established)], RuleVerdict.MarkAndAccept(o.TproxyMark), "connections under way stay in the pod");
+        yield return new([wanted, new StateMatch(ConnectionState.Established)], RuleVerdict.MarkAndAccept(o.Mark), "connections under way stay in the pod");
         foreach (CidrSet here in new[] { "127.0.0.1/32", "::1/128" }.Select(CidrSet.Single).Where(c => o.WithIpv6 || c.Family == AddressFamily.InterNetwork))
         {
-            yield return new([new DestinationMatch(here, true), wanted], RuleVerdict.Tproxy(o.InboundPort, o.TproxyMark), InboundRules.Why(o));
+            yield return new([new DestinationMatch(here, true), wanted], RuleVerdict.Tproxy(o.InboundPort, o.Mark), InboundRules.Why(o));
         }
     }
 
@@ -49,7 +49,7 @@ internal static class TproxyRules
             yield return rule;
         }
 
-        yield return Return("the proxy connected to the application under its client's address", Lo, Tcp(), new MarkMatch(o.TproxyMark));
+        yield return Return("the proxy connected to the application under its client's address", Lo, Tcp(), new MarkMatch(o.Mark));
         foreach (CidrSet here in LoopbackBlocks(o))
         {
             foreach (OwnerMatch owner in new[] { OwnerMatch.Of(false, o.ProxyUids), OwnerMatch.Of(true, o.ProxyGids) })
@@ -59,6 +59,6 @@ internal static class TproxyRules
             }
         }
 
-        yield return new([Tcp(), new ConnectionMarkMatch(o.TproxyMark)], RuleVerdict.RestoreMark, "answers go back to the proxy, not to the client's real address");
+        yield return new([Tcp(), new ConnectionMarkMatch(o.Mark)], RuleVerdict.RestoreMark, "answers go back to the proxy, not to the client's real address");
     }
 }

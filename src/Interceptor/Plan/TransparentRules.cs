@@ -18,12 +18,12 @@ internal static class TransparentRules
         if (o.RedirectOutbound)
         {
             yield return Return("packets of connections under way find their socket by themselves", Lo, new UnderWayMatch());
-            bool udp = o.CaptureUdp.All || !o.CaptureUdp.Ports.IsEmpty;
+            bool udp = o.UdpPorts.All || !o.UdpPorts.Ports.IsEmpty;
             foreach (RedirectRule rule in (RedirectRule[])
             [
                 .. Home(o.OutboundPort, PacketMarks.Outbound, udp, "outbound packets that came back by their mark go to the proxy"),
                 .. Home(o.InboundPort, PacketMarks.SelfCall, false, "the application called its own service: inbound policy applies to it"),
-                .. o.Dns.Any ? Home(o.DnsPort, PacketMarks.Dns, true, "name resolution goes to the DNS listener of the proxy") : [],
+                .. o.CapturesDns ? Home(o.DnsPort, PacketMarks.Dns, true, "name resolution goes to the DNS listener of the proxy") : [],
             ])
             {
                 yield return rule;
@@ -61,7 +61,7 @@ internal static class TransparentRules
 
     private static IEnumerable<RedirectRule> Captured(RedirectOptions o)
     {
-        RuleVerdict take = RuleVerdict.Tproxy(o.InboundPort, o.TproxyMark);
+        RuleVerdict take = RuleVerdict.Tproxy(o.InboundPort, o.Mark);
         TransportMatch wanted = InboundRules.Wanted(o);
         PortSet udp = InboundUdp(o);
         return
@@ -81,12 +81,12 @@ internal static class TransparentRules
     ];
 
     // Only ports that were named: with "*" the answers to questions that were not captured would be taken for requests.
-    private static PortSet InboundUdp(RedirectOptions o) => (o.CaptureUdp.All, o.InboundPorts.All) switch
+    private static PortSet InboundUdp(RedirectOptions o) => (o.UdpPorts.All, o.InboundPorts.All) switch
     {
         (true, true) => new([]),
         (true, false) => o.InboundPorts.Ports,
-        (false, true) => o.CaptureUdp.Ports.Without(o.InboundExcludedPorts),
-        _ => o.CaptureUdp.Ports.And(o.InboundPorts.Ports),
+        (false, true) => o.UdpPorts.Ports.Without(o.InboundExcludedPorts),
+        _ => o.UdpPorts.Ports.And(o.InboundPorts.Ports),
     };
 
     private const string Unserved = "nobody listens at the port of the proxy: wait for it rather than pass it by";

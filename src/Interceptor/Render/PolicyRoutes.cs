@@ -18,8 +18,9 @@ internal static class PolicyRoutes
         .. routing.Families.SelectMany(f => routing.Marks.Select(m => Rule(f, m, routing.Table))),
     ];
 
-    /// <summary>::6 on lo.</summary>
-    public const string Address = $"-6 addr {PolicyRouting.PassthroughAddress} dev lo";
+    /// <summary>::6 on lo. Addresses carry no protocol number for every version of ip; a flag that changes nothing for a single address
+    /// tells ours.</summary>
+    public const string Address = $"-6 addr {PolicyRouting.PassthroughAddress} dev lo nodad noprefixroute";
 
     /// <summary>Every address of a family is local.</summary>
     public static string Route(AddressFamily family, int table) =>
