@@ -28,6 +28,19 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
         return [.. Flags.Where(f => f == "-4" || Ipv6InKernel()).SelectMany(Read).OrderByDescending(l => l == PolicyRoutes.Address)];
     }
 
+    /// <summary>The same for a plan that needs none: an ip that fails has put none there either.</summary>
+    public IReadOnlyList<string> LeftOver()
+    {
+        try
+        {
+            return Installed();
+        }
+        catch (RedirectException)
+        {
+            return [];
+        }
+    }
+
     /// <summary>Adds what is missing.</summary>
     public void Add(IReadOnlyList<string> lines) => Batch(lines, l => l switch
     {

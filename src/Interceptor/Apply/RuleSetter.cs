@@ -19,7 +19,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     public SetOutcome Apply(RedirectPlan plan)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
-        IReadOnlyList<string> routes = _routes.Installed();
+        IReadOnlyList<string> routes = Routes(plan);
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         IReadOnlyList<string> missing = Less(wantedRoutes, routes);
         IReadOnlyList<string> stale = Less(routes, wantedRoutes);
@@ -43,7 +43,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
         IReadOnlyList<string> wanted = backend.Wanted(plan);
-        IReadOnlyList<string> routes = _routes.Installed();
+        IReadOnlyList<string> routes = Routes(plan);
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         int same = installed.Zip(wanted).TakeWhile(pair => pair.First == pair.Second).Count();
         int tail = installed.Skip(same).Reverse().Zip(wanted.Skip(same).Reverse()).TakeWhile(p => p.First == p.Second).Count();
@@ -66,7 +66,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         }
 
         List<string> cleaned = [.. all.Where(RemoveIfThere).Select(b => b.Name)];
-        if (_routes.Installed() is { Count: > 0 } routes)
+        if (_routes.LeftOver() is { Count: > 0 } routes)
         {
             _routes.Remove(routes);
             cleaned.Add("ip");
@@ -103,15 +103,17 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             }
         }
 
-        IReadOnlyList<string> routes = _routes.Installed();
+        IReadOnlyList<string> routes = _routes.LeftOver();
         return () =>
         {
-            _routes.Add(Less(routes, _routes.Installed()));
+            _routes.Add(Less(routes, _routes.LeftOver()));
             // What was there comes before what was not there goes: no connection passes between the two.
             remembered.OrderByDescending(r => r.Any).ToList().ForEach(r => r.PutBack());
-            _routes.Remove(Less(_routes.Installed(), routes));
+            _routes.Remove(Less(_routes.LeftOver(), routes));
         };
     }
+
+    private IReadOnlyList<string> Routes(RedirectPlan plan) => plan.Routing.IsEmpty ? _routes.LeftOver() : _routes.Installed();
 
     private void ReplaceOrUndo(IRuleBackend backend, RedirectPlan plan, IReadOnlyList<string> added)
     {

@@ -13,6 +13,9 @@ internal sealed record PolicyRouting(int Table, IReadOnlyList<uint> Marks, IRead
     /// <summary>The address from which the proxy hands inbound IPv6 connections to the application.</summary>
     public const string PassthroughAddress = "::6/128";
 
+    /// <summary>Is there nothing to set up?</summary>
+    public bool IsEmpty => Marks.Count == 0 && !Passthrough;
+
     /// <summary>Does a packet with <paramref name="mark"/> come back by lo?</summary>
     public bool LeadsHome(uint mark) => mark != 0 && Marks.Contains(mark);
 }

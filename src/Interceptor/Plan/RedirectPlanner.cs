@@ -36,7 +36,7 @@ internal static class RedirectPlanner
             _ => [],
         };
         AddressFamily[] families = o.WithIpv6 ? [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6] : [AddressFamily.InterNetwork];
-        return new(o.RouteTable, marks, families, o.WithIpv6);
+        return new(o.RouteTable, marks, families, o.WithIpv6 && o.Mode != InterceptionMode.Redirect);
     }
 
     // Chains that most plans do not need are not there at all.
