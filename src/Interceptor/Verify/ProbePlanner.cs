@@ -114,7 +114,7 @@ internal sealed class ProbePlanner
 
         foreach (UserPortExclusion exclusion in ProbeAddresses.Sample(_options.UserExclusions, MostIdentities))
         {
-            int port = exclusion.Ports.Ranges[0].First;
+            int port = exclusion.Ports is { } ports ? ports.Ranges[0].First : OrdinaryPort;
             Transports transport = exclusion.Transports.HasFlag(Transports.Tcp) ? Transports.Tcp : Transports.Udp;
             yield return From(UsersExcluded, application with { Uid = exclusion.Users[0].First }, Outside, port, transport);
         }

@@ -41,7 +41,7 @@ internal static class RandomOptions
     // Options whose flags take their values from the system, or that only some modes have.
     private static readonly (double Chance, Func<Random, RedirectOptions, RedirectOptions> Set)[] OptionWords =
     [
-        (0.4, (r, o) => o with { Mode = (InterceptionMode)r.Next(3) }),
+        (0.4, (r, o) => o with { Mode = (InterceptionMode)r.Next(2) }), // transparent joins when its replies are left alone
         (0.3, (r, o) => o with { Dns = DnsCapture.Servers, DnsServers = [.. Some(r, ResolverWords).Split(',').Select(IPAddress.Parse)] }),
         (0.1, (_, o) => o with { Dns = DnsCapture.All }),
         (0.2, (_, o) => o with { DropInvalid = true }),
@@ -49,7 +49,7 @@ internal static class RandomOptions
         (0.2, (r, o) => o with { OwnerGroups = Ids(r) }),
         (0.2, (r, o) => o with { ExcludedOwnerGroups = Ids(r) }),
         (0.2, (r, o) => o with { InboundExcludedSources = [.. Some(r, SourceWords).Split(',').Select(Block)] }),
-        (0.2, (r, o) => o with { UserExclusions = [new((Transports)r.Next(1, 4), Ports(r), [(3, 4)]), new(Transports.Tcp, Ports(r), [(900, 1100)])] }),
+        (0.2, (r, o) => o with { UserExclusions = [new((Transports)r.Next(1, 4), Ports(r), [new(3, 4)]), new(Transports.Tcp, Ports(r), [new(900, 1100)])] }),
         (0.1, (_, o) => o with { RedirectInbound = false }),
         (0.1, (_, o) => o with { RedirectOutbound = false }),
         (0.4, (r, o) => o.Mode == InterceptionMode.Transparent ? o with { UdpPorts = r.Next(2) == 0 ? new(true, new PortSet([])) : new(false, Ports(r)) } : o),

@@ -110,7 +110,7 @@ public class ProbePlannerTests
             InboundPorts = new PortChoice(true, new PortSet([])),
             OwnerGroups = [500],
             ExcludedOwnerGroups = [501],
-            UserExclusions = [new UserPortExclusion(Transports.Tcp, PortSet.Single(9090), [(2000, 2005)])],
+            UserExclusions = [new UserPortExclusion(Transports.Tcp, PortSet.Single(9090), [new(2000, 2005)])],
             InboundExcludedSources = [IPNetwork.Parse("10.9.0.0/16")],
             UdpPorts = new PortChoice(false, PortSet.Single(443)),
             VirtualInterfaces = ["tap7"],
