@@ -64,6 +64,11 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
 
     private static bool SameListeners(ProxySnapshot previous, ProxySnapshot current)
     {
+        if (previous.Listeners == current.Listeners)
+        {
+            return true; // one list
+        }
+
         bool same = previous.Listeners.Length == current.Listeners.Length;
         for (int i = 0; i < current.Listeners.Length && same; i++)
         {

@@ -124,6 +124,29 @@ public sealed class FileSourceTests : IDisposable
     }
 
     [Fact]
+    public async Task LdsFile_TwoListenersSwapTheirAddresses_IsTaken()
+    {
+        _folder.Write("cds.yaml", ConfigFolder.Clusters("1", ("c", "127.0.0.1", 1)));
+        _folder.Write("lds.yaml", ConfigFolder.Listeners("1", ("a", 7001, "c"), ("b", 7002, "c")));
+        _folder.Start(ConfigFolder.Dynamic);
+        _folder.Replace("lds.yaml", ConfigFolder.Listeners("2", ("a", 7002, "c"), ("b", 7001, "c")));
+        await ConfigFolder.Until(() => _folder.Store.Current.Listeners.Any(one => one is { Name: "a", Address: IPEndPoint { Port: 7002 } }));
+        _folder.Store.Current.Listeners.Single(one => one.Name == "b").Address.ShouldBe(IPEndPoint.Parse("127.0.0.1:7001"));
+    }
+
+    [Fact]
+    public async Task CdsFile_OneClusterChanges_ListenersStayTheSameList()
+    {
+        _folder.Write("cds.yaml", ConfigFolder.Clusters("1", ("c", "127.0.0.1", 1)));
+        _folder.Write("lds.yaml", ConfigFolder.Listeners("1", ("a", 7001, "c")));
+        _folder.Start(ConfigFolder.Dynamic);
+        var before = _folder.Store.Current;
+        _folder.Replace("cds.yaml", ConfigFolder.Clusters("2", ("c", "127.0.0.1", 2)));
+        await ConfigFolder.Until(() => AddressOf("c").Equals(IPEndPoint.Parse("127.0.0.1:2")));
+        (_folder.Store.Current.Listeners == before.Listeners).ShouldBeTrue("the table of 10,000 listeners would be built anew for each change of an endpoint");
+    }
+
+    [Fact]
     public async Task EdsFile_ChangedEndpoints_ChangeOnlyTheirCluster()
     {
         static string Eds(int port) => $$$$$$$$"""

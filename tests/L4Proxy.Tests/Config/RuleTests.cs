@@ -25,6 +25,16 @@ public sealed class RuleTests : IDisposable
             .ShouldContain("127.0.0.1:1000 already belongs to listener 'a'");
 
     [Fact]
+    public void Validate_AdditionalAddressOfAnotherListenerOrItsOwn_IsRefused()
+    {
+        static string More(int port) => $", additional_addresses: [{{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}]";
+        _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{Tcp}]}}", More(1001)) + ", " + Listener("b", 1001, $"{{filters: [{Tcp}]}}")))
+            .ShouldContain("127.0.0.1:1001 already belongs to listener 'a'");
+        _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{Tcp}]}}", More(1000)))).ShouldContain("127.0.0.1:1000 already belongs to listener 'a'");
+        _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{Tcp}]}}", More(1001)))).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Validate_EqualChainMatch_IsRefused()
         => _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{Tcp}]}}, {{filters: [{Tcp}]}}"))).ShouldContain("matches the same as filter_chains[0]");
 

@@ -19,8 +19,8 @@ internal sealed class ResourceTable<T>(
 
     public IReadOnlyDictionary<string, HeldResource<T>> Held => _held;
 
-    /// <summary>Checks a newly compiled resource against those beside it; null for a type without such a rule.</summary>
-    public Action<T, IEnumerable<T>, DecodeScope>? Conflicts { get; init; }
+    /// <summary>Begins a check of the resources of one update against those beside them; null for a type without such a rule.</summary>
+    public Func<IConflictIndex<T>>? Conflicts { get; init; }
 
     /// <summary>Puts parts of the running resource that did not change into the new one; null for a type without such parts.</summary>
     public Func<T, T, T>? Carry { get; init; }
@@ -38,10 +38,16 @@ internal sealed class ResourceTable<T>(
 
         Dictionary<string, HeldResource<T>> candidates = Compile(update);
         Dictionary<string, HeldResource<T>> next = Surviving(update);
+        IConflictIndex<T>? index = Conflicts?.Invoke();
+        foreach (HeldResource<T> other in next.Values)
+        {
+            index?.Add(other.Name, other.Compiled);
+        }
+
         foreach ((string name, HeldResource<T> candidate) in candidates)
         {
             DecodeScope scope = new DecodeScope(update.Issues, "", null, update.Source).Within(Key(name));
-            Conflicts?.Invoke(candidate.Compiled, next.Values.Where(other => other.Name != name).Select(other => other.Compiled), scope);
+            index?.Check(name, candidate.Compiled, scope);
             if (!update.Issues.HasErrorsIn(Key(name)))
             {
                 next[name] = candidate;
@@ -49,6 +55,11 @@ internal sealed class ResourceTable<T>(
             else if (_held.TryGetValue(name, out HeldResource<T>? before))
             {
                 next[name] = before;
+            }
+
+            if (next.TryGetValue(name, out HeldResource<T>? runs))
+            {
+                index?.Add(name, runs.Compiled);
             }
         }
 

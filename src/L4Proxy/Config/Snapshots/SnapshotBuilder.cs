@@ -28,7 +28,7 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
     private readonly ResourceTable<ImmutableArray<ListenerSnapshot>> _listeners = new(
         TypeUrls.Listener, static message => NameOf((Listener)message), static (message, scope) => DecodeListener((Listener)message, scope), true)
     {
-        Conflicts = ListenerRules.CheckConflicts,
+        Conflicts = static () => new ListenerAddresses(),
         Carry = ChainContinuity.Keep,
     };
 
@@ -40,6 +40,8 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
         static (message, scope) => EndpointsDecoder.Decode((ClusterLoadAssignment)message, false, scope), false);
 
     private readonly HashSet<string> _givenUp = new(StringComparer.Ordinal);
+    private (object? Of, ImmutableArray<ListenerSnapshot> Listeners) _listed = (null, []);
+
     private Dictionary<string, CompiledCluster> _compiled = new(StringComparer.Ordinal);
 
     /// <summary>Where HTTP goes, from the bootstrap.</summary>
@@ -120,10 +122,21 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
 
     private ProxySnapshot Snapshot(Dictionary<string, CompiledCluster> compiled) => new()
     {
-        Listeners = [.. _listeners.Held.Values.SelectMany(listener => listener.Compiled)],
+        Listeners = Listeners(),
         Clusters = compiled.ToFrozenDictionary(cluster => cluster.Key, cluster => cluster.Value.Snapshot, StringComparer.Ordinal),
         Handoff = Handoff,
     };
+
+    /// <summary>One list for as long as no listener changes: what is compiled from it (hand-over by address) is kept with it.</summary>
+    private ImmutableArray<ListenerSnapshot> Listeners()
+    {
+        if (!ReferenceEquals(_listed.Of, _listeners.Held))
+        {
+            _listed = (_listeners.Held, [.. _listeners.Held.Values.SelectMany(listener => listener.Compiled)]);
+        }
+
+        return _listed.Listeners;
+    }
 
     private bool IsWarming(ClusterConfig cluster) => cluster.Template.Discovery switch
     {

@@ -15,9 +15,4 @@ internal static class ListenerRules
             EqualChainMatchRule.Check(first, scope);
         }
     }
-
-    /// <summary>Rules between a new listener and those beside it.</summary>
-    public static void CheckConflicts(
-        ImmutableArray<ListenerSnapshot> listener, IEnumerable<ImmutableArray<ListenerSnapshot>> others, DecodeScope scope)
-        => ListenerAddressRule.Check(listener, others, scope);
 }
