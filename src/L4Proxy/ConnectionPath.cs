@@ -71,7 +71,8 @@ internal sealed class ConnectionPath(
         ListenerSnapshot listener = downstream.Listener;
         record.Local = downstream.Socket.LocalEndPoint();
         target = record.Local;
-        bool isWanted = listener.UseOriginalDestination || listener.Filters.OriginalDestination;
+        bool isWanted = listener.UseOriginalDestination
+            || (listener.Filters.OriginalDestination && listener.Filters.OriginalDestinationDisabled?.Invoke(record.Local?.Port ?? 0) != true);
         if (listener.Transparent)
         {
             record.LocalRestored = true;

@@ -14,7 +14,7 @@ namespace MeshL4.L4Proxy.Sniffing;
 internal sealed class Sniffer(ListenerFilters filters, int destinationPort, SniffBudget budget)
 {
     private ProxyHeader? _proxy;
-    private bool _proxyDone = !filters.ProxyProtocol;
+    private bool _proxyDone = !RunsProxy(filters, destinationPort);
     private bool _tlsDone = !filters.TlsInspector;
     private bool _tlsBegun;
     private TlsHelloScanner _tls = new(budget.TlsBytes);
@@ -31,7 +31,7 @@ internal sealed class Sniffer(ListenerFilters filters, int destinationPort, Snif
     /// once, because waiting would hang a client whose server speaks first.
     /// </summary>
     public static bool NeedsBytes(ListenerFilters filters, int destinationPort) =>
-        filters.ProxyProtocol || RunsTls(filters, destinationPort) || RunsHttp(filters, destinationPort);
+        RunsProxy(filters, destinationPort) || RunsTls(filters, destinationPort) || RunsHttp(filters, destinationPort);
 
     /// <summary>Looks at all bytes so far.</summary>
     public SniffVerdict Read(in ReadOnlySequence<byte> bytes)
@@ -72,6 +72,9 @@ internal sealed class Sniffer(ListenerFilters filters, int destinationPort, Snif
             ? SniffVerdict.Reject("tls_client_hello_incomplete")
             : Done(SniffResult.Raw);
     }
+
+    private static bool RunsProxy(ListenerFilters filters, int port) =>
+        filters.ProxyProtocol && filters.ProxyProtocolDisabled?.Invoke(port) != true;
 
     private static bool RunsTls(ListenerFilters filters, int port) =>
         filters.TlsInspector && filters.TlsInspectorDisabled?.Invoke(port) != true;

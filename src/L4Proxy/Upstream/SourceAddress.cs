@@ -20,6 +20,11 @@ internal readonly record struct SourceAddress(IPEndPoint Address, uint Mark)
             return null;
         }
 
+        if (downstream.Listener.Filters.OriginalSourceDisabled?.Invoke(downstream.Record.Local?.Port ?? 0) == true)
+        {
+            return null;
+        }
+
         IPAddress address = client.Address.IsIPv4MappedToIPv6 ? client.Address.MapToIPv4() : client.Address;
         return address.AddressFamily == upstream.AddressFamily
             ? new SourceAddress(new IPEndPoint(address, wanted.BindPort ? client.Port : 0), wanted.Mark)

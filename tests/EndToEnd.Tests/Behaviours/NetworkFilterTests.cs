@@ -117,6 +117,21 @@ public sealed class NetworkFilterTests : IDisposable
     }
 
     [Fact]
+    public void ProxyProtocol_FilterDisabledForThePort_ExpectsAHeaderOnTheOthersOnly()
+    {
+        int bare = Ports.Free();
+        string filter = Boot.Inspector("proxy_protocol", $", filter_disabled: {{destination_port_range: {{start: {bare}, end: {bare + 1}}}}}");
+        using Sidecar proxy = Sidecar.Start(new Boot()
+            .Listen("l", _port, Boot.Chain(Boot.Tcp("c")), $", listener_filters: [{filter}], additional_addresses: [{{address: {{socket_address: {{address: 127.0.0.1, port_value: {bare}}}}}}}]")
+            .With(Boot.Cluster("c", [_backend.Address])));
+        Call.Ask(bare, "x").ShouldBe("backend x");
+        Call.Ask(_port, "x").ShouldBeNull();
+        using Call call = Call.To(_port);
+        call.Send("PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n");
+        call.Ask("x").ShouldBe("backend x");
+    }
+
+    [Fact]
     public void FilterChainMatcher_TreeOverThePort_ChoosesByName()
     {
         int second = Ports.Free();

@@ -89,6 +89,21 @@ public class CaptureTests
     }
 
     [Fact]
+    public void OriginalDestination_FilterDisabled_LocalAddressIsTheListeners()
+    {
+        using Pod pod = new();
+        pod.Init("-b", "*", "-i", "*");
+        using Backend app = new("app", pod.Name, 7100, address: "0.0.0.0");
+        string filter = Boot.Inspector("original_dst", ", filter_disabled: {destination_port_range: {start: 15006, end: 15007}}");
+        Boot boot = new Boot()
+            .Listen("in", 15006, Boot.Chain(Boot.Tcp("c"), "destination_port: 15006", "own"), $", listener_filters: [{filter}]", "0.0.0.0")
+            .With(Boot.Cluster("c", ["127.0.0.1:7100"], ", upstream_bind_config: {source_address: {address: 127.0.0.6, port_value: 0}}"));
+        using Sidecar proxy = Sidecar.Start(boot, pod.Name);
+        Call.Ask(7300, "x", Pod.Ip, pod.Outside).ShouldBe("app x");
+        proxy.Logged("chain=own ").ShouldContain($"local={Pod.Ip}:15006 ");
+    }
+
+    [Fact]
     public void OriginalSource_ApplicationSeesTheClient()
     {
         using Pod pod = new();

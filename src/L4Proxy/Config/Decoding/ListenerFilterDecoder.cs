@@ -38,25 +38,24 @@ internal static class ListenerFilterDecoder
             return filters with { HttpInspector = true, HttpInspectorDisabled = disabled };
         }
 
-        if (disabled is not null)
-        {
-            scope.Field("filter_disabled").Error("supported on tls_inspector and http_inspector only");
-        }
-
         if (Names<OriginalDst>(filter, "original_dst"))
         {
-            return filters with { OriginalDestination = true };
+            return filters with { OriginalDestination = true, OriginalDestinationDisabled = disabled };
         }
 
         if (Names<ProxyProtocol>(filter, "proxy_protocol"))
         {
-            return AddProxyProtocol(filters, filter, scope.Field("typed_config"));
+            return AddProxyProtocol(filters, filter, scope.Field("typed_config")) with { ProxyProtocolDisabled = disabled };
         }
 
         if (Names<OriginalSrc>(filter, "original_src"))
         {
             OriginalSrc? source = filter.TypedConfig is null ? new OriginalSrc() : TypedConfig.Unpack<OriginalSrc>(filter.TypedConfig, scope.Field("typed_config"));
-            return source is null ? filters : filters with { OriginalSource = new OriginalSourceSnapshot(source.Mark, source.BindPort) };
+            return source is null ? filters : filters with
+            {
+                OriginalSource = new OriginalSourceSnapshot(source.Mark, source.BindPort),
+                OriginalSourceDisabled = disabled,
+            };
         }
 
         scope.Error($"listener filter '{filter.Name}' ({TypedConfig.TypeName(filter.TypedConfig)}) is not supported");

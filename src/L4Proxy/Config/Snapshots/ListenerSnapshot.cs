@@ -97,6 +97,13 @@ internal sealed record ListenerFilters
 
     public Func<int, bool>? HttpInspectorDisabled { get; init; }
 
+    public Func<int, bool>? ProxyProtocolDisabled { get; init; }
+
+    /// <summary>Of the port that the connection was accepted on.</summary>
+    public Func<int, bool>? OriginalDestinationDisabled { get; init; }
+
+    public Func<int, bool>? OriginalSourceDisabled { get; init; }
+
     /// <summary><c>proxy_protocol</c>: a PROXY header is expected first.</summary>
     public bool ProxyProtocol { get; init; }
 
