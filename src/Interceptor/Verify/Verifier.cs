@@ -126,13 +126,15 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         }
     }
 
-    private static void OpenLandings(Watch watch, List<Attempt> attempts)
+    private void OpenLandings(Watch watch, List<Attempt> attempts)
     {
         foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null))
         {
             Landing? landing = watch.LandingOf(attempt.Probe);
             attempt.Listening = landing is { Obstacle: null } or { Taken: true };
             Refuse([attempt], landing is null ? null : ObstacleAt(landing, attempt.Probe));
+            // Rules send the resolver's answers another way by whose they are.
+            Refuse([attempt], landing is { IsProxys: false } && NeedsAnswer(attempt.Probe) ? "no answer can be sent as the proxy; CAP_SETUID and CAP_SETGID are needed" : null);
         }
     }
 
