@@ -185,6 +185,8 @@ internal sealed class ProxyHost : IAsyncDisposable
         State = () => _state.Current,
         Listeners = () => listeners.Open.Select(static l => new BoundListener(l.Name, l.Address)),
         ConfigDump = _config.Ledger,
+        Unready = () => _config.Streams?.Unready ?? new Dictionary<string, IReadOnlyList<string>>(),
+        LastKnownGood = () => _config.Streams?.LastKnownGood,
         Quit = () => _exit.TrySetResult(new ExitRequest(Drain: false)),
         Drain = request => Drain(listeners, request),
         DataPathProbe = ProbeAsync,

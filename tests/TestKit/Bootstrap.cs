@@ -101,6 +101,9 @@ internal sealed class Bootstrap
         Dynamic($"ads_config: {{api_type: {api}, transport_api_version: V3, grpc_services: [{services}]}}, cds_config: {{ads: {{}}, resource_api_version: V3}}, lds_config: {{ads: {{}}, resource_api_version: V3}}");
     }
 
+    /// <summary>A bootstrap extension with these members.</summary>
+    public void Extension(string name, string members) => _extensions += $"- name: meshl4.{name}\n  typed_config: {{{members}}}\n";
+
     /// <summary>The members of <c>dynamic_resources</c>.</summary>
     public void Dynamic(string members) => _dynamic = $"node: {{id: sidecar~10.0.0.1~p.ns~ns.svc.cluster.local, cluster: p.ns, metadata: {{NAMESPACE: ns}}}}\ndynamic_resources: {{{members}}}\n";
 

@@ -1,6 +1,7 @@
 using System.Net;
 using MeshL4.L4Proxy.Config.Bootstrap;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Xds;
 using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Reporting.Logging;
 
@@ -48,6 +49,12 @@ internal sealed record AdminContext
 
     /// <summary>Null serves an empty dump.</summary>
     public IConfigDump? ConfigDump { get; init; }
+
+    /// <summary>What the start, or a warming cluster, waits for: names by who waits.</summary>
+    public Func<IReadOnlyDictionary<string, IReadOnlyList<string>>> Unready { get; init; } = static () => new Dictionary<string, IReadOnlyList<string>>();
+
+    /// <summary>The file of the last good resources; null when none is configured.</summary>
+    public Func<LastKnownGoodState?> LastKnownGood { get; init; } = static () => null;
 
     /// <summary>Ends the process cleanly, skipping the drain.</summary>
     public Action Quit { get; init; } = static () => { };

@@ -16,7 +16,7 @@ internal sealed class AdminPages
         IAdminPage[] pages =
         [
             new HelpPage("/", listed), new HelpPage("/help", listed), new ClustersPage(), new ConfigDumpPage(), new DrainListenersPage(),
-            new ListenersPage(), new LoggingPage(), new MemoryPage(), new PrometheusPage("/metrics"), new QuitPage(), new ReadyPage(),
+            new InitDumpPage(), new ListenersPage(), new LoggingPage(), new MemoryPage(), new PrometheusPage("/metrics"), new QuitPage(), new ReadyPage(),
             new ServerInfoPage(), new StatsPage(), new PrometheusPage("/stats/prometheus"),
         ];
         listed.AddRange(pages);

@@ -10,6 +10,9 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
 {
     private IReadOnlyDictionary<string, BindingFailure> _unbound = new Dictionary<string, BindingFailure>();
 
+    /// <summary>The version accepted last, by type.</summary>
+    public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>();
+
     public void Write(
         IMessage? bootstrap,
         DateTimeOffset updated,
@@ -56,6 +59,11 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
 
         writer.WriteStartObject();
         writer.WriteString("@type", "type.googleapis.com/envoy.admin.v3." + dump);
+        if (typeUrl != TypeUrls.Endpoints && Versions.TryGetValue(typeUrl, out string? version))
+        {
+            writer.WriteString("version_info", version);
+        }
+
         if (resource is null || resource == statics)
         {
             WriteStatic(statics, singular, typeUrl, own);

@@ -27,6 +27,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
     private readonly Dictionary<(string TypeUrl, string Name), RunningResource> _running = [];
     private readonly Dictionary<(string TypeUrl, string Name), RejectedResource> _rejected = [];
     private Dictionary<string, BindingFailure> _unbound = [];
+    private readonly Dictionary<string, string> _versions = new(StringComparer.Ordinal);
     private IMessage? _bootstrap;
     private DateTimeOffset _bootstrapUpdated;
 
@@ -76,7 +77,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
 
             foreach ((string name, IMessage message) in held)
             {
-                _running[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.Version, update.Source, time.GetUtcNow(), message);
+                _running[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, time.GetUtcNow(), message);
                 _rejected.Remove((update.TypeUrl, name));
             }
 
@@ -84,10 +85,14 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
             {
                 string key = $"{TypeUrls.ShortName(update.TypeUrl)}/{name}";
                 List<ConfigIssue> reasons = [.. update.Issues.Issues.Where(issue => issue.Severity == IssueSeverity.Error && issue.Resource == key)];
-                _rejected[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.Version, update.Source, time.GetUtcNow(), reasons, message);
+                _rejected[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, time.GetUtcNow(), reasons, message);
             }
 
             RecordWhole(update);
+            if (update.Version.Length > 0 && !update.Issues.HasErrors)
+            {
+                _versions[update.TypeUrl] = update.Version;
+            }
         }
     }
 
@@ -114,7 +119,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         Regex? names = nameRegex is null ? null : new Regex($"^(?:{nameRegex})$", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
         lock (_access)
         {
-            new ConfigDumpWriter(writer, resource, name => names?.IsMatch(name) ?? true)
+            new ConfigDumpWriter(writer, resource, name => names?.IsMatch(name) ?? true) { Versions = _versions }
                 .Write(_bootstrap, _bootstrapUpdated, [.. _running.Values], [.. _rejected.Values], _unbound);
         }
     }

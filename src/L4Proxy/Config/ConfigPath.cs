@@ -13,7 +13,7 @@ using BootstrapMessage = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Bootstrap.V3.
 namespace MeshL4.L4Proxy.Config;
 
 /// <summary>
-/// The way of an update, composed: bootstrap, files and (later) streams deliver to one sink; it applies the good, keeps the last good
+/// The way of an update, composed: bootstrap, files and streams deliver to one sink; it applies the good, keeps the last good
 /// version of the bad, notes both in the ledger, warms names and endpoint files, and swaps one snapshot.
 /// </summary>
 internal sealed class ConfigPath : IDisposable
@@ -132,7 +132,7 @@ internal sealed class ConfigPath : IDisposable
         Bootstrap = config.Process;
         Ledger.RecordBootstrap(config.Message);
         _builder.Handoff = config.Handoff;
-        _streams = XdsStreams.Create(config, _sink, _store, _loggers);
+        _streams = XdsStreams.Create(config, _sink, _store, Ledger, _loggers);
         _sink.Together(() =>
         {
             _sink.Deliver(Static(TypeUrls.Cluster, "clusters", config.Clusters, new IssueCollector()));

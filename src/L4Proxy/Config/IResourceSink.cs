@@ -18,8 +18,14 @@ internal sealed record ResourceUpdate(
     /// <summary>Names removed by a delta response.</summary>
     public IReadOnlyList<string> Removed { get; init; } = [];
 
+    /// <summary>Versions of single resources (delta); null where <see cref="Version"/> is that of all.</summary>
+    public IReadOnlyDictionary<string, string>? Versions { get; init; }
+
     /// <summary>Names that stay although they stand in no list: heartbeats of resources with a time to live.</summary>
     public IReadOnlyList<string> Renewed { get; init; } = [];
+
+    /// <summary>The version of one of the resources.</summary>
+    public string VersionOf(string name) => Versions?.GetValueOrDefault(name) ?? Version;
 
     /// <summary>Path of the list in its document, for issues: <c>static_resources.listeners</c>; empty for paths within the resource.</summary>
     public string PathPrefix { get; init; } = "";

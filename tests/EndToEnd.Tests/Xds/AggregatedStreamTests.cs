@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
+using static MeshL4.EndToEnd.Tests.Xds.Expect;
 using static MeshL4.TestKit.XdsResources;
 
 namespace MeshL4.EndToEnd.Tests.Xds;
@@ -140,37 +141,4 @@ public sealed class AggregatedStreamTests
         bootstrap.Ads(api, plane.Port);
         return ProxyProcess.StartAsync(bootstrap);
     }
-
-    /// <summary>Waits until new connections to <paramref name="port"/> meet a peer with that banner.</summary>
-    private static Task SaysAsync(ProxyProcess proxy, int port, string banner) => Patience.UntilAsync(
-        async () =>
-        {
-            try
-            {
-                using Client client = await Client.ConnectAsync(port);
-                return await client.ReadAsync(banner) == banner;
-            }
-            catch (System.Net.Sockets.SocketException)
-            {
-                return false;
-            }
-        },
-        $"port {port} says '{banner}'",
-        () => proxy.Said);
-
-    private static Task RefusesAsync(ProxyProcess proxy, int port) => Patience.UntilAsync(
-        async () =>
-        {
-            try
-            {
-                using Client client = await Client.ConnectAsync(port);
-                return false;
-            }
-            catch (System.Net.Sockets.SocketException)
-            {
-                return true;
-            }
-        },
-        $"port {port} is closed",
-        () => proxy.Said);
 }

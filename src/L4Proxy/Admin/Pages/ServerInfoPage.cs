@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.Json;
+using MeshL4.L4Proxy.Config.Xds;
 using Microsoft.AspNetCore.Http;
 
 namespace MeshL4.L4Proxy.Admin.Pages;
@@ -24,6 +25,7 @@ internal sealed class ServerInfoPage : IAdminPage
         json.WriteString("uptime_current_epoch", uptime);
         json.WriteString("uptime_all_epochs", uptime);
         WriteOptions(json, context);
+        WriteLastKnownGood(json, context.LastKnownGood());
         json.WriteStartObject("node");
         json.WriteString("id", context.Bootstrap.NodeId);
         json.WriteString("cluster", context.Bootstrap.NodeCluster);
@@ -31,6 +33,24 @@ internal sealed class ServerInfoPage : IAdminPage
         json.WriteEndObject();
         json.WriteEndObject();
     });
+
+    private static void WriteLastKnownGood(Utf8JsonWriter json, LastKnownGoodState? state)
+    {
+        if (state is null)
+        {
+            return;
+        }
+
+        json.WriteStartObject("last_known_good");
+        json.WriteString("path", state.Path);
+        json.WriteBoolean("in_use", state.InUse);
+        if (state.Saved is { } saved)
+        {
+            json.WriteString("saved", saved.UtcDateTime);
+        }
+
+        json.WriteEndObject();
+    }
 
     private static void WriteOptions(Utf8JsonWriter json, AdminContext context)
     {

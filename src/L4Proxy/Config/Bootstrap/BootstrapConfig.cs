@@ -34,6 +34,15 @@ internal sealed record BootstrapConfig
     /// <summary><c>ads_config</c>; null when there is no aggregated stream.</summary>
     public ControlPlaneConfig? Ads { get; init; }
 
+    /// <summary>File with a bearer token for every control plane; empty for none.</summary>
+    public string TokenFile { get; init; } = "";
+
+    /// <summary>Where the last good resources are kept; null for nowhere.</summary>
+    public SnapshotFileConfig? SnapshotFile { get; init; }
+
     /// <summary>Who the proxy says it is.</summary>
     public Protos.Envoy.Config.Core.V3.Node Node { get; init; } = new();
 }
+
+/// <summary>The file of the last good resources, and how long after the start no control plane may answer before it is used.</summary>
+internal sealed record SnapshotFileConfig(string Path, TimeSpan Wait);

@@ -18,7 +18,7 @@ internal static class BootstrapDecoder
 
     public static BootstrapConfig Decode(BootstrapMessage message, DecodeScope scope)
     {
-        (HttpHandoffSnapshot? handoff, ProxyOptions options) = Extensions(message, scope);
+        (HttpHandoffSnapshot? handoff, ProxyOptions options, ControlPlaneOptions plane) = Extensions(message, scope);
         List<Listener> listeners = [.. message.StaticResources?.Listeners ?? []];
         var process = new BootstrapSnapshot
         {
@@ -44,6 +44,9 @@ internal static class BootstrapDecoder
             ClusterStream = StreamOf(message.DynamicResources?.CdsConfig, dynamic.Field("cds_config")),
             Ads = message.DynamicResources?.AdsConfig is { } ads ? ControlPlaneDecoder.Decode(ads, aggregated: true, dynamic.Field("ads_config")) : null,
             Node = message.Node ?? new Core.Node(),
+            TokenFile = plane.TokenFile,
+            SnapshotFile = plane.SnapshotFile.Length == 0 ? null
+                : new SnapshotFileConfig(plane.SnapshotFile, scope.Duration("snapshot_wait", plane.SnapshotWait) ?? TimeSpan.FromSeconds(10)),
         };
         ControlPlaneRule.Check(config, dynamic);
         return config;
@@ -96,10 +99,11 @@ internal static class BootstrapDecoder
     private static bool IsHttp(Listener listener) => listener.FilterChains.Count > 0
         && listener.FilterChains.All(chain => chain.Filters.Any(filter => TypedConfig.Is<HttpConnectionManager>(filter.TypedConfig)));
 
-    private static (HttpHandoffSnapshot? Handoff, ProxyOptions Options) Extensions(BootstrapMessage message, DecodeScope scope)
+    private static (HttpHandoffSnapshot? Handoff, ProxyOptions Options, ControlPlaneOptions Plane) Extensions(BootstrapMessage message, DecodeScope scope)
     {
         HttpHandoffSnapshot? handoff = null;
         var options = new ProxyOptions();
+        var plane = new ControlPlaneOptions();
         for (int i = 0; i < message.BootstrapExtensions.Count; i++)
         {
             Core.TypedExtensionConfig extension = message.BootstrapExtensions[i];
@@ -112,13 +116,17 @@ internal static class BootstrapDecoder
             {
                 options = TypedConfig.Unpack<ProxyOptions>(extension.TypedConfig, typed) ?? options;
             }
+            else if (TypedConfig.Is<ControlPlaneOptions>(extension.TypedConfig))
+            {
+                plane = TypedConfig.Unpack<ControlPlaneOptions>(extension.TypedConfig, typed) ?? plane;
+            }
             else
             {
                 typed.Warn($"bootstrap extension '{extension.Name}' ({TypedConfig.TypeName(extension.TypedConfig)}) is not known and left out");
             }
         }
 
-        return (handoff, options);
+        return (handoff, options, plane);
     }
 
     private static HttpHandoffSnapshot? Handoff(HttpHandoff settings, DecodeScope scope)

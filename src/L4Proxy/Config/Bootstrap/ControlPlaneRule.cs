@@ -1,4 +1,5 @@
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.RawBuffer.V3;
 using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
 
 namespace MeshL4.L4Proxy.Config.Bootstrap;
@@ -46,6 +47,10 @@ internal static class ControlPlaneRule
             else if (cluster.Type == Cluster.Types.DiscoveryType.Eds || cluster.Type == Cluster.Types.DiscoveryType.OriginalDst)
             {
                 at.Error($"cluster '{name}' is of type {cluster.Type}: a control plane needs STATIC, STRICT_DNS or LOGICAL_DNS");
+            }
+            else if (cluster.TransportSocket is { } socket && !TypedConfig.Is<RawBuffer>(socket.TypedConfig))
+            {
+                at.Error($"cluster '{name}' has transport socket '{socket.Name}': TLS to a control plane needs google_grpc with ssl_credentials");
             }
         }
     }

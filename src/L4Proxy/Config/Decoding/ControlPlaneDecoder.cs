@@ -95,8 +95,10 @@ internal static class ControlPlaneDecoder
             case Core.GrpcService.TargetSpecifierOneofCase.EnvoyGrpc:
                 scope.Field("envoy_grpc.cluster_name").Error("is required");
                 return null;
+            case Core.GrpcService.TargetSpecifierOneofCase.GoogleGrpc:
+                return GoogleGrpcDecoder.Decode(service.GoogleGrpc, metadata, scope.Field("google_grpc"));
             default:
-                scope.Error("envoy_grpc is required");
+                scope.Error("envoy_grpc or google_grpc is required");
                 return null;
         }
     }

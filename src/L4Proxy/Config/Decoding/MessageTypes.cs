@@ -1,5 +1,6 @@
 using Google.Protobuf.Reflection;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Bootstrap.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.GrpcCredential.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.AccessLoggers.File.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.AccessLoggers.Stream.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Clusters.Dns.V3;
@@ -80,6 +81,7 @@ internal static class MessageTypes
         ["envoy.extensions.matching.common_inputs.network.v3"] = static () => NetworkInputsReflection.Descriptor,
         ["xds.type.matcher.v3"] = static () => IpReflection.Descriptor,
         ["envoy.extensions.filters.udp.udp_proxy.v3"] = static () => UdpProxyReflection.Descriptor,
+        ["envoy.config.grpc_credential.v3"] = static () => FileBasedMetadataReflection.Descriptor,
         ["envoy.config.route.v3"] = static () => RouteReflection.Descriptor,
         ["envoy.extensions.transport_sockets.raw_buffer.v3"] = static () => RawBufferReflection.Descriptor,
         ["envoy.extensions.transport_sockets.proxy_protocol.v3"] = static () => UpstreamProxyProtocolReflection.Descriptor,

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
@@ -38,4 +39,19 @@ internal sealed record GrpcServerConfig
 
     /// <summary>Headers of each stream.</summary>
     public ImmutableArray<KeyValuePair<string, string>> Metadata { get; init; } = [];
+
+    /// <summary>Headers whose values are read at each connect.</summary>
+    public ImmutableArray<SecretHeaderConfig> Secrets { get; init; } = [];
+
+    /// <summary>TLS to the server; null for plaintext.</summary>
+    public ServerTlsConfig? Tls { get; init; }
 }
+
+/// <summary>A header with a secret that may be renewed where it stands.</summary>
+internal sealed record SecretHeaderConfig(string Name, string Prefix, DataSource Value);
+
+/// <summary>TLS to a control plane; the sources are read at each connect.</summary>
+/// <param name="Roots">Certificates trusted; null for those of the system.</param>
+/// <param name="Chain">Our certificate, the leaf first; null for none.</param>
+/// <param name="Key">Its key.</param>
+internal sealed record ServerTlsConfig(DataSource? Roots, DataSource? Chain, DataSource? Key);

@@ -6,27 +6,55 @@ using MeshL4.L4Proxy.Config.Xds.Grpc;
 
 namespace MeshL4.L4Proxy.Config.Xds;
 
-/// <summary>Opens streams to control planes: looks the static cluster up at each connect, so that its addresses are the newest.</summary>
-internal sealed class ControlPlaneDialer(SnapshotStore store)
+/// <summary>Opens streams to control planes: addresses, certificates and tokens are looked up at each connect.</summary>
+/// <param name="store">Has the static clusters with their newest addresses.</param>
+/// <param name="tokenFile">File with a bearer token for all of them; empty for none.</param>
+internal sealed class ControlPlaneDialer(SnapshotStore store, string tokenFile)
 {
+    private const string Unix = "unix:";
+    private static readonly TimeSpan TargetConnectTimeout = TimeSpan.FromSeconds(5);
+
     /// <summary>How <paramref name="server"/> is reached.</summary>
     public DiscoveryServer Server(GrpcServerConfig server)
     {
+        string name = server.Cluster ?? server.Target!;
+        ServerTlsConfig? tls = server.Tls;
         var target = new GrpcTarget
         {
-            Name = server.Cluster ?? server.Target ?? "",
+            Name = name,
             Authority = server.Authority,
-            Connect = cancellation => ConnectAsync(server, cancellation),
-            Metadata = () => server.Metadata,
+            Connect = cancellation => server.Cluster is { } cluster ? ToClusterAsync(cluster, cancellation) : ToTargetAsync(server.Target!, cancellation),
+            Tls = tls is null ? null : () => ServerTls.Options(tls, HostOf(server.Authority)),
+            Metadata = () => Headers(server),
         };
-        return new DiscoveryServer(target.Name, method => new GrpcStream(target, method));
+        return new DiscoveryServer(name, method => new GrpcStream(target, method));
     }
 
-    private async ValueTask<Stream> ConnectAsync(GrpcServerConfig server, CancellationToken cancellation)
+    private static string HostOf(string authority) => authority.LastIndexOf(':') is > 0 and int colon ? authority[..colon].Trim('[', ']') : authority;
+
+    private IEnumerable<KeyValuePair<string, string>> Headers(GrpcServerConfig server)
     {
-        if (!store.Current.Clusters.TryGetValue(server.Cluster!, out ClusterSnapshot? cluster) || cluster.Endpoints.IsEmpty)
+        foreach (KeyValuePair<string, string> header in server.Metadata)
         {
-            throw new IOException($"cluster '{server.Cluster}' has no endpoint");
+            yield return header;
+        }
+
+        foreach (SecretHeaderConfig secret in server.Secrets)
+        {
+            yield return KeyValuePair.Create(secret.Name, secret.Prefix + ServerTls.Text(secret.Value).Trim());
+        }
+
+        if (tokenFile.Length > 0)
+        {
+            yield return KeyValuePair.Create("authorization", "Bearer " + ServerTls.Text(new() { Filename = tokenFile }).Trim());
+        }
+    }
+
+    private async ValueTask<Stream> ToClusterAsync(string name, CancellationToken cancellation)
+    {
+        if (!store.Current.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) || cluster.Endpoints.IsEmpty)
+        {
+            throw new IOException($"cluster '{name}' has no endpoint");
         }
 
         EndpointSnapshot[] endpoints = [.. cluster.Endpoints];
@@ -47,17 +75,31 @@ internal sealed class ControlPlaneDialer(SnapshotStore store)
         throw new IOException(string.Join("; ", failures));
     }
 
-    private static async ValueTask<Stream> ConnectAsync(EndPoint address, TimeSpan limit, CancellationToken cancellation)
+    private static async ValueTask<Stream> ToTargetAsync(string target, CancellationToken cancellation)
     {
-        bool unix = address is UnixDomainSocketEndPoint;
-        var socket = new Socket(address.AddressFamily, SocketType.Stream, unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
+        EndPoint address = target.StartsWith(Unix, StringComparison.Ordinal)
+            ? new UnixDomainSocketEndPoint(target[Unix.Length..])
+            : new DnsEndPoint(HostOf(target), int.Parse(target[(target.LastIndexOf(':') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
         try
         {
-            if (!unix)
-            {
-                socket.NoDelay = true;
-            }
+            return await ConnectAsync(address, TargetConnectTimeout, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is SocketException or TimeoutException)
+        {
+            throw new IOException($"{target}: {failure.Message}", failure);
+        }
+    }
 
+    private static async ValueTask<Stream> ConnectAsync(EndPoint address, TimeSpan limit, CancellationToken cancellation)
+    {
+        Socket socket = address switch
+        {
+            UnixDomainSocketEndPoint => new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified),
+            IPEndPoint ip => new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
+            _ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
+        };
+        try
+        {
             await socket.ConnectAsync(address, cancellation).AsTask().WaitAsync(limit, cancellation).ConfigureAwait(false);
             return new NetworkStream(socket, ownsSocket: true);
         }

@@ -93,6 +93,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
             foreach (Subscription subscription in options.Subscriptions)
             {
                 subscription.StartStream();
+                ForgetExpired(subscription);
             }
 
             Synchronise(requests.Writer);
@@ -173,6 +174,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         }
 
         NoteAnswer(update);
+        ForgetExpired(subscription);
         Received received = receiver.Receive(update, subscription);
         options.Variant.Note(subscription, update, received.Reasons is null, received.Held);
         options.Metrics.Updated(update, received.Reasons);
@@ -185,6 +187,14 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         {
             // To a server an answer without a nonce is a new subscription: it would send the same again, for ever.
             log.LogWarning("{Stream}: a response without a nonce cannot be acknowledged", options.Name);
+        }
+    }
+
+    private static void ForgetExpired(Subscription subscription)
+    {
+        while (subscription.Expired.TryDequeue(out string? name))
+        {
+            subscription.Held.Remove(name);
         }
     }
 

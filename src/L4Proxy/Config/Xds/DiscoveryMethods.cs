@@ -14,6 +14,12 @@ internal static class DiscoveryMethods
         _ => $"/envoy.service.endpoint.v3.EndpointDiscoveryService/{variant.MethodPrefix}Endpoints",
     };
 
+    /// <summary>Name of the aggregated stream.</summary>
+    public const string Aggregated = "ads";
+
+    /// <summary>Whether resources of this source came over a stream.</summary>
+    public static bool IsStream(string source) => source is Aggregated or "lds" or "cds" or "eds";
+
     /// <summary><c>lds</c>, <c>cds</c> or <c>eds</c>.</summary>
     public static string ShortName(string typeUrl) => typeUrl switch
     {

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>
@@ -28,14 +30,14 @@ internal sealed class Subscription(string typeUrl)
     /// <summary>Delta: versions of the resources that run as sent.</summary>
     public Dictionary<string, string> Held { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>True once a response of this type came, on whatever stream.</summary>
-    public bool Answered { get; set; }
-
     /// <summary>
-    /// True when the next delta response is the whole world, because resources run whose versions the server was not told of
-    /// (those of a snapshot from disk).
+    /// True until the first response: with nothing held, delta too begins with the whole world. What runs already, from the snapshot on
+    /// disk, and is not in it, is gone.
     /// </summary>
-    public bool ExpectsWorld { get; set; }
+    public bool ExpectsWorld { get; set; } = true;
+
+    /// <summary>Names whose time to live is over, put here by any thread: their versions are held no longer.</summary>
+    public ConcurrentQueue<string> Expired { get; } = new();
 
     /// <summary>Asks for everything of the type.</summary>
     public void WantAll() => _wish = _wish with { All = true };

@@ -1,14 +1,17 @@
 using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Validating;
+using ClusterLoadAssignment = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3.ClusterLoadAssignment;
 
 namespace MeshL4.L4Proxy.Config.Xds;
 
-/// <summary>Decodes the updates of one stream and delivers them.</summary>
+/// <summary>Decodes the updates of one stream, delivers them, and removes what outlives its time to live.</summary>
 /// <param name="source">The stream's name: whose resources these are.</param>
 /// <param name="sink">Takes them.</param>
-/// <param name="applied">Told after each update with its type.</param>
-internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<Subscription, DiscoveryUpdate> applied) : IUpdateReceiver
+/// <param name="applied">Told after each update.</param>
+internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<Subscription, DiscoveryUpdate> applied) : IUpdateReceiver, IDisposable
 {
+    private readonly ResourceLifetimes _lifetimes = new();
+
     public Received Receive(DiscoveryUpdate update, Subscription subscription)
     {
         var issues = new IssueCollector();
@@ -23,6 +26,7 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
         {
             // What cannot be named cannot be spared: then nothing is taken for gone.
             Complete = update.Complete && !nameless,
+            Versions = Versions(update),
 
             // Heartbeats speak for resources that stand in no list.
             Renewed = [.. update.Resources.Where(resource => resource.Body is null).Select(resource => resource.Name)],
@@ -30,7 +34,44 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
             // Endpoints stay as long as a cluster refers to them.
             Removed = update.TypeUrl == TypeUrls.Endpoints ? [] : update.Removed,
         });
+        Renew(update, subscription, verdict.Held);
         applied(subscription, update);
         return new Received(NackText.Of(issues.Issues, issues.ErrorCount), verdict.Held);
+    }
+
+    public void Dispose() => _lifetimes.Dispose();
+
+    private static Dictionary<string, string>? Versions(DiscoveryUpdate update)
+    {
+        var versions = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (DiscoveredResource resource in update.Resources.Where(resource => resource.Version.Length > 0))
+        {
+            versions[resource.Name] = resource.Version;
+        }
+
+        return versions.Count > 0 ? versions : null;
+    }
+
+    /// <summary>A heartbeat prolongs, a new version with or without a time to live replaces the one before.</summary>
+    private void Renew(DiscoveryUpdate update, Subscription subscription, IReadOnlyCollection<string> held)
+    {
+        var good = held.ToHashSet(StringComparer.Ordinal);
+        foreach (DiscoveredResource resource in update.Resources.Where(resource => resource.Body is null || good.Contains(resource.Name)))
+        {
+            _lifetimes.Renew((update.TypeUrl, resource.Name), resource.TimeToLive, () => Expire(subscription, resource.Name));
+        }
+
+        foreach (string name in update.Removed)
+        {
+            _lifetimes.Renew((update.TypeUrl, name), null, static () => { });
+        }
+    }
+
+    private void Expire(Subscription subscription, string name)
+    {
+        subscription.Expired.Enqueue(name);
+        bool endpoints = subscription.TypeUrl == TypeUrls.Endpoints;
+        IMessage[] left = endpoints ? [new ClusterLoadAssignment { ClusterName = name }] : [];
+        sink.Deliver(new ResourceUpdate(subscription.TypeUrl, "", source, left, new IssueCollector()) { Complete = false, Removed = endpoints ? [] : [name] });
     }
 }

@@ -23,27 +23,40 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     private readonly ConcurrentDictionary<string, DiscoveryClient> _clients = new(StringComparer.Ordinal);
     private readonly EndpointDemand _endpoints;
     private readonly InitialFetch _initial;
+    private readonly LastKnownGood? _lastKnownGood;
+    private readonly ConcurrentBag<UpdateReceiver> _receivers = [];
+    private volatile IReadOnlyList<string> _warming = [];
     private bool _started;
 
-    private XdsStreams(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ILoggerFactory loggers)
+    private XdsStreams(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ConfigLedger ledger, ILoggerFactory loggers)
     {
         _config = config;
         _sink = sink;
-        _dialer = new ControlPlaneDialer(store);
+        _dialer = new ControlPlaneDialer(store, config.TokenFile);
         _log = loggers.CreateLogger("config");
         _node = NodeIdentity.Of(config.Node);
         _endpoints = new EndpointDemand(sink, ClientOfEndpoints, _log);
         _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, (type, source) => ClientOf(type, source)?.Metrics.FetchTimedOut(type));
+        _lastKnownGood = config.SnapshotFile is { } file ? new LastKnownGood(file, ledger, sink, Loaded, _log) : null;
     }
 
     /// <summary>Ends when clusters and listeners were answered once, or had their time.</summary>
     public Task Initialized => _initial.Done;
 
+    /// <summary>The file of the last good resources; null when none is configured.</summary>
+    public LastKnownGoodState? LastKnownGood => _lastKnownGood?.State;
+
+    /// <summary>What is waited for: types not answered yet, and clusters without first endpoints, by who waits.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Unready => new Dictionary<string, IReadOnlyList<string>>
+    {
+        ["server"] = _initial.Waiting, ["cluster_manager"] = _warming,
+    };
+
     /// <summary>Null when the bootstrap names no control plane.</summary>
-    public static XdsStreams? Create(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ILoggerFactory loggers)
+    public static XdsStreams? Create(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ConfigLedger ledger, ILoggerFactory loggers)
         => config.Ads is null && config.ListenerStream is null && config.ClusterStream is null && !config.Clusters.OfType<Protos.Envoy.Config.Cluster.V3.Cluster>()
             .Any(cluster => cluster.EdsClusterConfig?.EdsConfig?.ApiConfigSource is not null)
-            ? null : new XdsStreams(config, sink, store, loggers);
+            ? null : new XdsStreams(config, sink, store, ledger, loggers);
 
     /// <summary>Begins to connect.</summary>
     public void Start()
@@ -55,13 +68,15 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         }
 
         _initial.Start();
+        _lastKnownGood?.Start();
     }
 
     /// <summary>Under the sink's lock, after each change: asks for the endpoints that the held clusters name.</summary>
     public void Follow(SnapshotBuilder builder)
     {
         _endpoints.Follow(builder);
-        _initial.Warm(builder.Warming.Count == 0);
+        _warming = builder.Warming;
+        _initial.Warm(_warming.Count == 0);
     }
 
     public void Collect(IMetricVisitor visitor)
@@ -77,6 +92,11 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _stop.Cancel();
         _endpoints.Dispose();
         _initial.Dispose();
+        _lastKnownGood?.Dispose();
+        foreach (UpdateReceiver receiver in _receivers)
+        {
+            receiver.Dispose();
+        }
     }
 
     private void Ask(string typeUrl, StreamSourceConfig source)
@@ -96,7 +116,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             return null;
         }
 
-        string key = source.Api is null ? "ads" : typeUrl + " " + plane.Key;
+        string key = source.Api is null ? DiscoveryMethods.Aggregated : typeUrl + " " + plane.Key;
         if (_clients.TryGetValue(key, out DiscoveryClient? known))
         {
             return known;
@@ -114,7 +134,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     private DiscoveryClient NewClient(ControlPlaneConfig plane, string? typeUrl)
     {
         IDiscoveryVariant variant = plane.Delta ? new DeltaVariant() : new SotwVariant();
-        string name = typeUrl is null ? "ads" : DiscoveryMethods.ShortName(typeUrl);
+        string name = typeUrl is null ? DiscoveryMethods.Aggregated : DiscoveryMethods.ShortName(typeUrl);
         string[] types = typeUrl is null ? [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener] : [typeUrl];
         var options = new DiscoveryClientOptions
         {
@@ -127,16 +147,26 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             NodeOnFirstMessageOnly = plane.NodeOnFirstMessageOnly,
             Metrics = new DiscoveryMetrics(),
         };
-        return new DiscoveryClient(options, new UpdateReceiver(name, _sink, Applied), _log);
+        var receiver = new UpdateReceiver(name, _sink, Applied);
+        _receivers.Add(receiver);
+        return new DiscoveryClient(options, receiver, _log);
     }
 
     private void Applied(Subscription subscription, DiscoveryUpdate update)
     {
+        _lastKnownGood?.Updated();
         _initial.Answered(subscription.TypeUrl);
         if (subscription.TypeUrl == TypeUrls.Endpoints && update.Unavailable.Count > 0)
         {
             _endpoints.GiveUp([.. update.Unavailable.Select(one => one.Key)], "the server does not have them");
         }
+    }
+
+    /// <summary>Resources from disk run: the start waits for nobody any more.</summary>
+    private void Loaded()
+    {
+        _initial.Answered(TypeUrls.Cluster);
+        _initial.Answered(TypeUrls.Listener);
     }
 
     private void Run(DiscoveryClient client) => _ = Task.Run(() => client.RunAsync(_stop.Token));

@@ -1,0 +1,127 @@
+using MeshL4.L4Proxy.Config.Bootstrap;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
+using MeshL4.L4Proxy.Config.Validating;
+using Microsoft.Extensions.Logging;
+
+namespace MeshL4.L4Proxy.Config.Xds;
+
+/// <summary>What /server_info says of the file of the last good resources.</summary>
+/// <param name="Path">Where it is.</param>
+/// <param name="Saved">When what it holds was saved; null before that is known.</param>
+/// <param name="InUse">Whether its resources run because no control plane has answered yet.</param>
+internal sealed record LastKnownGoodState(string Path, DateTimeOffset? Saved, bool InUse);
+
+/// <summary>Keeps the resources of streams on disk, and starts from there when no control plane answers in time.</summary>
+/// <param name="config">The file and the wait.</param>
+/// <param name="ledger">Knows what runs.</param>
+/// <param name="sink">Takes what was saved.</param>
+/// <param name="loaded">Told when resources from the file run.</param>
+/// <param name="log">Takes what goes wrong with the file.</param>
+internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledger, ResourceSink sink, Action loaded, ILogger log) : IDisposable
+{
+    /// <summary>Updates within this time share a writing.</summary>
+    private static readonly TimeSpan Gathering = TimeSpan.FromSeconds(1);
+
+    private static readonly string[] Order = [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener];
+    private readonly Lock _writing = new();
+    private readonly CancellationTokenSource _stop = new();
+    private volatile LastKnownGoodState _state = new(config.Path, null, false);
+    private volatile bool _answered;
+    private int _saveDue;
+
+    public LastKnownGoodState State => _state;
+
+    /// <summary>Begins to wait for a control plane.</summary>
+    public void Start() => _ = Task.Run(async () =>
+    {
+        await Task.Delay(config.Wait, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!_stop.IsCancellationRequested)
+        {
+            Load();
+        }
+    });
+
+    /// <summary>An update of a stream was applied: what runs now is worth keeping.</summary>
+    public void Updated()
+    {
+        _answered = true;
+        if (_state.InUse)
+        {
+            _state = _state with { InUse = false };
+        }
+
+        if (Interlocked.Exchange(ref _saveDue, 1) == 0)
+        {
+            _ = Task.Run(async () =>
+            {
+                await Task.Delay(Gathering, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                Volatile.Write(ref _saveDue, 0);
+                Save();
+            });
+        }
+    }
+
+    public void Dispose() => _stop.Cancel();
+
+    private void Save()
+    {
+        try
+        {
+            lock (_writing)
+            {
+                DateTimeOffset now = TimeProvider.System.GetUtcNow();
+                SnapshotFile.Write(config.Path, ledger.Running.Where(one => DiscoveryMethods.IsStream(one.Source)), now);
+                _state = _state with { Saved = now };
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            log.LogWarning("the last good resources cannot be saved: {Reason}", failure.Message);
+        }
+    }
+
+    private void Load()
+    {
+        try
+        {
+            (DateTimeOffset saved, IReadOnlyList<DeltaDiscoveryResponse> responses) = SnapshotFile.Read(config.Path);
+            bool used = false;
+            sink.Together(() =>
+            {
+                // An update may be applied and not yet told: what it brought is newer.
+                used = !_answered && !ledger.Running.Any(one => DiscoveryMethods.IsStream(one.Source));
+                foreach (DeltaDiscoveryResponse response in responses.Where(_ => used).OrderBy(one => Array.IndexOf(Order, one.TypeUrl)))
+                {
+                    Deliver(response);
+                }
+            });
+            if (used)
+            {
+                _state = new LastKnownGoodState(config.Path, saved, !_answered);
+                log.LogWarning("no control plane has answered: the resources saved at {Saved} run", saved);
+                loaded();
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or Google.Protobuf.InvalidProtocolBufferException)
+        {
+            log.LogWarning("no control plane has answered, and no resources were saved: {Reason}", failure.Message);
+        }
+    }
+
+    private void Deliver(DeltaDiscoveryResponse response)
+    {
+        var update = new DiscoveryUpdate
+        {
+            TypeUrl = response.TypeUrl,
+            Nonce = "",
+            Version = "",
+            Resources = [.. response.Resources.Select(one => new DiscoveredResource(one.Name, one.Version, null, one.Resource_))],
+        };
+        var issues = new IssueCollector();
+        List<Google.Protobuf.IMessage> messages = ResourceReader.Read(update, config.Path, issues, out _);
+        sink.Deliver(new ResourceUpdate(response.TypeUrl, "", response.Nonce, messages, issues)
+        {
+            Versions = response.Resources.ToDictionary(one => one.Name, one => one.Version, StringComparer.Ordinal),
+        });
+    }
+}

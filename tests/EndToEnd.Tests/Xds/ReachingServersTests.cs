@@ -1,0 +1,110 @@
+using System.Text.Json.Nodes;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+using static MeshL4.EndToEnd.Tests.Xds.Expect;
+using static MeshL4.TestKit.XdsResources;
+
+namespace MeshL4.EndToEnd.Tests.Xds;
+
+/// <summary>The ways to a control plane: Unix socket, TLS with a client certificate and a token, several servers, a stream for each type.</summary>
+public sealed class ReachingServersTests : IDisposable
+{
+    private const string Sources = "cds_config: {ads: {}, resource_api_version: V3}, lds_config: {ads: {}, resource_api_version: V3}";
+    private readonly Peer _blue = Peer.Banner("blue ");
+    private readonly int _port = Bootstrap.FreePort();
+    private readonly Bootstrap _bootstrap = new();
+
+    public void Dispose() => _blue.Dispose();
+
+    [Fact]
+    public async Task UnixSocket_IsAServerLikeAnyOther()
+    {
+        string path = Path.Combine(_bootstrap.Folder, "xds");
+        await using ControlPlane plane = await ControlPlane.StartAsync("unix:" + path);
+        Serve(plane);
+        _bootstrap.Dynamic($"ads_config: {{api_type: DELTA_GRPC, transport_api_version: V3, grpc_services: [{{google_grpc: {{target_uri: 'unix:{path}', stat_prefix: x}}, initial_metadata: [{{key: ClusterId, value: Kubernetes}}]}}]}}, {Sources}");
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        await SaysAsync(proxy, _port, "blue ");
+        JsonNode open = await plane.EventAsync(e => (string?)e["event"] == "open", "a stream");
+        ((string?)open["metadata"]!["clusterid"]).ShouldBe("Kubernetes");
+    }
+
+    [Fact]
+    public async Task Tls_WithClientCertificateAndToken_WhichIsReadAtEachConnect()
+    {
+        var certificates = new TestCertificates(_bootstrap.Folder);
+        string token = Path.Combine(_bootstrap.Folder, "token");
+        await File.WriteAllTextAsync(token, "first\n");
+        var tls = new JsonObject { ["key"] = certificates.ServerKey, ["cert"] = certificates.ServerChain, ["ca"] = certificates.Root };
+        await using ControlPlane plane = await ControlPlane.StartAsync("127.0.0.1:0", tls);
+        Serve(plane);
+        _bootstrap.Dynamic(Secured(plane.Port, certificates, token));
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        await SaysAsync(proxy, _port, "blue ");
+        Tokens(plane).ShouldBe(["Bearer first"]);
+
+        await File.WriteAllTextAsync(token, "second\n");
+        plane.Tell(new JsonObject { ["do"] = "end" });
+        await Patience.UntilAsync(() => Tokens(plane).Count == 2, "a second stream", () => proxy.Said + plane.Said());
+        Tokens(plane)[1].ShouldBe("Bearer second");
+    }
+
+    [Fact]
+    public async Task ServerWithAForeignCertificate_IsNotTrusted()
+    {
+        var foreign = new TestCertificates(Directory.CreateDirectory(Path.Combine(_bootstrap.Folder, "foreign")).FullName);
+        var trusted = new TestCertificates(_bootstrap.Folder);
+        string token = Path.Combine(_bootstrap.Folder, "token");
+        await File.WriteAllTextAsync(token, "secret");
+        var tls = new JsonObject { ["key"] = foreign.ServerKey, ["cert"] = foreign.ServerChain };
+        await using ControlPlane plane = await ControlPlane.StartAsync("127.0.0.1:0", tls);
+        Serve(plane);
+        _bootstrap.Dynamic(Secured(plane.Port, trusted, token).Replace("cds_config: {", "cds_config: {initial_fetch_timeout: 0.2s, ", StringComparison.Ordinal)
+            .Replace("lds_config: {", "lds_config: {initial_fetch_timeout: 0.2s, ", StringComparison.Ordinal));
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        await Patience.UntilAsync(() => proxy.Said.Contains("no control plane at", StringComparison.Ordinal), "the refusal is told", () => proxy.Said);
+        plane.Events.ShouldNotContain(e => (string?)e["event"] == "open", "the token never left");
+        (await proxy.StatAsync("control_plane.connected_state")).ShouldBe(0);
+        (await proxy.StatAsync("cluster_manager.cds.init_fetch_timeout")).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task ServerThatRefuses_IsLeftForTheNext()
+    {
+        await using ControlPlane first = await ControlPlane.StartAsync();
+        await using ControlPlane second = await ControlPlane.StartAsync();
+        first.Tell(new JsonObject { ["do"] = "refuse", ["code"] = 16, ["details"] = "no such identity" });
+        Serve(second);
+        _bootstrap.Ads("GRPC", first.Port, second.Port);
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        await SaysAsync(proxy, _port, "blue ");
+        proxy.Said.ShouldContain("Unauthenticated: no such identity");
+    }
+
+    [Theory]
+    [InlineData("GRPC", "StreamClusters StreamListeners")]
+    [InlineData("DELTA_GRPC", "DeltaClusters DeltaListeners")]
+    public async Task TypesWithSourcesOfTheirOwn_ComeOverStreamsOfTheirOwn(string api, string methods)
+    {
+        await using ControlPlane plane = await ControlPlane.StartAsync();
+        plane.Set("1", Listener("l", _port, "c"), StaticCluster("c", _blue.Address));
+        _bootstrap.Cluster("plane", new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, plane.Port));
+        string source = $"{{resource_api_version: V3, api_config_source: {{api_type: {api}, transport_api_version: V3, grpc_services: [{{envoy_grpc: {{cluster_name: plane}}}}]}}}}";
+        _bootstrap.Dynamic($"cds_config: {source}, lds_config: {source}");
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        await SaysAsync(proxy, _port, "blue ");
+        plane.Events.Where(e => (string?)e["event"] == "open").Select(e => (string?)e["method"]).Order().ShouldBe(methods.Split(' '));
+    }
+
+    private static List<string?> Tokens(ControlPlane plane)
+        => [.. plane.Events.Where(e => (string?)e["event"] == "open").Select(e => (string?)e["metadata"]!["authorization"])];
+
+    private static string Secured(int port, TestCertificates certificates, string token)
+        => $"ads_config: {{api_type: DELTA_GRPC, transport_api_version: V3, grpc_services: [{{google_grpc: {{target_uri: '127.0.0.1:{port}', stat_prefix: x, "
+            + $"channel_credentials: {{ssl_credentials: {{root_certs: {{filename: {certificates.Root}}}, cert_chain: {{filename: {certificates.ClientChain}}}, private_key: {{filename: {certificates.ClientKey}}}}}}}, "
+            + "call_credentials: [{from_plugin: {name: envoy.grpc_credentials.file_based_metadata, typed_config: {'@type': type.googleapis.com/envoy.config.grpc_credential.v3.FileBasedMetadataConfig, "
+            + $"secret_data: {{filename: {token}}}, header_prefix: 'Bearer '}}}}}}]}}}}]}}, {Sources}";
+
+    private void Serve(ControlPlane plane) => plane.Set("1", Listener("l", _port, "c"), EdsCluster("c"), Endpoints("c", _blue.Address));
+}

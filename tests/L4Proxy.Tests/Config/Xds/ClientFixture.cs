@@ -1,0 +1,70 @@
+using System.Collections.Concurrent;
+using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Xds;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace MeshL4.L4Proxy.Tests.Config.Xds;
+
+/// <summary>A client over scripted streams whose receiver does as told; waits between streams are noted, not waited.</summary>
+internal sealed class ClientFixture : IUpdateReceiver, IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _running;
+
+    public ClientFixture(IDiscoveryVariant variant, bool nodeOnce = false, params string[] servers)
+    {
+        var options = new DiscoveryClientOptions
+        {
+            Name = "ads",
+            Method = DiscoveryMethods.Of(null, variant),
+            Variant = variant,
+            Servers = servers.Length == 0 ? [Plane.Server()] : [.. servers.Select(Plane.Server)],
+            Subscriptions = [new Subscription(TypeUrls.Cluster), new Subscription(TypeUrls.Endpoints), new Subscription(TypeUrls.Listener)],
+            Node = new Node { Id = "n" },
+            NodeOnFirstMessageOnly = nodeOnce,
+            Metrics = new DiscoveryMetrics(),
+            Random = () => 0.5,
+            Delay = (wait, _) =>
+            {
+                Waits.Enqueue(wait);
+                return Task.CompletedTask;
+            },
+        };
+        Client = new DiscoveryClient(options, this, NullLogger.Instance);
+        Client.Find(TypeUrls.Cluster)!.WantAll();
+        _running = Task.Run(() => Client.RunAsync(_stop.Token));
+    }
+
+    public ScriptedPlane Plane { get; } = new();
+
+    public DiscoveryClient Client { get; }
+
+    /// <summary>Waits between streams so far.</summary>
+    public ConcurrentQueue<TimeSpan> Waits { get; } = new();
+
+    /// <summary>Updates so far.</summary>
+    public ConcurrentQueue<DiscoveryUpdate> Updates { get; } = new();
+
+    /// <summary>What the receiver says; by default everything is good.</summary>
+    public Func<DiscoveryUpdate, Received> Verdict { get; set; } = update => new Received(null, [.. update.Resources.Select(one => one.Name)]);
+
+    public void WantEndpoints(params string[] names)
+    {
+        Client.Find(TypeUrls.Endpoints)!.Want(names.ToHashSet());
+        Client.Wake();
+    }
+
+    public Received Receive(DiscoveryUpdate update, Subscription subscription)
+    {
+        Updates.Enqueue(update);
+        return Verdict(update);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+        _stop.Dispose();
+    }
+}

@@ -1,0 +1,166 @@
+using Google.Protobuf.WellKnownTypes;
+using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
+using MeshL4.L4Proxy.Config.Xds;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Config.Xds;
+
+/// <summary>Delta, message by message.</summary>
+public sealed class DeltaProtocolTests : IAsyncLifetime
+{
+    private readonly ClientFixture _fixture = new(new DeltaVariant());
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => _fixture.DisposeAsync().AsTask();
+
+    [Fact]
+    public async Task FirstRequest_IsAWildcardWithNodeAndNothingElse()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        DeltaDiscoveryRequest first = await stream.RequestAsync<DeltaDiscoveryRequest>();
+        first.TypeUrl.ShouldBe(TypeUrls.Cluster);
+        first.Node.Id.ShouldBe("n");
+        first.ResourceNamesSubscribe.ShouldBeEmpty();
+        first.InitialResourceVersions.ShouldBeEmpty();
+        stream.IsQuiet.ShouldBeTrue("endpoints are asked for by name only: without names there is no request");
+    }
+
+    [Fact]
+    public async Task Acknowledgement_HasTheNonceAlone_AndTheNewNamesFollowInARequestOfTheirOwn()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        _fixture.Verdict = update =>
+        {
+            _fixture.WantEndpoints("a", "b");
+            return new Received(null, [.. update.Resources.Select(one => one.Name)]);
+        };
+        stream.Respond(Clusters("1", "a", "b"));
+        DeltaDiscoveryRequest answer = await stream.RequestAsync<DeltaDiscoveryRequest>();
+        answer.ResponseNonce.ShouldBe("1");
+        answer.ErrorDetail.ShouldBeNull();
+        answer.ResourceNamesSubscribe.ShouldBeEmpty();
+        DeltaDiscoveryRequest names = await stream.RequestAsync<DeltaDiscoveryRequest>();
+        names.TypeUrl.ShouldBe(TypeUrls.Endpoints);
+        names.ResponseNonce.ShouldBeEmpty();
+        names.ResourceNamesSubscribe.ShouldBe(["a", "b"]);
+
+        _fixture.WantEndpoints("b", "c");
+        DeltaDiscoveryRequest change = await stream.RequestAsync<DeltaDiscoveryRequest>();
+        change.ResourceNamesSubscribe.ShouldBe(["c"]);
+        change.ResourceNamesUnsubscribe.ShouldBe(["a"]);
+        change.ResponseNonce.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Reconnect_TellsTheVersionsHeld_AndNotThoseRefused()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        stream.Respond(Clusters("1", "a", "b", "gone"));
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        _fixture.Verdict = _ => new Received("Cluster/b: lb_policy: is wrong", ["a"]);
+        DeltaDiscoveryResponse second = Clusters("2", "a", "b", "never");
+        second.RemovedResources.Add("gone");
+        stream.Respond(second);
+        DeltaDiscoveryRequest refusal = await stream.RequestAsync<DeltaDiscoveryRequest>();
+        refusal.ResponseNonce.ShouldBe("2");
+        refusal.ErrorDetail.Code.ShouldBe(3);
+        refusal.ErrorDetail.Message.ShouldBe("Cluster/b: lb_policy: is wrong");
+
+        stream.Fail("gone away");
+        ScriptedPlane.Stream next = await _fixture.Plane.OpenedAsync();
+        DeltaDiscoveryRequest first = await next.RequestAsync<DeltaDiscoveryRequest>();
+        first.ResponseNonce.ShouldBeEmpty();
+        first.InitialResourceVersions.ShouldBe(new Dictionary<string, string> { ["a"] = "a2", ["b"] = "b1" }, ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task TypeNobodyAskedFor_IsLeftOut_AndTheStreamGoesOn()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        stream.Respond(new DeltaDiscoveryResponse { TypeUrl = "type.googleapis.com/some.Thing", Nonce = "x" });
+        stream.Respond(new DeltaDiscoveryResponse { TypeUrl = TypeUrls.Listener, Nonce = "y" });
+        stream.Respond(Clusters("1", "a"));
+        (await stream.RequestAsync<DeltaDiscoveryRequest>()).ResponseNonce.ShouldBe("1");
+        _fixture.Updates.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Garbage_EndsTheStreamAndNothingElse()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        stream.Respond([0xff, 0xff, 0xff, 0xff]);
+        ScriptedPlane.Stream next = await _fixture.Plane.OpenedAsync();
+        await next.RequestAsync<DeltaDiscoveryRequest>();
+        next.Respond(Clusters("1", "a"));
+        (await next.RequestAsync<DeltaDiscoveryRequest>()).ResponseNonce.ShouldBe("1");
+    }
+
+    [Fact]
+    public async Task FirstResponse_IsTheWorld_LaterOnesAreNot()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        stream.Respond(Clusters("1", "a"));
+        stream.Respond(Clusters("2", "b"));
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        _fixture.Updates.Select(update => update.Complete).ShouldBe([true, false]);
+    }
+
+    [Fact]
+    public async Task TimeToLiveAndResourceErrors_AreRead()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        var response = new DeltaDiscoveryResponse { TypeUrl = TypeUrls.Cluster, Nonce = "1" };
+        response.Resources.Add(new Resource { Name = "a", Ttl = new Duration { Seconds = 2, Nanos = 500_000_000 } });
+        response.ResourceErrors.Add(new ResourceError { ResourceName = new ResourceName { Name = "b" }, ErrorDetail = new() { Code = 5, Message = "no such" } });
+        stream.Respond(response);
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        DiscoveryUpdate update = _fixture.Updates.ShouldHaveSingleItem();
+        update.Resources[0].ShouldBe(new DiscoveredResource("a", "", TimeSpan.FromSeconds(2.5), null));
+        update.Unavailable.ShouldBe([KeyValuePair.Create("b", "no such")]);
+    }
+
+    [Fact]
+    public async Task MetricsTellAttemptsSuccessesAndRefusals()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        DeltaDiscoveryResponse response = Clusters("1", "a");
+        response.ControlPlane = new() { Identifier = "the plane" };
+        stream.Respond(response);
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        _fixture.Verdict = _ => new Received("bad", []);
+        stream.Respond(Clusters("2", "a"));
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        var figures = new Figures();
+        _fixture.Client.Metrics.Collect(figures);
+        figures.Values["control_plane.connected_state"].ShouldBe(1);
+        figures.Values["cluster_manager.cds.update_attempt"].ShouldBe(1);
+        figures.Values["cluster_manager.cds.update_success"].ShouldBe(1);
+        figures.Values["cluster_manager.cds.update_rejected"].ShouldBe(1);
+        _fixture.Client.Metrics.Identifier.ShouldBe("the plane");
+        stream.End();
+        await _fixture.Plane.OpenedAsync();
+        await Patience.UntilAsync(() => !_fixture.Client.Metrics.IsConnected, "it is not connected");
+    }
+
+    private static DeltaDiscoveryResponse Clusters(string nonce, params string[] names)
+    {
+        var response = new DeltaDiscoveryResponse { TypeUrl = TypeUrls.Cluster, Nonce = nonce };
+        response.Resources.AddRange(names.Select(name => new Resource
+        {
+            Name = name, Version = name + nonce, Resource_ = new Any { TypeUrl = TypeUrls.Cluster },
+        }));
+        return response;
+    }
+}

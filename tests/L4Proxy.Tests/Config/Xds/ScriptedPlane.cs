@@ -1,0 +1,57 @@
+using System.Threading.Channels;
+using Google.Protobuf;
+using MeshL4.L4Proxy.Config.Xds;
+using MeshL4.L4Proxy.Config.Xds.Grpc;
+using MeshL4.TestKit;
+
+namespace MeshL4.L4Proxy.Tests.Config.Xds;
+
+/// <summary>A control plane in memory: every stream a client opens is one the test reads from and writes to.</summary>
+internal sealed class ScriptedPlane
+{
+    private readonly Channel<Stream> _opened = Channel.CreateUnbounded<Stream>();
+
+    public DiscoveryServer Server(string name = "plane") => new(name, _ =>
+    {
+        var stream = new Stream(name);
+        _opened.Writer.TryWrite(stream);
+        return stream;
+    });
+
+    /// <summary>The next stream opened.</summary>
+    public async Task<Stream> OpenedAsync() => await _opened.Reader.ReadAsync().AsTask().WaitAsync(Patience.Limit);
+
+    internal sealed class Stream(string server) : IDiscoveryTransport
+    {
+        private readonly Channel<IMessage> _requests = Channel.CreateUnbounded<IMessage>();
+        private readonly Channel<byte[]> _responses = Channel.CreateUnbounded<byte[]>();
+
+        public string Server => server;
+
+        /// <summary>The next request of the client.</summary>
+        public async Task<T> RequestAsync<T>() => (T)await _requests.Reader.ReadAsync().AsTask().WaitAsync(Patience.Limit);
+
+        /// <summary>Whether no request is waiting.</summary>
+        public bool IsQuiet => _requests.Reader.Count == 0;
+
+        public void Respond(IMessage response) => _responses.Writer.TryWrite(response.ToByteArray());
+
+        public void Respond(byte[] bytes) => _responses.Writer.TryWrite(bytes);
+
+        public void End() => _responses.Writer.TryComplete();
+
+        public void Fail(string reason) => _responses.Writer.TryComplete(new GrpcException(GrpcStatus.Unavailable, reason));
+
+        public Task WriteAsync(IMessage message, CancellationToken cancellation) => _requests.Writer.WriteAsync(message.Clone(), cancellation).AsTask();
+
+        public async ValueTask<byte[]?> ReadAsync(CancellationToken cancellation)
+            => await _responses.Reader.WaitToReadAsync(cancellation) && _responses.Reader.TryRead(out byte[]? bytes) ? bytes : null;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
+
+file static class Messages
+{
+    public static IMessage Clone(this IMessage message) => message.Descriptor.Parser.ParseFrom(message.ToByteString());
+}
