@@ -9,6 +9,7 @@ internal sealed class CommandLine
 {
     private static readonly string[] CommandNames = ["apply", "plan", "diff", "explain", "cleanup", "verify"];
     private static readonly string[] PacketFlags = ["proto", "src", "dst", "uid", "gid", "interface"];
+    private const string Annotations = "from-annotations";
 
     private readonly RootCommand _root = new();
     private readonly Dictionary<string, Option<string[]>> _options = [];
@@ -52,15 +53,19 @@ internal sealed class CommandLine
         var errors = parsed.Errors.Select(e => e.Message).ToList();
         errors.AddRange(parsed.UnmatchedTokens.Where(t => !errors.Any(e => e.Contains(t, StringComparison.Ordinal))).Select(t => $"'{t}': unknown"));
         string command = parsed.CommandResult.Command is RootCommand ? "apply" : parsed.CommandResult.Command.Name;
-        return new Invocation(command, Flags(parsed, variable, errors), Extra(parsed), errors)
+        var notes = new List<string>();
+        return new Invocation(command, Flags(parsed, variable, errors, notes), Extra(parsed), errors)
         {
+            Notes = notes,
             Help = parsed.GetValue(_switches["help"]),
             Version = parsed.GetValue(_switches["version"]),
             Inbound = parsed.GetValue(_switches["in"]),
+            Outbound = parsed.GetValue(_switches["out"]),
         };
     }
 
-    private Dictionary<string, FlagValues> Flags(ParseResult parsed, Func<string, string?> variable, List<string> errors)
+    // A flag wins over an annotation, and an annotation over the environment.
+    private Dictionary<string, FlagValues> Flags(ParseResult parsed, Func<string, string?> variable, List<string> errors, List<string> notes)
     {
         var given = new Dictionary<string, FlagValues>();
         foreach (RedirectFlag flag in RedirectFlag.All)
@@ -69,11 +74,35 @@ internal sealed class CommandLine
             if (result is { Implicit: false })
             {
                 string[] values = [.. result.Tokens.Select(t => t.Value)];
-                given[flag.Name] = new($"--{flag.Name}", values.Length == 0 && flag.IsSwitch ? ["true"] : FromFiles($"--{flag.Name}", values, errors));
+                given[flag.Name] = new($"--{flag.Name}", values.Length == 0 && flag.IsSwitch ? ["true"] : values);
             }
-            else if (variable(flag.Variable) is string value)
+        }
+
+        IReadOnlyDictionary<string, FlagValues> environment = Environment(variable);
+        var annotations = new AnnotationReader();
+        if ((given.GetValueOrDefault(Annotations) ?? environment.GetValueOrDefault(Annotations)) is FlagValues sources)
+        {
+            annotations.Read(sources);
+        }
+
+        errors.AddRange(annotations.Errors);
+        notes.AddRange(annotations.Notes);
+        // An annotation is not its reader's to trust: "@" in it reads no file.
+        return given.Select(Filed).Concat(annotations.Given).Concat(environment.Where(e => !given.ContainsKey(e.Key) && !annotations.Given.ContainsKey(e.Key)).Select(Filed))
+            .DistinctBy(g => g.Key).ToDictionary();
+
+        KeyValuePair<string, FlagValues> Filed(KeyValuePair<string, FlagValues> g) =>
+            g.Key == Annotations ? g : KeyValuePair.Create(g.Key, FromFiles(g.Value, errors));
+    }
+
+    private static Dictionary<string, FlagValues> Environment(Func<string, string?> variable)
+    {
+        var given = new Dictionary<string, FlagValues>();
+        foreach (RedirectFlag flag in RedirectFlag.All)
+        {
+            if (flag.Variables.FirstOrDefault(v => variable(v) is not null) is string name)
             {
-                given[flag.Name] = new(flag.Variable, FromFiles(flag.Variable, [value], errors));
+                given[flag.Name] = new(name, [variable(name)!]);
             }
         }
 
@@ -86,10 +115,10 @@ internal sealed class CommandLine
         .ToDictionary(p => p.Name, p => p.Result!.Tokens[^1].Value);
 
     // "@file" stands for the file's lines: ten thousand blocks do not fit an argument.
-    private static string[] FromFiles(string origin, string[] values, List<string> errors)
+    private static FlagValues FromFiles(FlagValues given, List<string> errors)
     {
         var all = new List<string>();
-        foreach (string value in values)
+        foreach (string value in given.Values)
         {
             if (!value.StartsWith('@'))
             {
@@ -103,11 +132,11 @@ internal sealed class CommandLine
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
             {
-                errors.Add($"{origin} '{value}': {e.Message}");
+                errors.Add($"{given.Origin} '{value}': {e.Message}");
             }
         }
 
-        return [.. all];
+        return given with { Values = all };
     }
 
     private void AddValue(string name, string? alias, ArgumentArity arity)
@@ -146,4 +175,10 @@ internal sealed record Invocation(
 
     /// <summary>--in was given.</summary>
     public bool Inbound { get; init; }
+
+    /// <summary>--out was given.</summary>
+    public bool Outbound { get; init; }
+
+    /// <summary>What was understood, and may surprise.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
 }

@@ -21,14 +21,14 @@ internal static class HelpText
                    apply too. --format text or json. No packet leaves the pod.
           cleanup  Remove the rules, through every backend that has them.
 
-        Flags (each also read from a variable: upper case, '-' as '_'; the flag wins):
+        Each flag but --envoy-port is also read from a variable: upper case, '-' as '_'. A flag
+        wins over an annotation, an annotation over a variable. Lists are separated by commas,
+        may be repeated, and take @FILE for the lines of a file. Nothing is captured unless -b,
+        -i, -q or --redirect-dns asks for it.
 
         """;
 
     private const string Tail = """
-
-        Lists are separated by commas and may be repeated. Nothing is captured unless
-        -b, -i or -q asks for it.
 
         Examples:
           meshl4-init -b '*' -d 15090,15021 -i '*'          capture everything but the proxy's own ports
@@ -39,14 +39,28 @@ internal static class HelpText
 
         """;
 
+    private static string Title(FlagGroup group) => group switch
+    {
+        FlagGroup.Inbound => "What enters the pod",
+        FlagGroup.Outbound => "What processes of the pod send",
+        FlagGroup.Dns => "Queries for names",
+        FlagGroup.Proxy => "The proxy, and the way to it",
+        FlagGroup.Applying => "Applying",
+        _ => "Verifying",
+    };
+
     /// <summary>The whole text.</summary>
     public static string Write()
     {
         var text = new StringBuilder(Head);
-        foreach (RedirectFlag flag in RedirectFlag.All)
+        foreach (IGrouping<FlagGroup, RedirectFlag> group in RedirectFlag.All.GroupBy(f => f.Group))
         {
-            string names = flag.Short is char c ? $"-{c}, --{flag.Name}" : $"    --{flag.Name}";
-            text.Append("  ").Append(names.PadRight(44)).Append(flag.Description).Append('\n');
+            text.Append(Title(group.Key)).Append(":\n");
+            foreach (RedirectFlag flag in group)
+            {
+                string names = flag.Short is char c ? $"-{c}, --{flag.Name}" : $"    --{flag.Name}";
+                text.Append("  ").Append(names.PadRight(43)).Append(flag.Description).Append('\n');
+            }
         }
 
         return text.Append(Tail).Append('\n').Append(ExitCodes.Text).Append('\n').ToString();

@@ -24,12 +24,17 @@ internal static class Program
             return ExitCodes.Done;
         }
 
-        OptionsReader.TryRead(call.Flags, out RedirectOptions options, out IReadOnlyList<string> wrong);
-        List<string> errors = [.. call.Errors, .. wrong];
+        OptionsReading reading = OptionsReader.Read(call.Flags, new SystemFiles());
+        List<string> errors = [.. call.Errors, .. reading.Errors];
         string format = call.Extra.GetValueOrDefault("format", "text");
         if (format is not ("text" or "json" or "nft" or "iptables"))
         {
             errors.Add($"--format '{format}': must be text, json, nft or iptables");
+        }
+
+        if (call.Inbound && call.Outbound)
+        {
+            errors.Add("--in and --out: only one of them can hold");
         }
 
         Packet? packet = call.Command == "explain" ? PacketReader.Read(call, errors) : null;
@@ -42,7 +47,12 @@ internal static class Program
 
         try
         {
-            return Execute(call.Command, WithKernelsFamilies(options, call), format, packet, output, error);
+            foreach (string note in call.Notes.Concat(reading.Notes))
+            {
+                error.Write($"meshl4-init: note: {note}\n");
+            }
+
+            return Execute(call.Command, WithKernelsFamilies(reading.Options, call), format, packet, output, error);
         }
         catch (RedirectException e)
         {

@@ -48,6 +48,61 @@ public class ProgramTests
         Run(["plan"], name => name == "PROXY_UID" ? "x" : null).Error.ShouldContain("PROXY_UID 'x'");
 
     [Fact]
+    public void Run_FlagAnnotationAndVariable_WinInThisOrder()
+    {
+        string? Variable(string name) => name switch
+        {
+            "ISTIO_INBOUND_PORTS" => "80",
+            "ISTIO_OUTBOUND_PORTS" => "81",
+            "FROM_ANNOTATIONS" => "traffic.sidecar.istio.io/includeInboundPorts=90",
+            _ => null,
+        };
+        Run(["plan"], Variable).Output.ShouldContain("tcp dport 90: to the proxy");
+        Run(["plan"], Variable).Output.ShouldContain("tcp dport 81: to the proxy");
+        string both = Run(["plan", "--from-annotations", "traffic.sidecar.istio.io/includeInboundPorts=91", "--from-annotations", "traffic.sidecar.istio.io/includeOutboundPorts=92"], Variable).Output;
+        both.ShouldContain("tcp dport 91: to the proxy");
+        both.ShouldContain("tcp dport 92: to the proxy");
+        Run(["plan", "-b", "99"], Variable).Output.ShouldContain("tcp dport 99: to the proxy");
+    }
+
+    [Fact]
+    public void Run_AnnotationWithAnAtSign_ReadsNoFile()
+    {
+        (int code, _, string error) = Run(["plan", "--from-annotations", "traffic.sidecar.istio.io/includeInboundPorts=@/etc/passwd"]);
+        code.ShouldBe(2);
+        error.ShouldContain("annotation traffic.sidecar.istio.io/includeInboundPorts '@/etc/passwd'");
+        error.ShouldNotContain("root:");
+    }
+
+    [Theory]
+    [InlineData("-i", "-b")]
+    [InlineData("-i", "--istio-inbound-ports")]
+    [InlineData("--istio-local-exclude-ports=-b")]
+    [InlineData("-x", "--", "-b")]
+    [InlineData("-c", "-b", "80")]
+    public void Run_SwappedArguments_ExitsTwo(params string[] arguments) => Run(["plan", .. arguments]).Code.ShouldBe(2);
+
+    [Fact]
+    public void Run_EnvoyPortAsVariable_IsNotRead() =>
+        Run(["plan", "-i", "*"], name => name == "ENVOY_PORT" ? "tcp://10.0.0.1:80" : null).Code.ShouldBe(0);
+
+    [Fact]
+    public void Run_VariableFromFile_IsRead()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, "10.1.0.0/16\n10.3.0.0/16, 10.7.0.0/16\n");
+            Run(["plan", "-i", "*"], name => name == "ISTIO_SERVICE_EXCLUDE_CIDR" ? $"@{file}" : null)
+                .Output.ShouldContain("ip daddr { 10.1.0.0/16, 10.3.0.0/16, 10.7.0.0/16 }");
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public void Run_RepeatedAndFromFile_ValuesAddUp()
     {
         string file = Path.GetTempFileName();

@@ -10,14 +10,13 @@ internal static class Flags
 
     public static RedirectOptions Options(params (string Flag, string Value)[] given)
     {
-        OptionsReader.TryRead(Of(given), out RedirectOptions options, out IReadOnlyList<string> errors);
-        errors.ShouldBeEmpty();
-        return options;
+        OptionsReading reading = Read(given);
+        reading.Errors.ShouldBeEmpty();
+        return reading.Options;
     }
 
-    public static IReadOnlyList<string> Errors(params (string Flag, string Value)[] given)
-    {
-        OptionsReader.TryRead(Of(given), out _, out IReadOnlyList<string> errors);
-        return errors;
-    }
+    public static IReadOnlyList<string> Errors(params (string Flag, string Value)[] given) => Read(given).Errors;
+
+    // In a folder without files, so that this machine's users and servers play no part.
+    public static OptionsReading Read(params (string Flag, string Value)[] given) => OptionsReader.Read(Of(given), new SystemFiles("/nonexistent"));
 }

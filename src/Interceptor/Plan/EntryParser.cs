@@ -47,6 +47,9 @@ internal static class EntryParser
         return true;
     }
 
+    /// <summary>An address alone, as the block that holds nothing else.</summary>
+    public static bool TryAddress(string text, out IPNetwork address) => TryBlock(text, out address) && !text.Contains('/');
+
     /// <summary>A user or group id; 4294967295 is the kernel's "none".</summary>
     public static bool TryId(string text, out uint id) =>
         uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id != uint.MaxValue;

@@ -2,223 +2,136 @@ using System.Net;
 
 namespace MeshL4.Interceptor.Plan;
 
-/// <summary>Flag texts to options. Collects every error before giving up, each naming the flag and the value.</summary>
+/// <summary>Flag texts to options. Every error is found before giving up.</summary>
 internal sealed class OptionsReader
 {
-    private readonly IReadOnlyDictionary<string, FlagValues> _given;
-    private readonly List<string> _errors = [];
+    private static readonly string[] Modes = ["REDIRECT", "TPROXY", "TRANSPARENT"];
 
-    private OptionsReader(IReadOnlyDictionary<string, FlagValues> given) => _given = given;
+    private readonly FlagReader _flags;
+    private readonly SystemFiles _files;
+    private readonly List<string> _notes = [];
+
+    private OptionsReader(IReadOnlyDictionary<string, FlagValues> given, SystemFiles files) => (_flags, _files) = (new FlagReader(given), files);
 
     /// <summary>Reads what was given, by flag name without dashes.</summary>
-    /// <returns>True when everything is valid; otherwise every error is in <paramref name="errors"/>.</returns>
-    public static bool TryRead(IReadOnlyDictionary<string, FlagValues> given, out RedirectOptions options, out IReadOnlyList<string> errors)
+    public static OptionsReading Read(IReadOnlyDictionary<string, FlagValues> given, SystemFiles files)
     {
-        var reader = new OptionsReader(given);
-        options = reader.Read();
-        reader.CheckTogether(options);
-        errors = reader._errors;
-        return reader._errors.Count == 0;
+        var reader = new OptionsReader(given, files);
+        RedirectOptions options = reader.Applying(reader.Dns(reader.Proxy(reader.Outbound(reader.Inbound(new RedirectOptions())))));
+        OptionsCheck.Together(options, reader._flags);
+        return new(options, reader._flags.Errors, reader._notes);
     }
 
-    private RedirectOptions Read()
+    private RedirectOptions Inbound(RedirectOptions o) => o with
     {
-        var defaults = new RedirectOptions();
-        IReadOnlyList<uint> uids = Ids("proxy-uid", defaults.ProxyUids);
-        return new RedirectOptions
+        InboundPorts = _flags.PortsOrAll("istio-inbound-ports"),
+        InboundExcludedPorts = _flags.Ports("istio-local-exclude-ports"),
+        InboundExcludedSources = _flags.Blocks("subnets-to-ignore"),
+        VirtualInterfaces = _flags.Interfaces("kube-virt-interfaces"),
+        DropInvalid = _flags.Switch("drop-invalid"),
+        RedirectInbound = _flags.Switch("redirect-inbound", true),
+    };
+
+    private RedirectOptions Outbound(RedirectOptions o) => o with
+    {
+        OutboundBlocks = _flags.BlocksOrAll("istio-service-cidr"),
+        OutboundExcludedBlocks = _flags.Blocks("istio-service-exclude-cidr"),
+        OutboundPorts = _flags.Ports("istio-outbound-ports"),
+        OutboundExcludedPorts = _flags.Ports("istio-local-outbound-ports-exclude"),
+        UserExclusions = _flags.UserExclusions("exclude-outbound-ports-for-uids"),
+        OwnerGroups = _flags.GroupsOrAll("istio-outbound-owner-groups", _files),
+        ExcludedOwnerGroups = _flags.Groups("istio-outbound-owner-groups-exclude", _files),
+        LoopbackBlock = _flags.Loopback("istio-outbound-ipv4-loopback-cidr", o.LoopbackBlock),
+        RedirectOutbound = _flags.Switch("redirect-outbound", true),
+    };
+
+    private RedirectOptions Proxy(RedirectOptions o)
+    {
+        IReadOnlyList<uint> uids = _flags.Ids("proxy-uid", _flags.Has("proxy-uid") ? o.ProxyUids : User(o.ProxyUids));
+        return o with
         {
-            OutboundPort = Port("envoy-port", defaults.OutboundPort),
-            InboundPort = Port("inbound-capture-port", defaults.InboundPort),
-            TunnelPort = Port("inbound-tunnel-port", defaults.TunnelPort),
+            OutboundPort = _flags.Port("envoy-port", o.OutboundPort),
+            InboundPort = _flags.Port("inbound-capture-port", o.InboundPort),
+            TunnelPort = _flags.Port("inbound-tunnel-port", o.TunnelPort),
             ProxyUids = uids,
-            ProxyGids = Ids("proxy-gid", uids),
-            InboundPorts = PortsOrAll("istio-inbound-ports"),
-            InboundExcludedPorts = Ports("istio-local-exclude-ports"),
-            OutboundBlocks = BlocksOrAll("istio-service-cidr"),
-            OutboundExcludedBlocks = Blocks("istio-service-exclude-cidr"),
-            OutboundPorts = Ports("istio-outbound-ports"),
-            OutboundExcludedPorts = Ports("istio-local-outbound-ports-exclude"),
-            ExcludedInterfaces = Interfaces("istio-exclude-interfaces"),
-            LoopbackBlock = Loopback("istio-outbound-ipv4-loopback-cidr", defaults.LoopbackBlock),
-            WithIpv6 = OneOf("ipv6", "on", "off") != "off",
-            ForcedIptables = OneOf("force-iptables-binary", "legacy", "nft"),
-            NativeNftables = Switch("native-nftables"),
-            DryRun = Switch("dry-run"),
-            CleanupOnly = Switch("cleanup-only"),
-            Verify = OneOf("verify", "on", "strict", "off") switch { "strict" => VerifyMode.Strict, "off" => VerifyMode.Off, _ => VerifyMode.On },
-            RunValidation = Switch("run-validation"),
-            SkipRuleApply = Switch("skip-rule-apply"),
-            ProbePort = Port("iptables-probe-port", defaults.ProbePort),
-            ProbeTimeout = Duration("probe-timeout", defaults.ProbeTimeout),
+            ProxyGids = _flags.Ids("proxy-gid", uids),
+            Mode = _flags.OneOf("istio-inbound-interception-mode", Modes) switch
+            {
+                "TPROXY" => InterceptionMode.Tproxy,
+                "TRANSPARENT" => InterceptionMode.Transparent,
+                _ => InterceptionMode.Redirect,
+            },
+            UdpPorts = _flags.PortsOrAll("capture-udp"),
+            Mark = _flags.One<uint>("istio-inbound-tproxy-mark", o.Mark, t => EntryParser.TryId(t, out uint mark) && mark > 0 ? mark : null,
+                "not a mark (1 to 4294967294)"),
+            RouteTable = _flags.One<int>("istio-inbound-tproxy-route-table", o.RouteTable, Table,
+                "not a routing table of one's own (1 to 2147483647, and not 253, 254 or 255, which are the system's)"),
         };
     }
 
-    private void CheckTogether(RedirectOptions o)
+    private RedirectOptions Dns(RedirectOptions o)
     {
-        _ = OneOf("istio-inbound-interception-mode", "REDIRECT");
-        if (Switch("dual-stack") && !o.WithIpv6)
+        bool wanted = _flags.Switch("redirect-dns");
+        bool all = _flags.Switch("capture-all-dns");
+        IReadOnlyList<IPAddress> named = _flags.Addresses("dns-servers");
+        if (!wanted && (all || named.Count > 0))
         {
-            _errors.Add("--dual-stack and --ipv6 'off': only one of them can hold");
+            _notes.Add($"{_flags.Origin(all ? "capture-all-dns" : "dns-servers")}: captures nothing without --redirect-dns");
         }
 
-        if (o.OutboundPort == o.InboundPort)
+        if (!wanted || all)
         {
-            _errors.Add($"--envoy-port '{o.OutboundPort}' and --inbound-capture-port '{o.InboundPort}': the proxy needs two ports");
+            return o with { Dns = wanted ? DnsCapture.All : DnsCapture.None };
         }
 
-        if (o.TunnelPort == o.InboundPort || o.TunnelPort == o.OutboundPort)
+        // Given and empty means none, as resolv.conf without a server does.
+        IReadOnlyList<IPAddress> servers = named.Count > 0 || _flags.IsNamed("dns-servers") ? named : _files.NameServers();
+        if (servers.Count == 0)
         {
-            _errors.Add($"--inbound-tunnel-port '{o.TunnelPort}': already the port of a capture");
+            _notes.Add($"{_flags.Origin("redirect-dns")}: no name server in resolv.conf, so no query is captured; --capture-all-dns captures every one");
         }
 
-        if (o.NativeNftables && o.ForcedIptables is not null)
-        {
-            _errors.Add($"--native-nftables and --force-iptables-binary '{o.ForcedIptables}': only one of them can hold");
-        }
+        return o with { Dns = servers.Count == 0 ? DnsCapture.None : DnsCapture.Servers, DnsServers = servers };
     }
 
-    private T Each<T>(string flag, T nothing, Func<FlagValues, T> read) =>
-        _given.TryGetValue(flag, out FlagValues? values) && values.Values.Count > 0 ? read(values) : nothing;
-
-    private int Port(string flag, int fallback) => Each(flag, fallback, v =>
+    private RedirectOptions Applying(RedirectOptions o) => o with
     {
-        if (EntryParser.TryPort(v.Last, out int port))
+        ExcludedInterfaces = _flags.Interfaces("istio-exclude-interfaces"),
+        WithIpv6 = _flags.OneOf("ipv6", "on", "off") != "off",
+        DryRun = _flags.Switch("dry-run"),
+        CleanupOnly = _flags.Switch("cleanup-only"),
+        ForceApply = _flags.Switch("force-apply"),
+        NetworkNamespace = _flags.Text("network-namespace"),
+        NativeNftables = _flags.Switch("native-nftables"),
+        ForcedIptables = _flags.OneOf("force-iptables-binary", "legacy", "nft"),
+        Verify = _flags.OneOf("verify", "on", "strict", "off") switch { "strict" => VerifyMode.Strict, "off" => VerifyMode.Off, _ => VerifyMode.On },
+        RunValidation = _flags.Switch("run-validation"),
+        SkipRuleApply = _flags.Switch("skip-rule-apply"),
+        ProbePort = _flags.Port("iptables-probe-port", o.ProbePort),
+        ProbeTimeout = _flags.Duration("probe-timeout", o.ProbeTimeout),
+    };
+
+    private IReadOnlyList<uint> User(IReadOnlyList<uint> fallback)
+    {
+        if (_files.User(_flags.Text("envoy-user") ?? "istio-proxy") is uint id)
         {
-            return port;
+            return [id];
         }
 
-        Refuse(v, v.Last, "not a port (1 to 65535)");
+        if (_flags.Text("envoy-user") is string name)
+        {
+            _notes.Add($"{_flags.Origin("envoy-user")} '{name}': no such user, so the proxy's user is {fallback[0]}");
+        }
+
         return fallback;
-    });
-
-    private TimeSpan Duration(string flag, TimeSpan fallback) => Each(flag, fallback, v =>
-    {
-        if (EntryParser.TryDuration(v.Last, out TimeSpan duration))
-        {
-            return duration;
-        }
-
-        Refuse(v, v.Last, "not a duration (as 500ms, 5s or 1m30s; more than nothing, at most an hour)");
-        return fallback;
-    });
-
-    private PortSet Ports(string flag) => Each(flag, new PortSet([]), v => new PortSet(PortList(v, v.Entries)));
-
-    private PortChoice PortsOrAll(string flag) => Each(flag, new PortChoice(false, new PortSet([])), v =>
-        v.Entries.Contains("*")
-            ? new PortChoice(AloneOrRefuse(v), new PortSet([]))
-            : new PortChoice(false, new PortSet(PortList(v, v.Entries))));
-
-    private List<PortRange> PortList(FlagValues v, IEnumerable<string> entries)
-    {
-        var ranges = new List<PortRange>();
-        foreach (string entry in entries)
-        {
-            if (EntryParser.TryPortRange(entry, out PortRange range))
-            {
-                ranges.Add(range);
-            }
-            else
-            {
-                Refuse(v, entry, "not a port or range of ports (1 to 65535, as 80 or 8000-8010)");
-            }
-        }
-
-        return ranges;
     }
 
-    private List<IPNetwork> Blocks(string flag) => Each(flag, [], v => BlockList(v));
-
-    private CidrChoice BlocksOrAll(string flag) => Each(flag, new CidrChoice(false, []), v =>
-        v.Entries.Contains("*") ? new CidrChoice(AloneOrRefuse(v), []) : new CidrChoice(false, BlockList(v)));
-
-    private List<IPNetwork> BlockList(FlagValues v)
-    {
-        var blocks = new List<IPNetwork>();
-        foreach (string entry in v.Entries)
-        {
-            if (EntryParser.TryBlock(entry, out IPNetwork block))
-            {
-                blocks.Add(block);
-            }
-            else
-            {
-                Refuse(v, entry, "not an address block (as 10.0.0.0/8 or 2001:db8::/32)");
-            }
-        }
-
-        return blocks;
-    }
-
-    private bool AloneOrRefuse(FlagValues v)
-    {
-        if (v.Entries.Count() > 1)
-        {
-            Refuse(v, string.Join(',', v.Values), "'*' already means everything and must stand alone");
-        }
-
-        return true;
-    }
-
-    private IPNetwork Loopback(string flag, IPNetwork fallback) => Each(flag, fallback, v =>
-    {
-        if (EntryParser.TryBlock(v.Last, out IPNetwork block) && block.PrefixLength >= 8 && IPAddress.IsLoopback(block.BaseAddress)
-            && block.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork)
-        {
-            return block;
-        }
-
-        Refuse(v, v.Last, "not a block inside 127.0.0.0/8");
-        return fallback;
-    });
-
-    private IReadOnlyList<uint> Ids(string flag, IReadOnlyList<uint> fallback) => Each(flag, fallback, v =>
-    {
-        var ids = new List<uint>();
-        foreach (string entry in v.Entries)
-        {
-            if (EntryParser.TryId(entry, out uint id))
-            {
-                ids.Add(id);
-            }
-            else
-            {
-                Refuse(v, entry, "not a numeric id (0 to 4294967294)");
-            }
-        }
-
-        return ids.Count == 0 ? fallback : [.. ids.Distinct()];
-    });
-
-    private List<string> Interfaces(string flag) => Each(flag, [], v =>
-    {
-        foreach (string entry in v.Entries.Where(e => !EntryParser.IsInterface(e)))
-        {
-            Refuse(v, entry, "not an interface name");
-        }
-
-        return (List<string>)[.. v.Entries.Distinct()];
-    });
-
-    private string? OneOf(string flag, params string[] allowed) => Each<string?>(flag, null, v =>
-    {
-        if (v.Last.Length > 0 && !allowed.Contains(v.Last))
-        {
-            Refuse(v, v.Last, $"must be {string.Join(" or ", allowed)}");
-        }
-
-        return v.Last.Length == 0 ? null : v.Last;
-    });
-
-    private bool Switch(string flag) => Each(flag, false, v =>
-    {
-        if (v.Last.Length > 0 && !bool.TryParse(v.Last, out _))
-        {
-            Refuse(v, v.Last, "must be true or false");
-        }
-
-        return bool.TryParse(v.Last, out bool on) && on;
-    });
-
-    private void Refuse(FlagValues v, string value, string why) => _errors.Add($"{v.Origin} '{value}': {why}");
+    private static int? Table(string text) =>
+        EntryParser.TryId(text, out uint table) && table is >= 1 and <= int.MaxValue and not (253 or 254 or 255) ? (int)table : null;
 }
+
+/// <summary>What became of the flags.</summary>
+/// <param name="Options">Worth something only without errors.</param>
+/// <param name="Errors">All that was wrong.</param>
+/// <param name="Notes">What was right, and may surprise.</param>
+internal sealed record OptionsReading(RedirectOptions Options, IReadOnlyList<string> Errors, IReadOnlyList<string> Notes);

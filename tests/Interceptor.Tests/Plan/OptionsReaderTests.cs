@@ -1,4 +1,5 @@
 using System.Net;
+using MeshL4.Interceptor.Plan;
 using Shouldly;
 using Xunit;
 
@@ -28,7 +29,23 @@ public class OptionsReaderTests
     [InlineData("istio-exclude-interfaces", "an-interface-name")]
     [InlineData("istio-outbound-ipv4-loopback-cidr", "10.0.0.0/8")]
     [InlineData("ipv6", "yes")]
-    [InlineData("istio-inbound-interception-mode", "TPROXY")]
+    [InlineData("istio-inbound-interception-mode", "NONE")]
+    [InlineData("istio-inbound-tproxy-mark", "0")]
+    [InlineData("istio-inbound-tproxy-route-table", "254")]
+    [InlineData("istio-inbound-tproxy-route-table", "main")]
+    [InlineData("kube-virt-interfaces", "-i")]
+    [InlineData("istio-local-exclude-ports", "-b")]
+    [InlineData("istio-outbound-owner-groups", "nobody-of-this-name")]
+    [InlineData("istio-outbound-owner-groups-exclude", "*")]
+    [InlineData("subnets-to-ignore", "*")]
+    [InlineData("dns-servers", "10.0.0.0/8")]
+    [InlineData("capture-udp", "53")]
+    [InlineData("exclude-outbound-ports-for-uids", "sctp:53:1000")]
+    [InlineData("exclude-outbound-ports-for-uids", "tcp:53:2000-1000")]
+    [InlineData("exclude-outbound-ports-for-uids", "tcp:53:1000:7")]
+    [InlineData("exclude-outbound-ports-for-uids", "tcp:0:1000")]
+    [InlineData("exclude-outbound-ports-for-uids", "tcp:53:")]
+    [InlineData("redirect-inbound", "no")]
     [InlineData("dual-stack", "maybe")]
     [InlineData("dry-run", "perhaps")]
     [InlineData("verify", "maybe")]
@@ -62,4 +79,68 @@ public class OptionsReaderTests
     [Fact]
     public void TryRead_HostBitsInABlock_AreCleared() =>
         Flags.Options(("istio-service-cidr", "10.1.2.3/9")).OutboundBlocks.Blocks.ShouldBe([IPNetwork.Parse("10.0.0.0/9")]);
+
+    [Fact]
+    public void Read_UserWithNoIds_IsTheProxysUserByName()
+    {
+        using var etc = new EtcFolder(("passwd", "root:x:0:0:root:/root:/bin/sh\nistio-proxy:x:1007:1008::/:/bin/false\nother:x:5:5::/:/bin/false\n"));
+        etc.Read().Options.ProxyUids.ShouldBe([1007u]);
+        etc.Read().Options.ProxyGids.ShouldBe([1007u]);
+        etc.Read(("envoy-user", "other")).Options.ProxyUids.ShouldBe([5u]);
+        etc.Read(("envoy-user", "other"), ("proxy-uid", "9")).Options.ProxyUids.ShouldBe([9u]);
+        OptionsReading missing = etc.Read(("envoy-user", "nobody-at-all"));
+        missing.Options.ProxyUids.ShouldBe([1337u]);
+        missing.Notes.ShouldHaveSingleItem().ShouldContain("'nobody-at-all'");
+    }
+
+    [Fact]
+    public void Read_NamedGroups_BecomeIds()
+    {
+        using var etc = new EtcFolder(("group", "root:x:0:\njava:x:204:a,b\nftp:x:9:\n"));
+        etc.Read(("istio-outbound-owner-groups", "java,202,java")).Options.OwnerGroups.ShouldBe([204u, 202u]);
+        etc.Read(("istio-outbound-owner-groups-exclude", "ftp")).Options.ExcludedOwnerGroups.ShouldBe([9u]);
+        etc.Read(("istio-outbound-owner-groups", "*")).Options.OwnerGroups.ShouldBeNull();
+    }
+
+    [Fact]
+    public void Read_RedirectDns_TakesTheServersOfResolvConf()
+    {
+        using var etc = new EtcFolder(("resolv.conf", "# nameserver 1.1.1.1\nsearch a.b\nnameserver 10.96.0.10\nnameserver\tfe80::1%eth0\nnameserver nonsense\n"));
+        RedirectOptions options = etc.Read(("redirect-dns", "true")).Options;
+        options.Dns.ShouldBe(DnsCapture.Servers);
+        options.DnsServers.ShouldBe([IPAddress.Parse("10.96.0.10"), IPAddress.Parse("fe80::1")]);
+        etc.Read(("redirect-dns", "true"), ("dns-servers", "10.0.0.1")).Options.DnsServers.ShouldBe([IPAddress.Parse("10.0.0.1")]);
+        etc.Read(("redirect-dns", "true"), ("capture-all-dns", "true")).Options.Dns.ShouldBe(DnsCapture.All);
+        etc.Read().Options.Dns.ShouldBe(DnsCapture.None);
+    }
+
+    [Fact]
+    public void Read_RedirectDnsWithoutServer_IsOffAndSaysSo()
+    {
+        OptionsReading reading = Flags.Read(("redirect-dns", "true"));
+        reading.Options.Dns.ShouldBe(DnsCapture.None);
+        reading.Notes.ShouldHaveSingleItem().ShouldContain("resolv.conf");
+    }
+
+    [Theory]
+    [InlineData("tcp:22,8000-8010:1000,2000-2999", Transports.Tcp, "22, 8000-8010", "1000-1000 2000-2999")]
+    [InlineData("53:1000", Transports.Tcp | Transports.Udp, "53", "1000-1000")]
+    [InlineData("1000", Transports.Tcp | Transports.Udp, "1-65535", "1000-1000")]
+    [InlineData("udp:*:0", Transports.Udp, "1-65535", "0-0")]
+    [InlineData("tcp,udp::5", Transports.Tcp | Transports.Udp, "1-65535", "5-5")]
+    internal void TryParse_UserExclusion_MeansWhatItMeansInKuma(string text, Transports transports, string ports, string users)
+    {
+        UserExclusionParser.TryParse(text, out UserPortExclusion? exclusion).ShouldBeTrue();
+        exclusion.Transports.ShouldBe(transports);
+        exclusion.Ports.ToString().ShouldBe(ports);
+        string.Join(' ', exclusion.Users.Select(u => $"{u.First}-{u.Last}")).ShouldBe(users);
+    }
+
+    [Theory]
+    [InlineData("istio-outbound-owner-groups", "1", "istio-outbound-owner-groups-exclude", "2")]
+    [InlineData("dual-stack", "true", "ipv6", "off")]
+    [InlineData("native-nftables", "true", "force-iptables-binary", "nft")]
+    [InlineData("cleanup-only", "true", "skip-rule-apply", "true")]
+    public void Read_OptionsThatClash_ErrorNamesBoth(string one, string value, string other, string otherValue) =>
+        Flags.Errors((one, value), (other, otherValue)).ShouldContain(e => e.Contains($"--{one} '{value}'", StringComparison.Ordinal) && e.Contains($"--{other} '{otherValue}'", StringComparison.Ordinal));
 }

@@ -1,0 +1,86 @@
+using MeshL4.Interceptor.Plan;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.Interceptor.Tests.Plan;
+
+public class AnnotationReaderTests
+{
+    private const string Istio = "traffic.sidecar.istio.io/";
+
+    [Theory]
+    [InlineData("sidecar.istio.io/interceptionMode=TPROXY", "istio-inbound-interception-mode", "TPROXY")]
+    [InlineData("sidecar.istio.io/interceptionMode=NONE", "redirect-inbound", "false")]
+    [InlineData("sidecar.istio.io/interceptionMode=NONE", "redirect-outbound", "false")]
+    [InlineData(Istio + "includeInboundPorts=80,90", "istio-inbound-ports", "80,90")]
+    [InlineData(Istio + "excludeInboundPorts=7", "istio-local-exclude-ports", "15090,15021,15020,7")]
+    [InlineData(Istio + "includeOutboundIPRanges=*", "istio-service-cidr", "*")]
+    [InlineData(Istio + "excludeOutboundIPRanges=10.0.0.0/8", "istio-service-exclude-cidr", "10.0.0.0/8")]
+    [InlineData(Istio + "includeOutboundPorts=1", "istio-outbound-ports", "1")]
+    [InlineData(Istio + "excludeOutboundPorts=2", "istio-local-outbound-ports-exclude", "2")]
+    [InlineData(Istio + "excludeInterfaces=eth1", "istio-exclude-interfaces", "eth1")]
+    [InlineData(Istio + "kubevirtInterfaces=k6t", "kube-virt-interfaces", "k6t")]
+    [InlineData("istio.io/reroute-virtual-interfaces=k6t", "kube-virt-interfaces", "k6t")]
+    [InlineData("config.linkerd.io/inbound-port=4143", "inbound-capture-port", "4143")]
+    [InlineData("config.linkerd.io/outbound-port=4140", "envoy-port", "4140")]
+    [InlineData("config.linkerd.io/proxy-uid=2102", "proxy-uid", "2102")]
+    [InlineData("config.linkerd.io/skip-inbound-ports=25,8000-8010", "istio-local-exclude-ports", "25,8000-8010")]
+    [InlineData("config.linkerd.io/skip-outbound-ports=3306", "istio-local-outbound-ports-exclude", "3306")]
+    [InlineData("config.linkerd.io/skip-subnets=10.1.0.0/16", "subnets-to-ignore", "10.1.0.0/16")]
+    public void Read_KnownAnnotation_IsItsFlag(string annotation, string flag, string value)
+    {
+        AnnotationReader reader = Read(annotation);
+        reader.Errors.ShouldBeEmpty();
+        string.Join(',', reader.Given[flag].Values).ShouldBe(value);
+        reader.Given[flag].Origin.ShouldBe($"annotation {annotation.Split('=')[0]}");
+    }
+
+    [Theory]
+    [InlineData(Istio + "includeInboundPort=80")]
+    [InlineData("config.linkerd.io/skip-ports=80")]
+    public void Read_UnknownOfAKnownPrefix_IsAnErrorThatNamesIt(string annotation) =>
+        Read(annotation).Errors.ShouldHaveSingleItem().ShouldBe($"annotation {annotation.Split('=')[0]} '80': unknown");
+
+    [Fact]
+    public void Read_OthersAnnotations_AreIgnored()
+    {
+        AnnotationReader reader = Read("kubernetes.io/config.seen=2026", "sidecar.istio.io/inject=true", "config.linkerd.io/opaque-ports=25");
+        (reader.Errors.Count, reader.Given.Count).ShouldBe((0, 0));
+        reader.Notes.ShouldHaveSingleItem().ShouldContain("config.linkerd.io/opaque-ports");
+    }
+
+    [Fact]
+    public void Read_FileOfTheDownwardApiAndOfYaml_MeanTheSame()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, $"# a pod\n{Istio}includeInboundPorts=\"80,\\u0038081\"\n\n  {Istio}includeOutboundIPRanges: '*'\n{Istio}excludeOutboundPorts=9\nother=\"a=b: c\"\n");
+            AnnotationReader reader = Read(file);
+            reader.Errors.ShouldBeEmpty();
+            reader.Given.Select(g => $"{g.Key} {g.Value.Last}").ShouldBe(["istio-inbound-ports 80,8081", "istio-service-cidr *", "istio-local-outbound-ports-exclude 9"]);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public void Read_TwoAnnotationsForOneFlag_IsAnError() =>
+        Read(Istio + "kubevirtInterfaces=a", "istio.io/reroute-virtual-interfaces=b").Errors.ShouldHaveSingleItem().ShouldContain("--kube-virt-interfaces");
+
+    [Theory]
+    [InlineData("/no/such/file")]
+    [InlineData("=80")]
+    [InlineData(Istio + "includeInboundPorts=\"80")]
+    [InlineData(Istio + "includeInboundPorts='80")]
+    public void Read_NoAnnotation_IsAnError(string text) => Read(text).Errors.ShouldHaveSingleItem().ShouldContain(text.Trim('\''));
+
+    private static AnnotationReader Read(params string[] sources)
+    {
+        var reader = new AnnotationReader();
+        reader.Read(new FlagValues("--from-annotations", sources));
+        return reader;
+    }
+}
