@@ -12,10 +12,15 @@ internal static class Program
 {
     private static int Main(string[] arguments) => arguments is [ProbeChild.Command, string uid, string gid]
         ? ProbeSender.Serve(new Identity(uint.Parse(uid, CultureInfo.InvariantCulture), uint.Parse(gid, CultureInfo.InvariantCulture)), Console.In, Console.Out)
-        : Run(arguments, Environment.GetEnvironmentVariable, Console.Out, Console.Error);
+        : Run(arguments, Environment.GetEnvironmentVariable, Console.Out, Console.Error, path => TargetNamespace.Enter(path, arguments));
 
     /// <summary>The whole program but for the process around it.</summary>
-    internal static int Run(string[] arguments, Func<string, string?> variable, TextWriter output, TextWriter error)
+    /// <param name="arguments">Without the program's name.</param>
+    /// <param name="variable">Gives an environment variable's value, or null.</param>
+    /// <param name="output">Standard output.</param>
+    /// <param name="error">Standard error.</param>
+    /// <param name="enter">Brings the process into a network namespace; called once everything given is known to be right.</param>
+    internal static int Run(string[] arguments, Func<string, string?> variable, TextWriter output, TextWriter error, Action<string> enter)
     {
         Invocation call = new CommandLine().Parse(arguments, variable);
         if (call.Help || call.Version)
@@ -47,6 +52,11 @@ internal static class Program
 
         try
         {
+            if (reading.Options.NetworkNamespace is string path)
+            {
+                enter(path);
+            }
+
             foreach (string note in call.Notes.Concat(reading.Notes))
             {
                 error.Write($"meshl4-init: note: {note}\n");

@@ -1,4 +1,3 @@
-using System.Reflection;
 using MeshL4.Interceptor.Apply;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Verify;
@@ -8,12 +7,6 @@ namespace MeshL4.Init;
 /// <summary>The verify command, and what follows apply.</summary>
 internal sealed class Verification(RedirectOptions options, RedirectPlan plan, string format, TextWriter output, TextWriter error)
 {
-    /// <summary>How this very program is started again. Under the dotnet host the program is an argument of it.</summary>
-    private static IReadOnlyList<string> ThisProgram =>
-        Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet"
-            ? [Environment.ProcessPath!, Path.Combine(AppContext.BaseDirectory, $"{Assembly.GetExecutingAssembly().GetName().Name}.dll")]
-            : [Environment.ProcessPath!];
-
     /// <summary>The packets that would be sent, a line each, and where the plan says that they arrive.</summary>
     public string Intentions()
     {
@@ -24,7 +17,7 @@ internal sealed class Verification(RedirectOptions options, RedirectPlan plan, s
     /// <summary>Verifies what is in the kernel now.</summary>
     public int Run()
     {
-        VerifyReport report = new Verifier(new CommandRunner(), ThisProgram, options).Run(plan);
+        VerifyReport report = new Verifier(new CommandRunner(), TargetNamespace.ThisProgram, options).Run(plan);
         output.Write(format == "json" ? report.Json() : report.Text());
         return Passes(report) ? ExitCodes.Done : ExitCodes.NotHeld;
     }
@@ -38,7 +31,7 @@ internal sealed class Verification(RedirectOptions options, RedirectPlan plan, s
         VerifyReport? report = null;
         try
         {
-            report = new Verifier(new CommandRunner(), ThisProgram, options).Run(plan);
+            report = new Verifier(new CommandRunner(), TargetNamespace.ThisProgram, options).Run(plan);
             output.Write(format == "json" ? report.Json() : Told(report));
             return Passes(report) ? code : ExitCodes.NotHeld;
         }

@@ -27,6 +27,26 @@ public class ProcessTests
     }
 
     [Fact]
+    public void Process_NetworkNamespaceAndForceApply_WorkInThatNamespaceOnly()
+    {
+        const string Script = """
+            set -f
+            d=$(mktemp -d); touch "$d/ns"; trap 'umount "$d/ns"; rm -rf "$d"' EXIT
+            unshare --net="$d/ns" true || exit 10
+            "$0" --network-namespace "$d/ns" -b 80 --verify off | grep -q 'applied with' || exit 11
+            [ -z "$(nft list ruleset)" ] || exit 12
+            nsenter --net="$d/ns" nft list ruleset | grep -q 'tcp dport 80' || exit 13
+            NETWORK_NAMESPACE="$d/ns" "$0" diff -b 80 || exit 14
+            "$0" diff -b 80 >/dev/null; [ $? = 1 ] || exit 15
+            "$0" --network-namespace "$d/ns" -b 80 --verify off | grep -q 'nothing written' || exit 16
+            "$0" --network-namespace "$d/ns" -b 80 --verify off --force-apply | grep -q 'applied with' || exit 17
+            "$0" --network-namespace /proc/self/ns/mnt -b 80; [ $? = 5 ] || exit 18
+            "$0" --network-namespace "$d/nowhere" -b 80; [ $? = 5 ] || exit 19
+            """;
+        Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
+    }
+
+    [Fact]
     public void Process_WithoutNetAdmin_SaysSoAndExitsThree()
     {
         (int code, string error) = Run("unshare", "-n", "setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", Init, "-b", "*");

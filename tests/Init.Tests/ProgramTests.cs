@@ -159,7 +159,7 @@ public class ProgramTests
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        int code = Program.Run(arguments, variable ?? (_ => null), output, error);
+        int code = Program.Run(arguments, variable ?? (_ => null), output, error, _ => { });
         return (code, output.ToString(), error.ToString());
     }
 }

@@ -10,13 +10,16 @@ internal static partial class Namespaces
 
     /// <summary>Moves the calling thread, and no other, into the network namespace whose file is <paramref name="path"/>. Sockets it
     /// opens from then on belong there, whoever uses them later.</summary>
-    /// <exception cref="InvalidOperationException">The kernel refused.</exception>
+    /// <exception cref="UnauthorizedAccessException">CAP_SYS_ADMIN is missing.</exception>
+    /// <exception cref="InvalidOperationException">The kernel refused for another reason.</exception>
     public static void EnterNetwork(string path)
     {
         using SafeFileHandle file = File.OpenHandle(path);
         if (SetNs((int)file.DangerousGetHandle(), CloneNewNet) != 0)
         {
-            throw new InvalidOperationException($"cannot enter the network namespace {path}: {Errno.Message(Errno.Last)}");
+            int error = Errno.Last;
+            string message = $"cannot enter the network namespace {path}: {Errno.Message(error)}";
+            throw error == Errno.EPERM ? new UnauthorizedAccessException(message) : new InvalidOperationException(message);
         }
     }
 
