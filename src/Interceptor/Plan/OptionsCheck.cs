@@ -27,14 +27,14 @@ internal static class OptionsCheck
             Clash("istio-outbound-owner-groups", flags.Text("istio-outbound-owner-groups"), "istio-outbound-owner-groups-exclude", flags.Text("istio-outbound-owner-groups-exclude"));
         }
 
+        if (o.Mode != InterceptionMode.Redirect && PacketMarks.All.Contains(o.Mark))
+        {
+            flags.Refuse($"{flags.Origin("istio-inbound-tproxy-mark")} '{o.Mark}': the rules need this mark for something else");
+        }
+
         if (o.CleanupOnly && o.SkipRuleApply)
         {
             Clash("cleanup-only", "true", "skip-rule-apply", "true");
-        }
-
-        if (flags.Errors.Count == 0)
-        {
-            NotYet(o, flags);
         }
 
         void Clash(string one, string? value, string other, string? otherValue) =>
@@ -51,23 +51,6 @@ internal static class OptionsCheck
         if (o.TunnelPort == o.InboundPort || o.TunnelPort == o.OutboundPort)
         {
             flags.Refuse($"{flags.Origin("inbound-tunnel-port")} '{o.TunnelPort}': already the port of a capture");
-        }
-    }
-
-    // Options whose rules the planner does not write yet: better refused than ignored.
-    private static void NotYet(RedirectOptions o, FlagReader flags)
-    {
-        (string Flag, bool Wanted)[] missing =
-        [
-            ("istio-inbound-interception-mode", o.Mode != InterceptionMode.Redirect), ("redirect-dns", o.Dns != DnsCapture.None),
-            ("drop-invalid", o.DropInvalid), ("kube-virt-interfaces", o.VirtualInterfaces.Count > 0),
-            ("istio-outbound-owner-groups", o.OwnerGroups is not null), ("istio-outbound-owner-groups-exclude", o.ExcludedOwnerGroups.Count > 0),
-            ("exclude-outbound-ports-for-uids", o.UserExclusions.Count > 0), ("subnets-to-ignore", o.InboundExcludedSources.Count > 0),
-            ("redirect-inbound", !o.RedirectInbound), ("redirect-outbound", !o.RedirectOutbound),
-        ];
-        foreach ((string flag, _) in missing.Where(m => m.Wanted))
-        {
-            flags.Refuse($"{flags.Origin(flag)} '{flags.Text(flag)}': not yet supported");
         }
     }
 }

@@ -6,15 +6,13 @@ namespace MeshL4.Interceptor.Plan;
 /// "*"; then all are meant.</summary>
 internal static class UserExclusionParser
 {
-    private static readonly PortSet AllPorts = new([new PortRange(1, 65535)]);
-
     /// <summary>Reads one entry.</summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out UserPortExclusion? exclusion)
     {
         string[] parts = text.Split(':');
         exclusion = null;
         if (parts.Length > 3 || Users(parts[^1]) is not { } users
-            || Ports(parts.Length > 1 ? parts[^2] : "*") is not PortSet ports
+            || !TryPorts(parts.Length > 1 ? parts[^2] : "*", out PortSet? ports)
             || Protocols(parts.Length > 2 ? parts[0] : "*") is not Transports transports)
         {
             return false;
@@ -41,11 +39,13 @@ internal static class UserExclusionParser
         return all;
     }
 
-    private static PortSet? Ports(string text)
+    // Null for all of them.
+    private static bool TryPorts(string text, out PortSet? ports)
     {
+        ports = null;
         if (text is "*" or "")
         {
-            return AllPorts;
+            return true;
         }
 
         var ranges = new List<PortRange>();
@@ -53,18 +53,19 @@ internal static class UserExclusionParser
         {
             if (!EntryParser.TryPortRange(entry, out PortRange range))
             {
-                return null;
+                return false;
             }
 
             ranges.Add(range);
         }
 
-        return new PortSet(ranges);
+        ports = new PortSet(ranges);
+        return true;
     }
 
-    private static List<(uint First, uint Last)>? Users(string text)
+    private static List<IdRange>? Users(string text)
     {
-        var users = new List<(uint, uint)>();
+        var users = new List<IdRange>();
         foreach (string entry in text.Split(','))
         {
             string[] ends = entry.Split('-');
@@ -73,9 +74,28 @@ internal static class UserExclusionParser
                 return null;
             }
 
-            users.Add((first, last));
+            users.Add(new(first, last));
         }
 
-        return users;
+        return Joined(users);
+    }
+
+    // The kernel's sets refuse ranges that overlap.
+    private static List<IdRange> Joined(IEnumerable<IdRange> users)
+    {
+        var joined = new List<IdRange>();
+        foreach (IdRange range in users.OrderBy(u => u.First))
+        {
+            if (joined.Count > 0 && range.First <= joined[^1].Last + 1)
+            {
+                joined[^1] = joined[^1] with { Last = Math.Max(joined[^1].Last, range.Last) };
+            }
+            else
+            {
+                joined.Add(range);
+            }
+        }
+
+        return joined;
     }
 }

@@ -123,17 +123,17 @@ public class OptionsReaderTests
     }
 
     [Theory]
-    [InlineData("tcp:22,8000-8010:1000,2000-2999", Transports.Tcp, "22, 8000-8010", "1000-1000 2000-2999")]
-    [InlineData("53:1000", Transports.Tcp | Transports.Udp, "53", "1000-1000")]
-    [InlineData("1000", Transports.Tcp | Transports.Udp, "1-65535", "1000-1000")]
-    [InlineData("udp:*:0", Transports.Udp, "1-65535", "0-0")]
-    [InlineData("tcp,udp::5", Transports.Tcp | Transports.Udp, "1-65535", "5-5")]
-    internal void TryParse_UserExclusion_MeansWhatItMeansInKuma(string text, Transports transports, string ports, string users)
+    [InlineData("tcp:22,8000-8010:1000,2000-2999,1001,2500-3000", Transports.Tcp, "22, 8000-8010", "1000-1001 2000-3000")]
+    [InlineData("53:1000", Transports.Tcp | Transports.Udp, "53", "1000")]
+    [InlineData("1000", Transports.Tcp | Transports.Udp, null, "1000")]
+    [InlineData("udp:*:0", Transports.Udp, null, "0")]
+    [InlineData("tcp,udp::5", Transports.Tcp | Transports.Udp, null, "5")]
+    internal void TryParse_UserExclusion_MeansWhatItMeansInKuma(string text, Transports transports, string? ports, string users)
     {
         UserExclusionParser.TryParse(text, out UserPortExclusion? exclusion).ShouldBeTrue();
         exclusion.Transports.ShouldBe(transports);
-        exclusion.Ports.ToString().ShouldBe(ports);
-        string.Join(' ', exclusion.Users.Select(u => $"{u.First}-{u.Last}")).ShouldBe(users);
+        (exclusion.Ports?.ToString()).ShouldBe(ports);
+        string.Join(' ', exclusion.Users).ShouldBe(users);
     }
 
     [Theory]
@@ -143,4 +143,11 @@ public class OptionsReaderTests
     [InlineData("cleanup-only", "true", "skip-rule-apply", "true")]
     public void Read_OptionsThatClash_ErrorNamesBoth(string one, string value, string other, string otherValue) =>
         Flags.Errors((one, value), (other, otherValue)).ShouldContain(e => e.Contains($"--{one} '{value}'", StringComparison.Ordinal) && e.Contains($"--{other} '{otherValue}'", StringComparison.Ordinal));
+
+    [Fact]
+    public void Read_MarkOfTheRulesOwn_IsRefusedWhereItIsUsed()
+    {
+        Flags.Errors(("istio-inbound-tproxy-mark", "1338"), ("istio-inbound-interception-mode", "TPROXY")).ShouldHaveSingleItem().ShouldContain("'1338'");
+        Flags.Errors(("istio-inbound-tproxy-mark", "1338")).ShouldBeEmpty();
+    }
 }
