@@ -96,7 +96,7 @@ public sealed class LiveConfigTests : IDisposable
         int second = Ports.Free();
         string first = Boot.Listener("first", "127.0.0.1", _port, Boot.Chain(Boot.Tcp("c")));
         _folder.Write("lds.yaml", Boot.Resources("1", first));
-        using Sidecar proxy = Sidecar.Start(new Boot().Files(listeners: _folder.At("lds.yaml")).With(Boot.Cluster("c", [_blue.Address])));
+        using Sidecar proxy = Sidecar.Start(new Boot().Files(listeners: _folder.At("lds.yaml")).With(Boot.Cluster("c", [_blue.Address])), drainSeconds: 3600);
         using Call open = Call.To(_port);
         open.Ask("one").ShouldBe("blue one");
         _folder.Write("lds.yaml", Boot.Resources("2", first, Boot.Listener("second", "127.0.0.1", second, Boot.Chain(Boot.Tcp("c")))));
