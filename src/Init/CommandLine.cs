@@ -8,7 +8,7 @@ namespace MeshL4.Init;
 internal sealed class CommandLine
 {
     private static readonly string[] CommandNames = ["apply", "plan", "diff", "explain", "cleanup", "verify"];
-    private static readonly string[] PacketFlags = ["proto", "src", "dst", "uid", "gid", "interface"];
+    private static readonly string[] PacketFlags = ["proto", "src", "dst", "uid", "gid", "mark", "interface"];
     private const string Annotations = "from-annotations";
 
     private readonly RootCommand _root = new();

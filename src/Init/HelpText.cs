@@ -7,16 +7,16 @@ namespace MeshL4.Init;
 internal static class HelpText
 {
     private const string Head = """
-        meshl4-init: redirect a pod's TCP traffic to its sidecar proxy.
+        meshl4-init: redirect a pod's traffic to its sidecar proxy.
 
         Usage: meshl4-init [apply|plan|diff|explain|verify|cleanup] [flags]
 
         Commands:
           apply    Put the rules into the kernel (default). Equal rules are left untouched.
           plan     Print what apply would do. --format text (default), json, nft or iptables.
-          diff     Compare the plan with the kernel.
-          explain  Say which rule decides a connection: --in or --out (default),
-                   --dst ADDRESS:PORT, and --proto, --src, --uid, --gid, --interface.
+          diff     Compare the plan with the kernel, in order.
+          explain  Say which rules a connection meets: --in or --out (default), --dst
+                   ADDRESS:PORT, --proto, --src, --uid, --gid, --mark, --interface.
           verify   Send real packets and see that each goes where the plan says. Runs after
                    apply too. --format text or json. No packet leaves the pod.
           cleanup  Remove the rules, through every backend that has them.
@@ -36,6 +36,8 @@ internal static class HelpText
           meshl4-init plan --format nft -b '*' -i '*'       see the script, touch nothing
           meshl4-init diff -b '*' -i '*' || echo drift      check in a loop
           meshl4-init explain -i '*' --dst 10.96.0.1:6379 --uid 1000
+          meshl4-init -m TRANSPARENT --capture-udp 53 -b '*' -i '*'
+          meshl4-init -b '*' -i '*' --from-annotations /etc/podinfo/annotations
 
         """;
 
@@ -52,7 +54,7 @@ internal static class HelpText
     /// <summary>The whole text.</summary>
     public static string Write()
     {
-        var text = new StringBuilder(Head);
+        var text = new StringBuilder(Head).Append('\n');
         foreach (IGrouping<FlagGroup, RedirectFlag> group in RedirectFlag.All.GroupBy(f => f.Group))
         {
             text.Append(Title(group.Key)).Append(":\n");

@@ -30,6 +30,7 @@ internal static class PacketReader
         IPAddress? source = Source(call, destination, errors);
         uint uid = Id(call, "uid", errors);
         uint gid = Id(call, "gid", errors);
+        uint mark = Id(call, "mark", errors);
         return errors.Count > before ? null : new Packet
         {
             Inbound = call.Inbound,
@@ -40,6 +41,7 @@ internal static class PacketReader
             DestinationPort = destination.Port,
             Uid = uid,
             Gid = gid,
+            Mark = mark,
         };
     }
 
@@ -72,7 +74,7 @@ internal static class PacketReader
 
         if (!EntryParser.TryId(text, out uint id))
         {
-            errors.Add($"--{flag} '{text}': not a numeric id");
+            errors.Add($"--{flag} '{text}': not a number");
         }
 
         return id;

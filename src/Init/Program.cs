@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using MeshL4.Interceptor.Apply;
+using MeshL4.Interceptor.Explain;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Render;
 using MeshL4.Interceptor.Verify;
@@ -35,6 +36,10 @@ internal static class Program
         if (format is not ("text" or "json" or "nft" or "iptables"))
         {
             errors.Add($"--format '{format}': must be text, json, nft or iptables");
+        }
+        else if (format is "nft" or "iptables" && call.Command is not ("plan" or "apply"))
+        {
+            errors.Add($"--format '{format}': {call.Command} knows text and json");
         }
 
         if (call.Inbound && call.Outbound)
@@ -84,6 +89,11 @@ internal static class Program
             command = "cleanup";
         }
 
+        if (command is "plan" or "explain")
+        {
+            TellDeadRules(plan, error);
+        }
+
         if (command == "plan" || (options.DryRun && command == "apply"))
         {
             output.Write(Render(plan, format));
@@ -97,12 +107,12 @@ internal static class Program
             "verify" => verification.Run(),
             "apply" when options.SkipRuleApply => options.RunValidation ? verification.Run() : Report(output, "nothing applied, as asked"),
             "apply" when options.RunValidation || options.Verify != VerifyMode.Off =>
-                verification.RunAfter(setter, () => Apply(setter, plan, format == "json" ? error : output, error)),
-            "explain" => Explain(plan, packet!, output),
+                verification.RunAfter(setter, () => Apply(setter, plan, options, format == "json" ? error : output, error)),
+            "explain" => Explain(plan, packet!, format, output),
             "diff" => Diff(setter.Diff(plan), output),
             "cleanup" when options.DryRun => Report(output, "would remove the rules of every backend"),
             "cleanup" => Cleanup(setter, output),
-            _ => Apply(setter, plan, output, error),
+            _ => Apply(setter, plan, options, output, error),
         };
     }
 
@@ -115,18 +125,30 @@ internal static class Program
         _ => PlanText.Write(plan),
     };
 
-    private static int Apply(RuleSetter setter, RedirectPlan plan, TextWriter output, TextWriter error)
+    private static int Apply(RuleSetter setter, RedirectPlan plan, RedirectOptions options, TextWriter output, TextWriter error)
     {
         if (!plan.RedirectsAnything)
         {
             error.Write("meshl4-init: warning: these flags capture nothing; -b '*' captures inbound, -i '*' outbound\n");
         }
 
+        TellUnansweredDns(options, error);
         SetOutcome outcome = setter.Apply(plan);
         int rules = plan.Chains.Sum(c => c.Rules.Count);
         return Report(output, outcome.Written
             ? $"{rules} rules applied with {outcome.Backend}"
             : $"{rules} rules in place already ({outcome.Backend}), nothing written");
+    }
+
+    private static void TellUnansweredDns(RedirectOptions options, TextWriter error)
+    {
+        bool tcp = ListeningPorts.Tcp(options.DnsPort);
+        bool udp = ListeningPorts.Udp(options.DnsPort);
+        if (options.CapturesDns && !(tcp && udp))
+        {
+            error.Write($"meshl4-init: warning: redirect-dns: nothing listens on port {options.DnsPort} ({(tcp ? "UDP" : udp ? "TCP" : "UDP and TCP")}) yet; "
+                + "until the DNS listener of the proxy or its agent does, no name resolves in this pod\n");
+        }
     }
 
     private static int Cleanup(RuleSetter setter, TextWriter output)
@@ -145,13 +167,19 @@ internal static class Program
         return differences.Count == 0 ? ExitCodes.Done : ExitCodes.Different;
     }
 
-    private static int Explain(RedirectPlan plan, Packet packet, TextWriter output)
+    private static int Explain(RedirectPlan plan, Packet packet, string format, TextWriter output)
     {
-        RedirectRule? rule = plan.Decide(packet).Rule;
-        string which = rule is null ? "no rule: left alone" : PlanText.Line(rule, packet.Inbound);
-        output.Write($"{(packet.Inbound ? "inbound" : "outbound")} {packet.Transport.ToString().ToLowerInvariant()} to "
-            + $"{new System.Net.IPEndPoint(packet.Destination, packet.DestinationPort)} through {packet.Interface}\n{which}\n");
+        var explanation = new Explanation(plan, packet);
+        output.Write(format == "json" ? explanation.Json() : explanation.Text());
         return ExitCodes.Done;
+    }
+
+    private static void TellDeadRules(RedirectPlan plan, TextWriter error)
+    {
+        foreach (DeadRule rule in DeadRules.Of(plan))
+        {
+            error.Write($"meshl4-init: note: {rule}\n");
+        }
     }
 
     private static int Report(TextWriter output, string text)

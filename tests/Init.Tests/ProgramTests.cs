@@ -143,6 +143,36 @@ public class ProgramTests
         Run(["explain", "-i", "*", "--dst", "10.96.0.1:6379", "--uid", uid, "--gid", "1000"]).Output.ShouldContain(expected);
 
     [Fact]
+    public void Run_ExplainAsJson_HasTheRulesMetAndTheVerdict()
+    {
+        JsonElement json = JsonDocument.Parse(Run(["explain", "-i", "*", "-x", "10.0.0.0/8", "--dst", "10.96.0.1:6379", "--uid", "1000", "--gid", "7", "--format", "json"]).Output).RootElement;
+        json.GetProperty("verdict").GetString().ShouldBe("return");
+        json.GetProperty("rules").EnumerateArray().Single().GetProperty("why").GetString().ShouldBe("destinations excluded by request");
+        json.GetProperty("uid").GetInt32().ShouldBe(1000);
+    }
+
+    [Fact]
+    public void Run_ExplainInTransparentMode_ShowsTheWayOverLoopback()
+    {
+        string output = Run(["explain", "-m", "transparent", "-i", "*", "--dst", "10.96.0.1:6379", "--uid", "1000", "--gid", "7"]).Output;
+        output.ShouldContain("mangle_output");
+        output.ShouldContain("mangle_prerouting");
+        output.ShouldEndWith("verdict: to the proxy at 15001\n");
+    }
+
+    [Theory]
+    [InlineData("plan", "-i", "10.1.0.0/16", "-x", "10.0.0.0/8")]
+    [InlineData("explain", "-i", "10.1.0.0/16", "-x", "10.0.0.0/8", "--dst", "10.1.0.1:80")]
+    public void Run_RuleNobodyReaches_IsReported(params string[] arguments) =>
+        Run(arguments).Error.ShouldContain("is never reached");
+
+    [Theory]
+    [InlineData("explain", "--dst", "10.0.0.1:80", "--in", "--out")]
+    [InlineData("explain", "--dst", "10.0.0.1:80", "--mark", "x")]
+    [InlineData("explain", "--dst", "10.0.0.1:80", "--format", "nft")]
+    public void Run_BadExplain_ExitsTwo(params string[] arguments) => Run(arguments).Code.ShouldBe(2);
+
+    [Fact]
     public void Run_Help_ListsEveryFlagAndExitCode()
     {
         (int code, string output, _) = Run(["--help"]);
