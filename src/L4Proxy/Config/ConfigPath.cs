@@ -27,6 +27,7 @@ internal sealed class ConfigPath : IDisposable
     private readonly DnsResolution _names;
     private readonly IssueCollector _startIssues = new();
     private XdsStreams? _streams;
+    private object? _followed;
     private int _refreshDue;
     private bool _starting = true;
 
@@ -163,9 +164,16 @@ internal sealed class ConfigPath : IDisposable
     /// <summary>Under the sink's lock: begins to follow what the held clusters name, and waits for nothing.</summary>
     private void Warm()
     {
-        _files.Follow(TypeUrls.Endpoints, _builder.EdsFiles.Select(file => file.Path));
-        _names.Follow(_builder.Clusters.Select(cluster => cluster.Template));
-        _streams?.Follow(_builder);
+        // Endpoints change far more often than clusters, and what clusters need is known from them alone.
+        if (!ReferenceEquals(_followed, _builder.ClusterTable))
+        {
+            _followed = _builder.ClusterTable;
+            _files.Follow(TypeUrls.Endpoints, _builder.EdsFiles.Select(file => file.Path));
+            _names.Follow(_builder.Clusters.Select(cluster => cluster.Template));
+            _streams?.Follow(_builder);
+        }
+
+        _streams?.Warmed(_builder.Warming);
     }
 
     /// <summary>Many names may answer at once: they share a swap.</summary>

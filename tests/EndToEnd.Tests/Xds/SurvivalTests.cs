@@ -52,6 +52,43 @@ public sealed class SurvivalTests : IDisposable
     [Theory]
     [InlineData("GRPC")]
     [InlineData("DELTA_GRPC")]
+    public async Task HundredsOfUpdates_CostNoOpenConnection(string api)
+    {
+        await using ControlPlane plane = await ControlPlane.StartAsync();
+        plane.Set("0", Listener("l", _port, "c"), EdsCluster("c"), Endpoints("c", _blue.Address));
+        await using ProxyProcess proxy = await StartAsync(api, plane);
+        await SaysAsync(proxy, _port, "blue ");
+        List<Client> open = [];
+        for (int i = 0; i < 50; i++)
+        {
+            open.Add(await Client.ConnectAsync(_port));
+            (await open[i].ReadAsync("blue ")).ShouldBe("blue ");
+        }
+
+        int[] ports = [.. Enumerable.Range(0, 20).Select(_ => Bootstrap.FreePort())];
+        for (int i = 1; i <= 300; i++)
+        {
+            string other = "c" + (i % 20);
+            plane.Set(
+                $"{i}", Listener("l", _port, "c"), Listener("l2", ports[i % 20], other), EdsCluster("c"), EdsCluster(other),
+                Endpoints("c", i % 2 == 0 ? _blue.Address : _teal.Address), Endpoints(other, _blue.Address));
+        }
+
+        plane.Set("last", Listener("l", _port, "c"), EdsCluster("c"), Endpoints("c", _teal.Address));
+        await SaysAsync(proxy, _port, "teal ");
+        foreach (Client client in open)
+        {
+            (await client.EchoAsync("still here")).ShouldBe("still here");
+            client.Dispose();
+        }
+
+        plane.Refusals.ShouldBeEmpty();
+        await RefusesAsync(proxy, ports[300 % 20]);
+    }
+
+    [Theory]
+    [InlineData("GRPC")]
+    [InlineData("DELTA_GRPC")]
     public async Task TimeToLive_RunsOut_AndTheResourceGoes(string api)
     {
         int second = Bootstrap.FreePort();

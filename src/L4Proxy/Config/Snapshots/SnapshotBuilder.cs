@@ -54,6 +54,9 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
     /// <summary>The clusters as configured, warm or not.</summary>
     public IEnumerable<ClusterConfig> Clusters => _clusters.Held.Values.Select(cluster => cluster.Compiled);
 
+    /// <summary>Another object after each update of clusters, the same one in between.</summary>
+    public object ClusterTable => _clusters.Held;
+
     /// <summary>Names of clusters that wait for their first endpoints; of a changed one the version before serves on.</summary>
     public IReadOnlyList<string> Warming => [.. _clusters.Held.Where(cluster => IsWarming(cluster.Value.Compiled)).Select(cluster => cluster.Key)];
 

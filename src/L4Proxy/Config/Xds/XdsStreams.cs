@@ -71,12 +71,14 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _lastKnownGood?.Start();
     }
 
-    /// <summary>Under the sink's lock, after each change: asks for the endpoints that the held clusters name.</summary>
-    public void Follow(SnapshotBuilder builder)
+    /// <summary>Under the sink's lock, after each change of clusters: asks for the endpoints that the held ones name.</summary>
+    public void Follow(SnapshotBuilder builder) => _endpoints.Follow(builder);
+
+    /// <summary>Under the sink's lock, after each change: which clusters wait for their first endpoints now.</summary>
+    public void Warmed(IReadOnlyList<string> warming)
     {
-        _endpoints.Follow(builder);
-        _warming = builder.Warming;
-        _initial.Warm(_warming.Count == 0);
+        _warming = warming;
+        _initial.Warm(warming.Count == 0);
     }
 
     public void Collect(IMetricVisitor visitor)
