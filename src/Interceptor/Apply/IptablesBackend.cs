@@ -37,8 +37,9 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Wanted(RedirectPlan plan) =>
-        [.. Families.Where(f => plan.WithIpv6 || f == AddressFamily.InterNetwork)
+    public IReadOnlyList<string> Wanted(RedirectPlan plan) => IptablesText.Obstacle(plan) is string obstacle
+        ? throw new RedirectException(RedirectFailure.Refused, obstacle)
+        : [.. Families.Where(f => plan.WithIpv6 || f == AddressFamily.InterNetwork)
             .SelectMany(f => ByChain(IptablesText.Lines(plan, f).Where(IptablesState.IsRule)).Select(l => Label(f, l)))];
 
     /// <inheritdoc/>

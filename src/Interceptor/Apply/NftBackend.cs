@@ -38,12 +38,12 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
     /// <inheritdoc/>
     public void Remove() => Write($"delete table {NftScript.Table}\n");
 
-    /// <summary>Our table's lines out of a listing: without counter figures, and with sets that nft broke over several lines joined
+    /// <summary>Our table's lines out of a listing: without counter figures and what packets filled sets with, and with sets that nft broke over several lines joined
     /// again.</summary>
     internal static IReadOnlyList<string> TableLines(string listing)
     {
         string text = BrokenSet().Replace(Figures().Replace(TableText(listing), "counter"), ", ");
-        return [.. text.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0)];
+        return [.. text.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0 && !l.StartsWith("elements = ", StringComparison.Ordinal))];
     }
 
     private static string TableText(string listing)

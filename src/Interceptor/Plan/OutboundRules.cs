@@ -26,9 +26,9 @@ internal static class OutboundRules
 
     private static IEnumerable<RedirectRule> Proxy(RedirectOptions o, OutboundCapture capture)
     {
-        if (o.Mode == InterceptionMode.Transparent)
+        foreach (RedirectRule rule in o.Mode == InterceptionMode.Transparent ? TransparentRules.Answers(o) : [])
         {
-            yield return Return("the proxy marked this socket as its own", new MarkMatch(PacketMarks.Proxy));
+            yield return rule;
         }
 
         foreach (CidrSet passthrough in Passthrough(o))

@@ -53,4 +53,7 @@ internal sealed record Packet
 
     /// <summary>What connection tracking says.</summary>
     public ConnectionState State { get; init; }
+
+    /// <summary>Is the destination of an inbound packet beyond the pod, which forwards for it?</summary>
+    public bool Forwarded { get; init; }
 }

@@ -43,7 +43,7 @@ internal sealed class PacketWalk
     }
 
     private bool Hook(bool inbound, NetfilterTable last) =>
-        _plan.Chains.Where(c => c.Inbound == inbound && c.Table <= last).Any(Chain);
+        _plan.Chains.Where(c => c.Inbound == inbound && c.Table <= last && c.Table != NetfilterTable.Ports).Any(Chain);
 
     private bool Chain(RedirectChain chain)
     {

@@ -25,6 +25,9 @@ internal enum NetfilterTable
     /// <summary>Marks and TPROXY.</summary>
     Mangle,
 
+    /// <summary>Right behind it, a chain of nft's alone: remembers what was decided, for packets to come.</summary>
+    Ports,
+
     /// <summary>Address translation; asked for the first packet of a connection only.</summary>
     Nat,
 }
@@ -49,6 +52,9 @@ internal sealed record RedirectChain(NetfilterTable Table, bool Inbound, IReadOn
 /// <param name="Routing">Policy routing that the rules rely on.</param>
 internal sealed record RedirectPlan(bool WithIpv6, IReadOnlyList<RedirectChain> Chains, PolicyRouting Routing)
 {
+    /// <summary>Sets that rules fill and look into; only nft has them.</summary>
+    public IReadOnlyList<LearnedSet> Sets { get; init; } = [];
+
     /// <summary>Does any rule redirect? A plan that redirects nothing is most often a forgotten flag.</summary>
     public bool RedirectsAnything => Chains.Any(c => c.Rules.Any(r => r.Verdict.Port is not null));
 

@@ -11,7 +11,13 @@ internal static class RedirectPlanner
     public static RedirectPlan Plan(RedirectOptions options)
     {
         IEnumerable<RedirectChain> chains = options.Mode == InterceptionMode.Transparent
-            ? [new(NetfilterTable.Mangle, true, [.. TransparentRules.Prerouting(options)]), new(NetfilterTable.Mangle, false, [.. TransparentRules.Output(options)])]
+            ?
+            [
+                new(NetfilterTable.Mangle, true, [.. TransparentRules.Prerouting(options)]),
+                .. Optional(options, NetfilterTable.Ports, true, LearningRules.Prerouting(options)),
+                new(NetfilterTable.Mangle, false, [.. TransparentRules.Output(options)]),
+                new(NetfilterTable.Ports, false, [.. LearningRules.Output(options)]),
+            ]
             :
             [
                 .. Optional(options, NetfilterTable.Raw, true, DnsZones.Prerouting(options)),
@@ -21,7 +27,7 @@ internal static class RedirectPlanner
                 .. Optional(options, NetfilterTable.Mangle, false, options.Mode == InterceptionMode.Tproxy ? TproxyRules.Output(options) : []),
                 new(NetfilterTable.Nat, false, [.. OutboundRules.Of(options, Redirecting(options))]),
             ];
-        return new(options.WithIpv6, [.. chains], Routing(options));
+        return new(options.WithIpv6, [.. chains], Routing(options)) { Sets = options.Mode == InterceptionMode.Transparent ? LearningRules.Sets(options) : [] };
     }
 
     private static OutboundCapture Redirecting(RedirectOptions o) =>

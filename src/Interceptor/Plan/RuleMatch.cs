@@ -111,11 +111,59 @@ internal sealed record SourcePortMatch(int Port) : RuleMatch
     public override bool Holds(Packet packet) => packet.Transport == Transports.Udp && packet.SourcePort == Port;
 }
 
-/// <summary>A TCP segment that opens a connection.</summary>
-internal sealed record OpeningMatch : RuleMatch
+/// <summary>A TCP segment that opens a connection; any other when <paramref name="Negated"/>.</summary>
+internal sealed record OpeningMatch(bool Negated = false) : RuleMatch
 {
     /// <inheritdoc/>
-    public override bool Holds(Packet packet) => packet.Transport == Transports.Tcp && packet.State == ConnectionState.New;
+    public override bool Holds(Packet packet) => packet.Transport == Transports.Tcp && (packet.State == ConnectionState.New) != Negated;
+}
+
+/// <summary>A TCP segment that accepts a connection.</summary>
+internal sealed record AcceptingMatch : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => false;
+}
+
+/// <summary>The destination is an address of this pod; when <paramref name="Negated"/>, one that packets are forwarded to.</summary>
+internal sealed record LocalMatch(bool Negated = false) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => packet.Forwarded == Negated;
+}
+
+/// <summary>What can be told from the socket that sends a packet, or that is to get it.</summary>
+internal enum PacketSocket
+{
+    /// <summary>Transparent: the proxy's, of a connection that it took over.</summary>
+    Transparent,
+
+    /// <summary>Not transparent.</summary>
+    Ordinary,
+
+    /// <summary>Bound to one address, as every connection is; not the kernel's own, which refuses and resets.</summary>
+    Connected,
+
+    /// <summary>Bound to no address: a server's.</summary>
+    Unbound,
+
+    /// <summary>Owned by a process: not one whose process is gone, and not one that nobody has accepted yet.</summary>
+    Owned,
+}
+
+/// <summary>The packet's socket is of this kind. The first packet of a connection has a socket only where it is sent.</summary>
+internal sealed record SocketMatch(PacketSocket Socket) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => Socket is PacketSocket.Ordinary or PacketSocket.Connected or PacketSocket.Owned;
+}
+
+/// <summary>The local port (of an inbound packet: the destination's) is in a set that packets filled; in none when
+/// <paramref name="Negated"/>. For the first packet of all these sets are empty.</summary>
+internal sealed record LearnedMatch(LearnedSet Set, bool Negated = false) : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => packet.Transport == Set.Transport && Negated;
 }
 
 /// <summary>A TCP segment of a connection that has a socket here already.</summary>

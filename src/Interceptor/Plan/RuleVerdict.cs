@@ -29,6 +29,12 @@ internal enum VerdictKind
 
     /// <summary>Track the packet in a conntrack zone of its own and go on; raw chains only.</summary>
     Zone,
+
+    /// <summary>Add the packet's local port to a set and go on.</summary>
+    Remember,
+
+    /// <summary>Take the packet's local port out of a set and go on.</summary>
+    Forget,
 }
 
 /// <summary>What a rule does with the packets that meet it.</summary>
@@ -36,7 +42,8 @@ internal enum VerdictKind
 /// <param name="Port">Local port of <see cref="VerdictKind.Redirect"/> and <see cref="VerdictKind.Tproxy"/>; null otherwise, and the
 /// packet goes on to where it wanted.</param>
 /// <param name="Number">Mark or zone, for the kinds that have one.</param>
-internal readonly record struct RuleVerdict(VerdictKind Kind, int? Port = null, uint Number = 0)
+/// <param name="Set">Of <see cref="VerdictKind.Remember"/> and <see cref="VerdictKind.Forget"/>.</param>
+internal readonly record struct RuleVerdict(VerdictKind Kind, int? Port = null, uint Number = 0, LearnedSet? Set = null)
 {
     /// <summary>Leave the packet alone.</summary>
     public static RuleVerdict Return => new(VerdictKind.Return);
@@ -67,4 +74,10 @@ internal readonly record struct RuleVerdict(VerdictKind Kind, int? Port = null, 
 
     /// <summary>Track in this zone.</summary>
     public static RuleVerdict Zone(uint zone) => new(VerdictKind.Zone, null, zone);
+
+    /// <summary>Add the local port to <paramref name="set"/>.</summary>
+    public static RuleVerdict Remember(LearnedSet set) => new(VerdictKind.Remember, Set: set);
+
+    /// <summary>Take the local port out of <paramref name="set"/>.</summary>
+    public static RuleVerdict Forget(LearnedSet set) => new(VerdictKind.Forget, Set: set);
 }

@@ -19,6 +19,11 @@ internal static class NftScript
     public static string Body(RedirectPlan plan)
     {
         var text = new StringBuilder($"table {Table} {{\n");
+        foreach (LearnedSet set in plan.Sets)
+        {
+            text.Append(Declaration(set));
+        }
+
         foreach (RedirectChain chain in plan.Chains)
         {
             text.Append(CultureInfo.InvariantCulture, $"\tchain {chain.Name} {{\n");
@@ -38,7 +43,7 @@ internal static class NftScript
     public static string Rule(RedirectRule rule, bool inbound)
     {
         string conditions = Conditions(rule, inbound);
-        return $"{conditions}{(conditions.Length > 0 ? " " : "")}counter {Verdict(rule)} comment \"{rule.Why}\"";
+        return $"{conditions}{(conditions.Length > 0 ? " " : "")}counter {Verdict(rule, inbound)} comment \"{rule.Why}\"";
     }
 
     /// <summary>The conditions of a rule as nft writes them.</summary>
@@ -47,7 +52,7 @@ internal static class NftScript
         .Select(m => Match(m, inbound)));
 
     /// <summary>A rule's verdict as nft writes it.</summary>
-    public static string Verdict(RedirectRule rule)
+    public static string Verdict(RedirectRule rule, bool inbound)
     {
         RuleVerdict v = rule.Verdict;
         return v.Kind switch
@@ -59,6 +64,8 @@ internal static class NftScript
             VerdictKind.SaveMark => "ct mark set meta mark",
             VerdictKind.RestoreMark => "meta mark set ct mark",
             VerdictKind.Drop => "drop",
+            VerdictKind.Remember => $"{(v.Set!.Seconds > 0 ? "update" : "add")} @{v.Set.Name} {{ {LocalPort(v.Set, inbound)} }}",
+            VerdictKind.Forget => $"delete @{v.Set!.Name} {{ {LocalPort(v.Set, inbound)} }}",
             VerdictKind.Zone => string.Create(CultureInfo.InvariantCulture, $"ct zone set {v.Number}"),
             _ => "return",
         };
@@ -76,10 +83,27 @@ internal static class NftScript
         ConnectionMarkMatch m => $"ct mark {Hex(m.Mark)}",
         StateMatch s => $"ct state {(s.State == ConnectionState.Invalid ? "invalid" : s.State == ConnectionState.New ? "new" : "established,related")}",
         SourcePortMatch p => string.Create(CultureInfo.InvariantCulture, $"udp sport {p.Port}"),
-        OpeningMatch => "tcp flags syn / fin,syn,rst,ack",
+        OpeningMatch o => $"tcp flags {Not(o.Negated)}syn / fin,syn,rst,ack",
+        AcceptingMatch => "tcp flags syn,ack / fin,syn,rst,ack",
+        LocalMatch l => $"fib daddr type {Not(l.Negated)}local",
+        SocketMatch { Socket: PacketSocket.Transparent } => "socket transparent 1",
+        SocketMatch { Socket: PacketSocket.Ordinary } => "socket transparent 0",
+        SocketMatch { Socket: PacketSocket.Connected } => "socket wildcard 0",
+        SocketMatch { Socket: PacketSocket.Unbound } => "socket wildcard 1",
+        SocketMatch => "meta skuid 0-4294967294",
+        LearnedMatch l => $"{LocalPort(l.Set, inbound)} {Not(l.Negated)}@{l.Set.Name}",
         UnderWayMatch => "tcp flags != syn / fin,syn,rst,ack socket wildcard 0",
         _ => throw new NotSupportedException($"nft cannot express {match.GetType().Name}"),
     };
+
+    private static string Declaration(LearnedSet set)
+    {
+        string timeout = set.Seconds > 0 ? string.Create(CultureInfo.InvariantCulture, $"\t\ttimeout {set.Seconds / 60}m\n") : "";
+        return $"\tset {set.Name} {{\n\t\ttype inet_service\n\t\tsize 65536\n\t\tflags dynamic{(set.Seconds > 0 ? ",timeout" : "")}\n{timeout}\t}}\n";
+    }
+
+    private static string LocalPort(LearnedSet set, bool inbound = false) =>
+        $"{(set.Transport == Transports.Tcp ? "tcp" : "udp")} {(inbound ? "dport" : "sport")}";
 
     // A mark set in an output chain counts for routing only if the chain is of type route.
     private static string Type(RedirectChain chain) => chain.Table switch
@@ -93,6 +117,7 @@ internal static class NftScript
     {
         NetfilterTable.Raw => -300,
         NetfilterTable.Mangle => -150,
+        NetfilterTable.Ports => -149,
         _ => -100,
     };
 

@@ -49,6 +49,8 @@ internal static class PlanText
         VerdictKind.SaveMark => "keep the mark in the connection, go on",
         VerdictKind.RestoreMark => "take the mark of the connection, go on",
         VerdictKind.Drop => "dropped",
+        VerdictKind.Remember => $"remember the local port as {verdict.Set!.Name}, go on",
+        VerdictKind.Forget => $"forget the local port as {verdict.Set!.Name}, go on",
         VerdictKind.Zone => string.Create(CultureInfo.InvariantCulture, $"tracked in zone {verdict.Number}, go on"),
         _ => "left alone",
     };

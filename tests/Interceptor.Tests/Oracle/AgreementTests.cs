@@ -1,5 +1,7 @@
 using System.Globalization;
+using MeshL4.Interceptor.Apply;
 using MeshL4.Interceptor.Plan;
+using MeshL4.Interceptor.Render;
 using Shouldly;
 using Xunit;
 using Xunit.Abstractions;
@@ -22,9 +24,17 @@ public class AgreementTests(ITestOutputHelper output)
             RedirectOptions options = RandomOptions.Next(new Random(seed + run));
             string name = $"seed {seed + run}: {RandomOptions.Describe(options)}";
             output.WriteLine(name);
-            VerdictTable decided = PlanVerdicts.Decided(RedirectPlanner.Plan(options));
+            RedirectPlan plan = RedirectPlanner.Plan(options);
+            VerdictTable decided = PlanVerdicts.Decided(plan);
 
             PlanVerdicts.Measured(options, null).Differences(decided).ShouldBeEmpty($"{name}\nnft / Decide");
+            (IptablesText.Obstacle(plan) is not null).ShouldBe(options.Mode == InterceptionMode.Transparent);
+            if (options.Mode == InterceptionMode.Transparent)
+            {
+                Should.Throw<RedirectException>(() => PlanVerdicts.Measured(options, "nft")).Message.ShouldContain("needs nft");
+                continue;
+            }
+
             string iptables = run % 2 == 0 ? "nft" : "legacy";
             PlanVerdicts.Measured(options, iptables).Differences(decided).ShouldBeEmpty($"{name}\niptables-{iptables} / Decide");
         }

@@ -17,6 +17,7 @@ internal static class PlanVerdicts
             Source = row.Source,
             Destination = row.Probe.Destination,
             DestinationPort = port,
+            Forwarded = row.Probe.From == Origin.VirtualMachine && !PacketLaboratory.OfPod.Contains(row.Probe.Destination),
             Uid = owner.Uid,
             Gid = owner.Gid,
         })?.Verdict.Port switch

@@ -43,7 +43,7 @@ internal static class RandomOptions
     // Options whose flags take their values from the system, or that only some modes have.
     private static readonly (double Chance, Func<Random, RedirectOptions, RedirectOptions> Set)[] OptionWords =
     [
-        (0.3, (_, o) => o with { Mode = o.InboundPorts.All ? InterceptionMode.Redirect : InterceptionMode.Tproxy }),
+        (0.4, (r, o) => o with { Mode = (InterceptionMode)r.Next(3) }),
         (0.3, (r, o) => o with { Dns = DnsCapture.Servers, DnsServers = [.. Some(r, ResolverWords).Split(',').Select(IPAddress.Parse)] }),
         (0.1, (_, o) => o with { Dns = DnsCapture.All }),
         (0.2, (_, o) => o with { DropInvalid = true }),
