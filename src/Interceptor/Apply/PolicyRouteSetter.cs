@@ -10,6 +10,9 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     private const string Program = "ip";
     private static readonly string[] Flags = ["-4", "-6"];
 
+    // "local default" with -N, which says types and tables by number: names are whatever the image's files say.
+    private const string LocalDefault = "2 default ";
+
     private bool _othersAddress;
 
     /// <summary>The lines for <paramref name="plan"/>, less what a kernel without IPv6 on lo cannot have, and less the address where
@@ -72,7 +75,7 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
         string[] lines = listed.Split('\n');
         string? address = lines.FirstOrDefault(l => Word(l, "inet6") == PolicyRouting.PassthroughAddress);
         _othersAddress = flag == "-6" && address is not null && !address.Contains("noprefixroute", StringComparison.Ordinal);
-        return (address is null || _othersAddress ? Array.Empty<string>() : [PolicyRoutes.Address]).Concat(lines.Where(l => l.StartsWith("local default", StringComparison.Ordinal)).Select(l => Words(flag, "route local default dev lo table ", l, "table")))
+        return (address is null || _othersAddress ? Array.Empty<string>() : [PolicyRoutes.Address]).Concat(lines.Where(l => l.StartsWith(LocalDefault, StringComparison.Ordinal)).Select(l => Words(flag, "route local default dev lo table ", l, "table")))
             .Concat(lines.Where(l => Word(l, "proto") == $"{PolicyRoutes.Protocol}" && Word(l, "fwmark") is not null)
                 .Select(l => $"{flag} rule fwmark {Word(l, "fwmark")} lookup {Word(l, "lookup")} protocol {PolicyRoutes.Protocol}"));
     }
