@@ -104,6 +104,13 @@ internal sealed record StateMatch(ConnectionState State) : RuleMatch
     public override bool Holds(Packet packet) => packet.State == State;
 }
 
+/// <summary>Connection tracking says that the packet comes from whoever opened the connection.</summary>
+internal sealed record FromOpenerMatch : RuleMatch
+{
+    /// <inheritdoc/>
+    public override bool Holds(Packet packet) => true;
+}
+
 /// <summary>One UDP source port.</summary>
 internal sealed record SourcePortMatch(int Port) : RuleMatch
 {

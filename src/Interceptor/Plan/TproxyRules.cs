@@ -29,10 +29,13 @@ internal static class TproxyRules
         }
 
         TransportMatch wanted = InboundRules.Wanted(o);
-        yield return new([wanted, new StateMatch(ConnectionState.Established)], RuleVerdict.MarkAndAccept(o.Mark), "connections under way stay in the pod");
+
+        // Answers come in here too, to connections of this pod and of what it forwards for.
+        var opener = new FromOpenerMatch();
+        yield return new([wanted, new StateMatch(ConnectionState.Established), opener], RuleVerdict.MarkAndAccept(o.Mark), "connections under way stay in the pod");
         foreach (CidrSet here in new[] { "127.0.0.1/32", "::1/128" }.Select(CidrSet.Single).Where(c => o.WithIpv6 || c.Family == AddressFamily.InterNetwork))
         {
-            yield return new([new DestinationMatch(here, true), wanted], RuleVerdict.Tproxy(o.InboundPort, o.Mark), InboundRules.Why(o));
+            yield return new([new DestinationMatch(here, true), wanted, opener], RuleVerdict.Tproxy(o.InboundPort, o.Mark), InboundRules.Why(o));
         }
     }
 

@@ -102,6 +102,7 @@ internal static class IptablesText
         MarkMatch m => [string.Create(CultureInfo.InvariantCulture, $"-m mark {(m.Negated ? "! " : "")}--mark 0x{m.Mark:x}")],
         ConnectionMarkMatch m => [string.Create(CultureInfo.InvariantCulture, $"-m connmark --mark 0x{m.Mark:x}")],
         StateMatch s => [$"-m conntrack --ctstate {(s.State == ConnectionState.Invalid ? "INVALID" : s.State == ConnectionState.New ? "NEW" : "RELATED,ESTABLISHED")}"],
+        FromOpenerMatch => ["-m conntrack --ctdir ORIGINAL"],
         SourcePortMatch p => [string.Create(CultureInfo.InvariantCulture, $"-p udp -m udp --sport {p.Port}")],
         OpeningMatch => [$"-m tcp --tcp-flags {Flags}"],
         UnderWayMatch => [$"-m tcp ! --tcp-flags {Flags} -m socket"],

@@ -82,6 +82,7 @@ internal static class NftScript
         MarkMatch m => $"meta mark {Not(m.Negated)}{Hex(m.Mark)}",
         ConnectionMarkMatch m => $"ct mark {Hex(m.Mark)}",
         StateMatch s => $"ct state {(s.State == ConnectionState.Invalid ? "invalid" : s.State == ConnectionState.New ? "new" : "established,related")}",
+        FromOpenerMatch => "ct direction original",
         SourcePortMatch p => string.Create(CultureInfo.InvariantCulture, $"udp sport {p.Port}"),
         OpeningMatch o => $"tcp flags {Not(o.Negated)}syn / fin,syn,rst,ack",
         AcceptingMatch => "tcp flags syn,ack / fin,syn,rst,ack",

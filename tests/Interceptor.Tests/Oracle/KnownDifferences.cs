@@ -30,8 +30,5 @@ internal static class KnownDifferences
         new("tproxy-tunnel-port",
             "The rule that lets the tunnel's port by is in the nat table only: under TPROXY tunnelled connections come out at the inbound port, which does not speak their protocol.",
             d => d.Case.Options.Mode == InterceptionMode.Tproxy && d.Port == 15008 && d.Theirs == 'i' && d.Ours == '.'),
-        new("tproxy-forwarded-tunnel-port",
-            "The same packet, but forwarded for a virtual machine to somebody else's tunnel port: Istio captures it; here it is let by, and its answers are lost, because the rule for connections under way takes them for the pod's. A defect of ours, for TPROXY with all inbound ports and a virtual machine that is not declared as one.",
-            d => d.Case.Options.Mode == InterceptionMode.Tproxy && d.Port == 15008 && d.Theirs == 'i' && d.Ours == '-' && d.Row.Interface == "eth1"),
     ];
 }

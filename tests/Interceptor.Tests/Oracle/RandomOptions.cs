@@ -38,9 +38,6 @@ internal static class RandomOptions
         ("ipv6", 0.3, r => r.Next(2) == 0 ? "on" : "off"),
     ];
 
-    // Two things are left out until they are mended: Transparent, whose output chain marks the answers of the application too; and Tproxy with
-    // all inbound ports, which loses the answers to connections that the pod forwards and leaves alone.
-    // Options whose flags take their values from the system, or that only some modes have.
     private static readonly (double Chance, Func<Random, RedirectOptions, RedirectOptions> Set)[] OptionWords =
     [
         (0.4, (r, o) => o with { Mode = (InterceptionMode)r.Next(3) }),
