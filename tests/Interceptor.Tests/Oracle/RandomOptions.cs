@@ -38,6 +38,7 @@ internal static class RandomOptions
         ("ipv6", 0.3, r => r.Next(2) == 0 ? "on" : "off"),
     ];
 
+    // Options whose flags take their values from the system, or that only some modes have.
     private static readonly (double Chance, Func<Random, RedirectOptions, RedirectOptions> Set)[] OptionWords =
     [
         (0.4, (r, o) => o with { Mode = (InterceptionMode)r.Next(3) }),
