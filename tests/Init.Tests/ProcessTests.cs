@@ -47,6 +47,21 @@ public class ProcessTests
     }
 
     [Fact]
+    public void Process_Tproxy_ReadsItsRoutesBackAndCleansThemUp()
+    {
+        const string Script = """
+            set -f
+            ip link set lo up
+            "$0" -m TPROXY -b * --verify off || exit 10
+            "$0" diff -m TPROXY -b * || exit 11
+            "$0" -m TPROXY -b * --verify off | grep -q 'nothing written' || exit 12
+            "$0" cleanup || exit 13
+            [ -z "$(ip route show table 133; ip -6 route show table 133; ip rule | grep 133)" ] || exit 14
+            """;
+        Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
+    }
+
+    [Fact]
     public void Process_WithoutNetAdmin_SaysSoAndExitsThree()
     {
         (int code, string error) = Run("unshare", "-n", "setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", Init, "-b", "*");
