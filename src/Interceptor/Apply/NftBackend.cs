@@ -9,6 +9,8 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
 {
     private const string Program = "nft";
 
+    private string _listed = "";
+
     /// <inheritdoc/>
     public string Name => Program;
 
@@ -18,14 +20,22 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
     /// <inheritdoc/>
     public IReadOnlyList<string> Installed()
     {
-        return TableLines(Listing());
+        _listed = TableText(Listing());
+        return TableLines(_listed);
+    }
+
+    // What packets taught the rules before is as true under the new ones: connections that they tell of go on.
+    private string Kept(LearnedSet set)
+    {
+        Match elements = Regex.Match(_listed, $@"\tset {set.Name} \{{[^}}]*?elements = (\{{[0-9,\s]*\}})", RegexOptions.None, TimeSpan.FromSeconds(10));
+        return elements.Success ? $"add element {NftScript.Table} {set.Name} {elements.Groups[1].Value}\n" : "";
     }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Wanted(RedirectPlan plan) => TableLines(NftScript.Body(plan));
 
     /// <inheritdoc/>
-    public void Replace(RedirectPlan plan) => Write(NftScript.Replace(plan));
+    public void Replace(RedirectPlan plan) => Write(NftScript.Replace(plan) + string.Concat(plan.Sets.Where(s => s.Seconds == 0).Select(Kept)));
 
     /// <inheritdoc/>
     public (bool Any, Action PutBack) Remember()

@@ -71,6 +71,19 @@ public class TransparentConnectionTests
         Drain(accepted).ShouldBe(sent);
     }
 
+    [Fact]
+    public void Apply_OtherRules_ConnectionsThatWereLeftAloneGoOn()
+    {
+        using var pod = new Pod();
+        pod.In(() => Setter().Apply(RedirectPlanner.Plan(Options)));
+        using Socket stats = Pod.Listen(pod.Name, 15090);
+        using Socket client = Pod.Connect(pod.Outside, Pod.Ip, 15090);
+        using Socket server = Pod.Accept(stats);
+        pod.In(() => Setter().Apply(RedirectPlanner.Plan(Options with { OutboundExcludedPorts = PortSet.Single(7009) }))).Written.ShouldBeTrue();
+        Send(server, Large);
+        Drain(client).ShouldBe(Large);
+    }
+
     // With NAT the source port is rewritten when two destinations share one, and a later reuse resets the first connection.
     [Fact]
     public void Outbound_OneSourcePortToTwoDestinations_KeepsBothConnections()
