@@ -88,7 +88,7 @@ internal sealed class CommandLine
         errors.AddRange(annotations.Errors);
         notes.AddRange(annotations.Notes);
         // An annotation is not its reader's to trust: "@" in it reads no file.
-        return given.Select(Filed).Concat(annotations.Given).Concat(environment.Where(e => !given.ContainsKey(e.Key) && !annotations.Given.ContainsKey(e.Key)).Select(Filed))
+        return given.Select(Filed).Concat(annotations.Beside(given)).Concat(environment.Where(e => !given.ContainsKey(e.Key) && !annotations.Given.ContainsKey(e.Key)).Select(Filed))
             .DistinctBy(g => g.Key).ToDictionary();
 
         KeyValuePair<string, FlagValues> Filed(KeyValuePair<string, FlagValues> g) =>

@@ -66,6 +66,14 @@ public class ProgramTests
     }
 
     [Fact]
+    public void Run_ModeGivenAndNoneAnnotated_FlagWins()
+    {
+        string[] arguments = ["plan", "-b", "80", "--from-annotations", "sidecar.istio.io/interceptionMode=NONE"];
+        Run(arguments).Output.ShouldNotContain("to the proxy");
+        Run([.. arguments, "-m", "REDIRECT"]).Output.ShouldContain("tcp dport 80: to the proxy");
+    }
+
+    [Fact]
     public void Run_AnnotationWithAnAtSign_ReadsNoFile()
     {
         (int code, _, string error) = Run(["plan", "--from-annotations", "traffic.sidecar.istio.io/includeInboundPorts=@/etc/passwd"]);

@@ -1,16 +1,20 @@
-using System.Text.Json;
-
 namespace MeshL4.Interceptor.Plan;
 
 /// <summary>A pod's annotations to flags, with the meaning that Istio and Linkerd give them.</summary>
 internal sealed class AnnotationReader
 {
+    private const string NoAnnotation = "not an annotation (as traffic.sidecar.istio.io/includeInboundPorts=80)";
+
     private readonly Dictionary<string, FlagValues> _given = [];
     private readonly List<string> _errors = [];
     private readonly List<string> _notes = [];
 
     /// <summary>By flag name without dashes.</summary>
     public IReadOnlyDictionary<string, FlagValues> Given => _given;
+
+    /// <summary>The flags that hold beside those of the command line: a mode given there wins over the annotation that says NONE.</summary>
+    public IEnumerable<KeyValuePair<string, FlagValues>> Beside(IReadOnlyDictionary<string, FlagValues> commandLine) => Given.Where(g =>
+        g.Value.Origin != $"annotation {AnnotationTable.Mode}" || !commandLine.ContainsKey(AnnotationTable.Flags[AnnotationTable.Mode]));
 
     /// <summary>All that was wrong.</summary>
     public IReadOnlyList<string> Errors => _errors;
@@ -20,13 +24,16 @@ internal sealed class AnnotationReader
 
     /// <summary>Reads "KEY=VALUE", or files of lines <c>key=value</c>, <c>key="value"</c> (as the downward API writes them) or
     /// <c>key: value</c>.</summary>
+    /// <remarks>A file has everybody's annotations, so there only what is Istio's or Linkerd's must be known; what was written for
+    /// this program alone must be known altogether.</remarks>
     public void Read(FlagValues sources)
     {
         foreach (string source in sources.Values.Select(v => v.Trim()).Where(v => v.Length > 0))
         {
-            if (source.Contains('=', StringComparison.Ordinal))
+            // No annotation begins as a path does.
+            if (source[0] is not ('/' or '.' or '@') && source.Contains('=', StringComparison.Ordinal))
             {
-                Take(source, sources.Origin, '=');
+                Take(source, sources.Origin, false, '=');
             }
             else
             {
@@ -41,7 +48,7 @@ internal sealed class AnnotationReader
         {
             foreach (string line in File.ReadLines(path).Select(l => l.Trim()).Where(l => l.Length > 0 && l[0] != '#'))
             {
-                Take(line, $"{origin} {path}", '=', ':');
+                Take(line, $"{origin} {path}", true, '=', ':');
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
@@ -50,25 +57,34 @@ internal sealed class AnnotationReader
         }
     }
 
-    private void Take(string line, string origin, params char[] separators)
+    private void Take(string line, string origin, bool foreign, params char[] separators)
     {
         int at = line.IndexOfAny(separators);
         string key = at < 0 ? line : line[..at].Trim().Trim('"', '\'');
-        if (at < 0 || key.Length == 0 || Unquoted(line[(at + 1)..].Trim()) is not string value)
+        if (at < 0 || key.Length == 0)
         {
-            _errors.Add($"{origin} '{line}': not an annotation (as traffic.sidecar.istio.io/includeInboundPorts=80)");
+            _errors.Add($"{origin} '{line}': {NoAnnotation}");
         }
         else if (AnnotationTable.Flags.TryGetValue(key, out string? flag))
         {
-            Set(key, flag, value);
+            // Only now: how others' values are written is not this program's business.
+            if (QuotedText.Read(line[(at + 1)..].Trim()) is string value)
+            {
+                Set(key, flag, value);
+            }
+            else
+            {
+                _errors.Add($"{origin} '{line}': {NoAnnotation}");
+            }
         }
         else if (AnnotationTable.Elsewhere.Contains(key))
         {
             _notes.Add($"annotation {key}: not about redirection, ignored");
         }
-        else if (key.StartsWith(AnnotationTable.Istio, StringComparison.Ordinal) || key.StartsWith(AnnotationTable.Linkerd, StringComparison.Ordinal))
+        else if (!foreign || key.StartsWith(AnnotationTable.Istio, StringComparison.Ordinal) || key.StartsWith(AnnotationTable.Linkerd, StringComparison.Ordinal))
         {
-            _errors.Add($"annotation {key} '{value}': unknown");
+            string value = line[(at + 1)..].Trim();
+            _errors.Add($"annotation {key} '{QuotedText.Read(value) ?? value}': unknown");
         }
     }
 
@@ -86,30 +102,6 @@ internal sealed class AnnotationReader
         else
         {
             _given[flag] = new(origin, key == AnnotationTable.ExcludedInboundPorts ? [AnnotationTable.OwnPorts, value] : [value]);
-        }
-    }
-
-    // Null when the quotes do not match.
-    private static string? Unquoted(string text)
-    {
-        if (text.Length == 0 || text[0] is not ('"' or '\''))
-        {
-            return text;
-        }
-
-        if (text[0] == '\'')
-        {
-            return text.Length > 1 && text[^1] == '\'' ? text[1..^1].Replace("''", "'", StringComparison.Ordinal) : null;
-        }
-
-        try
-        {
-            using JsonDocument json = JsonDocument.Parse(text);
-            return json.RootElement.GetString();
-        }
-        catch (JsonException)
-        {
-            return null;
         }
     }
 }

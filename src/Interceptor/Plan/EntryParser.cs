@@ -75,11 +75,11 @@ internal static class EntryParser
         return duration > TimeSpan.Zero && duration <= TimeSpan.FromHours(1);
     }
 
-    /// <summary>1 to 15 characters of those that interface names are made of in practice, and that no rule language gives a meaning.</summary>
+    /// <summary>1 to 15 characters, the "+" for any ending among them, of those that interface names are made of in practice, and that no rule language gives a meaning.</summary>
     public static bool IsInterface(string text)
     {
         string name = text.EndsWith('+') ? text[..^1] : text;
-        return name.Length is >= 1 and <= 15 && name[0] != '-' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '@');
+        return name.Length >= 1 && text.Length <= 15 && name[0] != '-' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '@');
     }
 
     // "10.1" and "012.0.0.1" parse as addresses, but as others than their writer meant.

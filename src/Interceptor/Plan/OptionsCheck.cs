@@ -32,6 +32,11 @@ internal static class OptionsCheck
             flags.Refuse($"{flags.Origin("istio-inbound-tproxy-mark")} '{o.Mark}': the rules need this mark for something else");
         }
 
+        if (o.Mode == InterceptionMode.Transparent)
+        {
+            Transparent(o, flags);
+        }
+
         if (o.CleanupOnly && o.SkipRuleApply)
         {
             Clash("cleanup-only", "true", "skip-rule-apply", "true");
@@ -48,9 +53,40 @@ internal static class OptionsCheck
             flags.Refuse($"{flags.Origin("envoy-port")} '{o.OutboundPort}' and {flags.Origin("inbound-capture-port")} '{o.InboundPort}': the proxy needs two ports");
         }
 
-        if (o.TunnelPort == o.InboundPort || o.TunnelPort == o.OutboundPort)
+        var taken = new Dictionary<int, string> { [o.OutboundPort] = "envoy-port", [o.InboundPort] = "inbound-capture-port" };
+        if (!taken.TryAdd(o.TunnelPort, "inbound-tunnel-port"))
         {
             flags.Refuse($"{flags.Origin("inbound-tunnel-port")} '{o.TunnelPort}': already the port of a capture");
+        }
+
+        if (o.CapturesDns && taken.TryGetValue(o.DnsPort, out string? resolver))
+        {
+            flags.Refuse($"{flags.Origin(resolver)} '{o.DnsPort}': with {flags.Origin("redirect-dns")} the proxy's resolver has this port");
+        }
+
+        // The verification plays proxy and application itself, so their ports must differ.
+        if (o.Verify != VerifyMode.Off || o.RunValidation)
+        {
+            foreach (int port in new[] { o.ProbePort, o.ProbePort + 1 }.Where(taken.ContainsKey))
+            {
+                flags.Refuse($"{flags.Origin("iptables-probe-port")} '{o.ProbePort}' and {flags.Origin(taken[port])} '{port}': "
+                    + "the verification needs two ports of its own, this one and the next");
+            }
+        }
+    }
+
+    // What would be set aside in silence, or fail only when the rules are written.
+    private static void Transparent(RedirectOptions o, FlagReader flags)
+    {
+        const string Why = "has no meaning with --istio-inbound-interception-mode TRANSPARENT";
+        if (o.DropInvalid)
+        {
+            flags.Refuse($"{flags.Origin("drop-invalid")} 'true': {Why}, which tracks no connection");
+        }
+
+        if (o.ForcedIptables is string kind)
+        {
+            flags.Refuse($"{flags.Origin("force-iptables-binary")} '{kind}': {Why}, which needs nft");
         }
     }
 }

@@ -129,9 +129,3 @@ internal sealed class OptionsReader
     private static int? Table(string text) =>
         EntryParser.TryId(text, out uint table) && table is >= 1 and <= int.MaxValue and not (253 or 254 or 255) ? (int)table : null;
 }
-
-/// <summary>What became of the flags.</summary>
-/// <param name="Options">Worth something only without errors.</param>
-/// <param name="Errors">All that was wrong.</param>
-/// <param name="Notes">What was right, and may surprise.</param>
-internal sealed record OptionsReading(RedirectOptions Options, IReadOnlyList<string> Errors, IReadOnlyList<string> Notes);

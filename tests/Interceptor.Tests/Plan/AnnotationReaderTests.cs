@@ -44,7 +44,7 @@ public class AnnotationReaderTests
     [Fact]
     public void Read_OthersAnnotations_AreIgnored()
     {
-        AnnotationReader reader = Read("kubernetes.io/config.seen=2026", "sidecar.istio.io/inject=true", "config.linkerd.io/opaque-ports=25");
+        AnnotationReader reader = ReadFile("kubernetes.io/config.seen=2026\nsidecar.istio.io/inject=true\nconfig.linkerd.io/opaque-ports=25\n");
         (reader.Errors.Count, reader.Given.Count).ShouldBe((0, 0));
         reader.Notes.ShouldHaveSingleItem().ShouldContain("config.linkerd.io/opaque-ports");
     }
@@ -52,17 +52,53 @@ public class AnnotationReaderTests
     [Fact]
     public void Read_FileOfTheDownwardApiAndOfYaml_MeanTheSame()
     {
-        string file = Path.GetTempFileName();
+        AnnotationReader reader = ReadFile($"# a pod\n{Istio}includeInboundPorts=\"80,\\u0038081\"\n\n  {Istio}includeOutboundIPRanges: '*'\n{Istio}excludeOutboundPorts=9\nother=\"a=b: c\"\n");
+        reader.Errors.ShouldBeEmpty();
+        reader.Given.Select(g => $"{g.Key} {g.Value.Last}").ShouldBe(["istio-inbound-ports 80,8081", "istio-service-cidr *", "istio-local-outbound-ports-exclude 9"]);
+    }
+
+    [Theory]
+    [InlineData("vendor.example/colours=\"\\x1b[31m \\a \\v \\U0001f600 \\q\"")]
+    [InlineData("vendor.example/broken=\"x")]
+    public void Read_OthersValueInAFile_IsNotLookedAt(string line)
+    {
+        AnnotationReader reader = ReadFile($"{line}\n{Istio}includeInboundPorts=\"80\"\n");
+        reader.Errors.ShouldBeEmpty();
+        reader.Given["istio-inbound-ports"].Last.ShouldBe("80");
+    }
+
+    [Theory]
+    [InlineData("\"\\x1b\\a\\v\\U0001f600\\u00e9\\\\\\\"\\n\"", "\u001b\a\v\U0001f600\u00e9\\\"\n")]
+    [InlineData("'it''s'", "it's")]
+    [InlineData("plain\\n", "plain\\n")]
+    [InlineData("\"a\\\"", null)]
+    [InlineData("\"\\q\"", null)]
+    [InlineData("\"\\x1\"", null)]
+    [InlineData("\"\\ud800\"", null)]
+    [InlineData("\"a\"b\"", null)]
+    [InlineData("\"", null)]
+    public void Read_QuotedText_IsWhatGoWrote(string text, string? expected) => QuotedText.Read(text).ShouldBe(expected);
+
+    [Theory]
+    [InlineData("traffic.sidecar.istio.ioo/includeInboundPorts=80")]
+    [InlineData("sidecar.istio.io/interceptionmode=TPROXY")]
+    public void Read_UnknownKeyOutsideAFile_IsAnErrorThatNamesIt(string annotation) =>
+        Read(annotation).Errors.ShouldHaveSingleItem().ShouldContain($"{annotation.Split('=')[0]} '");
+
+    [Fact]
+    public void Read_PathWithAnEqualsSign_IsAFile()
+    {
+        string folder = Directory.CreateTempSubdirectory("a=b").FullName;
         try
         {
-            File.WriteAllText(file, $"# a pod\n{Istio}includeInboundPorts=\"80,\\u0038081\"\n\n  {Istio}includeOutboundIPRanges: '*'\n{Istio}excludeOutboundPorts=9\nother=\"a=b: c\"\n");
-            AnnotationReader reader = Read(file);
-            reader.Errors.ShouldBeEmpty();
-            reader.Given.Select(g => $"{g.Key} {g.Value.Last}").ShouldBe(["istio-inbound-ports 80,8081", "istio-service-cidr *", "istio-local-outbound-ports-exclude 9"]);
+            string file = Path.Combine(folder, "c");
+            File.WriteAllText(file, $"{Istio}includeInboundPorts=80\n");
+            Read(file).Given["istio-inbound-ports"].Last.ShouldBe("80");
+            Read($"@{file}").Given["istio-inbound-ports"].Last.ShouldBe("80");
         }
         finally
         {
-            File.Delete(file);
+            Directory.Delete(folder, true);
         }
     }
 
@@ -76,6 +112,20 @@ public class AnnotationReaderTests
     [InlineData(Istio + "includeInboundPorts=\"80")]
     [InlineData(Istio + "includeInboundPorts='80")]
     public void Read_NoAnnotation_IsAnError(string text) => Read(text).Errors.ShouldHaveSingleItem().ShouldContain(text.Trim('\''));
+
+    private static AnnotationReader ReadFile(string text)
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, text);
+            return Read(file);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
 
     private static AnnotationReader Read(params string[] sources)
     {

@@ -27,6 +27,7 @@ public class OptionsReaderTests
     [InlineData("proxy-uid", "4294967295")]
     [InlineData("istio-exclude-interfaces", "eth0 -j ACCEPT")]
     [InlineData("istio-exclude-interfaces", "an-interface-name")]
+    [InlineData("istio-exclude-interfaces", "fifteen-letters+")]
     [InlineData("istio-outbound-ipv4-loopback-cidr", "10.0.0.0/8")]
     [InlineData("ipv6", "yes")]
     [InlineData("istio-inbound-interception-mode", "NONE")]
@@ -149,5 +150,39 @@ public class OptionsReaderTests
     {
         Flags.Errors(("istio-inbound-tproxy-mark", "1338"), ("istio-inbound-interception-mode", "TPROXY")).ShouldHaveSingleItem().ShouldContain("'1338'");
         Flags.Errors(("istio-inbound-tproxy-mark", "1338")).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("drop-invalid", "true")]
+    [InlineData("force-iptables-binary", "legacy")]
+    public void Read_FlagWithoutMeaningInTransparentMode_IsRefused(string flag, string value)
+    {
+        string error = Flags.Errors((flag, value), ("istio-inbound-interception-mode", "TRANSPARENT")).ShouldHaveSingleItem();
+        error.ShouldContain($"--{flag} '{value}'");
+        error.ShouldContain("TRANSPARENT");
+        Flags.Errors((flag, value)).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("envoy-port")]
+    [InlineData("inbound-capture-port")]
+    [InlineData("inbound-tunnel-port")]
+    public void Read_PortOfTheResolver_IsRefusedWhereQueriesAreCaptured(string flag)
+    {
+        Flags.Errors((flag, "15053"), ("redirect-dns", "true"), ("capture-all-dns", "true")).ShouldHaveSingleItem().ShouldContain($"--{flag} '15053'");
+        Flags.Errors((flag, "15053")).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("15006", "inbound-capture-port", "15006")]
+    [InlineData("15000", "envoy-port", "15001")]
+    [InlineData("15007", "inbound-tunnel-port", "15008")]
+    public void Read_ProbePortOfTheProxy_IsRefusedWhereItIsUsed(string probe, string flag, string port)
+    {
+        string error = Flags.Errors(("iptables-probe-port", probe)).ShouldHaveSingleItem();
+        error.ShouldContain($"--iptables-probe-port '{probe}'");
+        error.ShouldContain($"--{flag} '{port}'");
+        Flags.Errors(("iptables-probe-port", probe), ("verify", "off")).ShouldBeEmpty();
+        Flags.Errors(("iptables-probe-port", probe), ("verify", "off"), ("run-validation", "true")).ShouldHaveSingleItem();
     }
 }
