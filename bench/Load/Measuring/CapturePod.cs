@@ -43,8 +43,8 @@ internal sealed class CapturePod : IAsyncDisposable
         string name = string.Create(CultureInfo.InvariantCulture, $"ml4b-{Environment.ProcessId}-{Random.Shared.Next(1 << 20):x}");
         await ChildProcess.RunAsync("ip", ["netns", "add", name], ToolLimit, stop);
         string batch = string.Join('\n', [
-            "link set lo up", "link add eth0 type dummy", "link set eth0 up",
-            .. Sources.Select(a => $"addr add {a}/16 dev eth0"), "route add default dev eth0", "-6 addr add fd77::2/64 dev eth0 nodad", "-6 route add default dev eth0"]);
+            "link set lo up", "link add eth0 type veth peer name outside", "link set outside up", "link set eth0 up",
+            .. Sources.Select(a => $"addr add {a}/16 dev eth0"), "route add default dev eth0", "addr add fd77::2/64 dev eth0 nodad", "route add ::/0 dev eth0"]);
         await ChildProcess.RunAsync("sh", ["-c", $"printf '%s\\n' '{batch}' | ip -n {name} -batch -"], ToolLimit, stop);
         // Entries of closed connections live ten seconds otherwise, and would fill the table.
         await ChildProcess.RunAsync("ip", ["netns", "exec", name, "sh", "-c",
