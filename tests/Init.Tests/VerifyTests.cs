@@ -72,4 +72,16 @@ public class VerifyTests
         code.ShouldBe(126, error);
         Named(report, "broken").ShouldBe([promise]);
     }
+
+    [Fact]
+    public void Verify_ApplicationAtOneAddressOfAnExcludedPort_Holds()
+    {
+        (int code, JsonElement report, string error) = VerifyScript.Verify(
+            "ip addr add 127.9.9.9/32 dev lo; socat TCP-LISTEN:15090,bind=127.9.9.9 EXEC:true & app=$!; sleep 0.3; \"$0\" apply --verify off $flags",
+            "$flags",
+            "kill $app");
+
+        code.ShouldBe(0, report.GetRawText() + error);
+        VerifyScript.Named(report, "broken").ShouldBeEmpty();
+    }
 }

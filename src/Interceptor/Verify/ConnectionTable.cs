@@ -19,6 +19,10 @@ internal static class ConnectionTable
     /// <summary>Does any socket listen on <paramref name="port"/>, whatever the address?</summary>
     public static bool IsListenedOn(int port) => Rows().Any(r => r.State == Listening && r.Local.Port == port);
 
+    /// <summary>The same at all addresses of a family, not at one.</summary>
+    public static bool IsListenedOnEveryAddress(int port) => Rows().Any(
+        r => r.State == Listening && r.Local.Port == port && (r.Local.Address.Equals(IPAddress.Any) || r.Local.Address.Equals(IPAddress.IPv6Any)));
+
     private static IEnumerable<(IPEndPoint Local, IPEndPoint Peer, string State)> Rows() =>
         from file in new[] { "/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6" }.Where(File.Exists)
         from line in File.ReadLines(file).Skip(1)

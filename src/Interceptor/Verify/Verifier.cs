@@ -131,7 +131,8 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null))
         {
             Landing? landing = watch.LandingOf(attempt.Probe);
-            attempt.Listening = landing is { Obstacle: null } or { Taken: true };
+            // Who took the port may listen at one address of the pod only, which is not the probe's.
+            attempt.Listening = landing is { Obstacle: null } || (landing is { Taken: true } && ConnectionTable.IsListenedOnEveryAddress(landing.Port));
             Refuse([attempt], landing is null ? null : ObstacleAt(landing, attempt.Probe));
             // Rules send the resolver's answers another way by whose they are.
             Refuse([attempt], landing is { IsProxys: false } && NeedsAnswer(attempt.Probe) ? "no answer can be sent as the proxy; CAP_SETUID and CAP_SETGID are needed" : null);
