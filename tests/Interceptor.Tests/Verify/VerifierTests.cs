@@ -37,7 +37,8 @@ public class VerifierTests
     [Theory]
     [InlineData(InterceptionMode.Redirect)]
     [InlineData(InterceptionMode.Tproxy)]
-    public void Run_ModeWithAddressTranslation_Holds(object mode)
+    [InlineData(InterceptionMode.Transparent)]
+    public void Run_EveryMode_Holds(object mode)
     {
         using var pod = new Pod();
         var options = new RedirectOptions
