@@ -26,6 +26,9 @@ internal static class ExitCodes
     /// <summary>A lock was held too long, or a program did not end.</summary>
     public const int Timeout = 6;
 
+    /// <summary>New rules are in force, and not proven: left-overs could not be removed, or the earlier rules not put back.</summary>
+    public const int HalfDone = 7;
+
     /// <summary>Packets went another way than the plan says; after apply, the earlier rules are in force again. Istio's number.</summary>
     public const int NotHeld = 126;
 
@@ -39,6 +42,8 @@ internal static class ExitCodes
           4  nft and iptables are missing, or the one asked for is
           5  the kernel refused the rules; the earlier ones are in force
           6  a lock was held too long, or a program did not end
+          7  new rules are in force that nothing proved: left-overs could not be removed, or
+             the earlier rules not be put back; the message says which
         126  verification: a promise is broken (or, with --verify=strict, one could not be
              shown here); the earlier rules are in force again
         """;
@@ -49,6 +54,7 @@ internal static class ExitCodes
         RedirectFailure.NotPermitted => NotPermitted,
         RedirectFailure.ProgramMissing => ProgramMissing,
         RedirectFailure.Timeout => Timeout,
+        RedirectFailure.HalfDone => HalfDone,
         _ => Refused,
     };
 }

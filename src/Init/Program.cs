@@ -74,6 +74,11 @@ internal static class Program
             error.Write($"meshl4-init: {e.Message}\n");
             return ExitCodes.For(e.Failure);
         }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            error.Write($"meshl4-init: unexpected failure, please report it: {e}\n");
+            return ExitCodes.Refused;
+        }
     }
 
     // Without IPv6 in the kernel there is nothing to redirect, and ip6tables would fail.

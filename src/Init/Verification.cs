@@ -7,6 +7,8 @@ namespace MeshL4.Init;
 /// <summary>The verify command, and what follows apply.</summary>
 internal sealed class Verification(RedirectOptions options, RedirectPlan plan, string format, TextWriter output, TextWriter error)
 {
+    private readonly Verifier _verifier = new(new CommandRunner(), TargetNamespace.ThisProgram, options);
+
     /// <summary>The packets that would be sent, a line each, and where the plan says that they arrive.</summary>
     public string Intentions()
     {
@@ -17,32 +19,50 @@ internal sealed class Verification(RedirectOptions options, RedirectPlan plan, s
     /// <summary>Verifies what is in the kernel now.</summary>
     public int Run()
     {
-        VerifyReport report = new Verifier(new CommandRunner(), TargetNamespace.ThisProgram, options).Run(plan);
+        using IDisposable reserved = _verifier.Reserve();
+        VerifyReport report = _verifier.Run(plan);
         output.Write(format == "json" ? report.Json() : report.Text());
         return Passes(report) ? ExitCodes.Done : ExitCodes.NotHeld;
     }
 
     /// <summary>Verifies what <paramref name="apply"/> has put into the kernel, and has the earlier rules back when it does not
-    /// hold.</summary>
+    /// hold, or when anything at all kept that from being found out: unproven rules do not stay.</summary>
     public int RunAfter(RuleSetter setter, Func<int> apply)
     {
+        // Before anything is written: what cannot be verified need not be undone.
+        using IDisposable reserved = _verifier.Reserve();
+        using var signals = new SignalWatch();
         Action putBack = setter.Remember();
-        int code = apply();
-        VerifyReport? report = null;
+        bool proven = false;
         try
         {
-            report = new Verifier(new CommandRunner(), TargetNamespace.ThisProgram, options).Run(plan);
+            int code = apply();
+            signals.ThrowIfRaised();
+            VerifyReport report = _verifier.Run(plan);
+            signals.ThrowIfRaised();
+            proven = Passes(report);
             output.Write(format == "json" ? report.Json() : Told(report));
-            return Passes(report) ? code : ExitCodes.NotHeld;
+            return proven ? code : PutBack(putBack, ExitCodes.NotHeld, "the rules do not hold what they promise");
         }
-        finally
+        catch (Exception e) when (!proven)
         {
-            // Also when nothing could be found out because a signal or a failure ended it: unproven rules do not stay.
-            if (report is null || !Passes(report))
-            {
-                putBack();
-                error.Write("meshl4-init: the rules do not hold what they promise; the earlier ones are in force again\n");
-            }
+            int code = e is RedirectException { Failure: not RedirectFailure.HalfDone } known ? ExitCodes.For(known.Failure) : ExitCodes.Refused;
+            return PutBack(putBack, code, $"the rules could not be applied and verified: {e.Message}");
+        }
+    }
+
+    private int PutBack(Action putBack, int code, string reason)
+    {
+        try
+        {
+            putBack();
+            error.Write($"meshl4-init: {reason}\nmeshl4-init: the earlier rules are in force again\n");
+            return code;
+        }
+        catch (RedirectException e)
+        {
+            error.Write($"meshl4-init: {reason}\nmeshl4-init: the earlier rules could NOT be put back, UNVERIFIED rules are in force: {e.Message}\n");
+            return ExitCodes.HalfDone;
         }
     }
 

@@ -54,10 +54,18 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
                 Restore(family, IptablesState.Swap(before[family], wanted ? IptablesText.Lines(plan, family) : []));
             }
         }
-        catch (RedirectException)
+        catch (RedirectException e)
         {
             // Tables are committed one by one: some may have their new rules already.
-            PutBack(before);
+            try
+            {
+                PutBack(before);
+            }
+            catch (RedirectException undo)
+            {
+                throw new RedirectException(RedirectFailure.HalfDone, $"{e.Message}\nWhat was written before it could not be taken back: {undo.Message}");
+            }
+
             throw;
         }
     }

@@ -42,7 +42,16 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
     {
         // Without figures: counters that start again are no change of the rules.
         string table = TableText(Listing("-s"));
-        return (table.Length > 0, () => Write($"add table {NftScript.Table}\ndelete table {NftScript.Table}\n{table}"));
+        return (table.Length > 0, () => PutBack(table));
+    }
+
+    // Not written again when nothing has changed: what cannot write has not changed it either.
+    private void PutBack(string table)
+    {
+        if (!TableLines(Listing("-s")).SequenceEqual(TableLines(table)))
+        {
+            Write($"add table {NftScript.Table}\ndelete table {NftScript.Table}\n{table}");
+        }
     }
 
     /// <inheritdoc/>

@@ -32,7 +32,10 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     }
 
     /// <summary>The same for a plan that needs none: an ip that fails has put none there either.</summary>
-    public IReadOnlyList<string> LeftOver()
+    public IReadOnlyList<string> LeftOver() => TryInstalled() ?? [];
+
+    /// <summary>The same, or null when ip fails: then nothing is known.</summary>
+    public IReadOnlyList<string>? TryInstalled()
     {
         try
         {
@@ -40,7 +43,7 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
         }
         catch (RedirectException)
         {
-            return [];
+            return null;
         }
     }
 

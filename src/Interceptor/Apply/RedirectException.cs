@@ -14,9 +14,12 @@ internal enum RedirectFailure
 
     /// <summary>A program did not end, or a lock was held too long.</summary>
     Timeout,
+
+    /// <summary>Rules were written, and what should have followed failed: new rules are in force.</summary>
+    HalfDone,
 }
 
-/// <summary>Rules could not be read or written; what was there before is there still.</summary>
+/// <summary>Rules could not be read or written; what was there before is there still, unless it is <see cref="RedirectFailure.HalfDone"/>.</summary>
 internal sealed class RedirectException(RedirectFailure failure, string message) : Exception(message)
 {
     /// <summary>The kind of failure; it decides the exit code.</summary>

@@ -25,17 +25,8 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         IReadOnlyList<string> stale = Less(routes, wantedRoutes);
         bool differs = options.ForceApply || !installed.SequenceEqual(backend.Wanted(plan));
 
-        // Before the rules whose marks lead there, and the old ones after the rules that used them are gone.
-        _routes.Add(missing);
-        if (differs)
-        {
-            ReplaceOrUndo(backend, plan, missing);
-        }
-
-        _routes.Remove(stale);
-
-        // After the new rules are in, so that no connection passes between the two.
-        return new(backend.Name, RemoveOthers(backend) || differs || missing.Count + stale.Count > 0);
+        AddOrUndo(missing, routes, differs ? () => backend.Replace(plan) : () => { });
+        return new(backend.Name, RemoveLeftOvers(backend, stale) || differs || missing.Count + stale.Count > 0);
     }
 
     /// <summary>The plan against the kernel, in order; empty when they are equal.</summary>
@@ -103,29 +94,78 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             }
         }
 
-        IReadOnlyList<string> routes = _routes.LeftOver();
-        return () =>
+        IReadOnlyList<string>? routes = _routes.TryInstalled();
+        // What was there comes before what was not there goes: no connection passes between the two. Routes that could not be read are
+        // not known to be too much.
+        return () => DoAll(
+        [
+            () => _routes.Add(routes is null ? [] : Less(routes, _routes.Installed())),
+            .. remembered.OrderByDescending(r => r.Any).Select(r => r.PutBack),
+            () => _routes.Remove(routes is null ? [] : Less(_routes.Installed(), routes)),
+        ]);
+    }
+
+    // One backend that fails is no reason to leave the others as they are.
+    private static void DoAll(IEnumerable<Action> steps)
+    {
+        var failures = new List<string>();
+        foreach (Action step in steps)
         {
-            _routes.Add(Less(routes, _routes.LeftOver()));
-            // What was there comes before what was not there goes: no connection passes between the two.
-            remembered.OrderByDescending(r => r.Any).ToList().ForEach(r => r.PutBack());
-            _routes.Remove(Less(_routes.LeftOver(), routes));
-        };
+            try
+            {
+                step();
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                failures.Add(e.Message);
+            }
+        }
+
+        if (failures.Count > 0)
+        {
+            throw new RedirectException(RedirectFailure.HalfDone, string.Join('\n', failures.Distinct()));
+        }
     }
 
     private IReadOnlyList<string> Routes(RedirectPlan plan) => plan.Routing.IsEmpty ? _routes.LeftOver() : _routes.Installed();
 
-    private void ReplaceOrUndo(IRuleBackend backend, RedirectPlan plan, IReadOnlyList<string> added)
+    // Routes come before the rules whose marks lead there. A batch may have failed in the middle: what it added is read, not assumed.
+    private void AddOrUndo(IReadOnlyList<string> missing, IReadOnlyList<string> before, Action replace)
     {
         try
         {
-            backend.Replace(plan);
+            _routes.Add(missing);
+            replace();
         }
-        catch (RedirectException)
+        catch (Exception e) when (missing.Count > 0)
         {
-            _routes.Remove(added);
+            try
+            {
+                _routes.Remove(Less(_routes.Installed(), before));
+            }
+            catch (RedirectException undo)
+            {
+                throw new RedirectException(RedirectFailure.HalfDone, $"{e.Message}\nThe routes that were added for it could not be removed: {undo.Message}");
+            }
+
             throw;
         }
+    }
+
+    // After the new rules are in, so that no connection passes between the two; old routes after the rules that used them are gone.
+    private bool RemoveLeftOvers(IRuleBackend used, IReadOnlyList<string> stale)
+    {
+        bool removed = false;
+        try
+        {
+            DoAll([() => _routes.Remove(stale), .. Others(used).Select<IRuleBackend, Action>(b => () => removed |= RemoveIfThere(b))]);
+        }
+        catch (RedirectException e)
+        {
+            throw new RedirectException(RedirectFailure.HalfDone, $"the new rules are in force, but older ones of ours beside them could not be removed: {e.Message}");
+        }
+
+        return removed;
     }
 
     // What is too much or missing of a line that should be there a number of times, most often once.
@@ -136,13 +176,21 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     }
 
     // The kernel lists the tables that the older interface has; reading them by the program would load its modules.
-    private static bool IsLegacyInUse(IRuleBackend backend) => backend.Name == "iptables-legacy"
+    private static bool IsLegacyInUse(IRuleBackend backend) => backend.Name is "iptables-legacy" or "iptables"
         && new[] { "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names" }.Any(f => File.Exists(f) && File.ReadAllText(f).Length > 0);
 
     private static bool RemoveIfThere(IRuleBackend backend)
     {
-        if (backend.Installed().Count == 0)
+        try
         {
+            if (backend.Installed().Count == 0)
+            {
+                return false;
+            }
+        }
+        catch (RedirectException e) when (e.Failure == RedirectFailure.Refused)
+        {
+            // A kernel without this interface has no rules in it.
             return false;
         }
 
@@ -195,14 +243,11 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             : throw new RedirectException(RedirectFailure.ProgramMissing, "neither nft nor iptables is installed: add one of them to the image");
     }
 
-    private bool RemoveOthers(IRuleBackend used)
+    // Everyone that a look without side effects does not rule out. The nft program sees what iptables-nft wrote.
+    private IEnumerable<IRuleBackend> Others(IRuleBackend used)
     {
-        if (used is NftBackend nft)
-        {
-            return nft.SawIptablesChains && RemoveIfThere(new IptablesBackend(runner, "nft", runner.Exists("ip6tables-nft-save")));
-        }
-
-        return runner.Exists("nft") && RemoveIfThere(new NftBackend(runner));
+        bool nftSawThem = used is not NftBackend nft || nft.SawIptablesChains;
+        return Everyone().Where(b => b.Name != used.Name && (b is NftBackend || IsLegacyInUse(b) || (nftSawThem && b.Name != "iptables-legacy")));
     }
 
     private IEnumerable<IRuleBackend> Everyone()
@@ -212,9 +257,16 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             yield return new NftBackend(runner);
         }
 
-        foreach (string kind in new[] { "nft", "legacy" }.Where(k => runner.Exists($"iptables-{k}-save")))
+        string[] kinds = [.. new[] { "nft", "legacy" }.Where(k => runner.Exists($"iptables-{k}-save"))];
+        foreach (string kind in kinds)
         {
             yield return new IptablesBackend(runner, kind, runner.Exists($"ip6tables-{kind}-save"));
+        }
+
+        // Where there are others it is another name of one of them.
+        if (kinds.Length == 0 && runner.Exists("iptables-save"))
+        {
+            yield return new IptablesBackend(runner, null, runner.Exists("ip6tables-save"));
         }
     }
 }

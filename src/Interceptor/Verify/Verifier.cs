@@ -23,19 +23,22 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
 
     private volatile bool _interrupted;
 
-    /// <summary>Sends the packets and says what became of them.</summary>
-    /// <exception cref="RedirectException">A signal ended it, or another verification runs in this network namespace.</exception>
+    /// <summary>Waits until no other verification runs in this network namespace, and keeps others waiting.</summary>
+    /// <exception cref="RedirectException">It did not end in time.</exception>
+    public IDisposable Reserve() => VerifierLock.Take(options.ProbeTimeout)
+        ?? throw new RedirectException(RedirectFailure.Timeout, "another verification runs in this network namespace; run again when it has ended");
+
+    /// <summary>Sends the packets and says what became of them; <see cref="Reserve"/> comes first.</summary>
+    /// <exception cref="RedirectException">A signal ended it.</exception>
     public VerifyReport Run(RedirectPlan plan)
     {
-        using IDisposable held = VerifierLock.Take(options.ProbeTimeout)
-            ?? throw new RedirectException(RedirectFailure.Timeout, "another verification runs in this network namespace; run again when it has ended");
         using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         using PosixSignalRegistration cancelled = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
         ProbeNetwork.RemoveLeftOvers(runner);
         VerifyReport report = SendAll(plan);
         // The kernel decides for a connection once and remembers it for minutes: a probe that happens to have the ports of an earlier
         // connection goes that one's way. It does not happen to the same probe again.
-        return report.AnyBroken ? SendAll(plan) : report;
+        return report.AnyBroken && !_interrupted ? SendAll(plan) : report;
     }
 
     private VerifyReport SendAll(RedirectPlan plan)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 
 namespace MeshL4.Interceptor.Verify;
@@ -6,11 +7,19 @@ namespace MeshL4.Interceptor.Verify;
 /// name belongs to the namespace and is free again the moment its holder ends, however it ends.</summary>
 internal static class VerifierLock
 {
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(10);
+
     /// <summary>Takes the lock, waiting for another verification to end; null when it has not within <paramref name="patience"/>.</summary>
     public static IDisposable? Take(TimeSpan patience)
     {
-        IDisposable? held = null;
-        _ = SpinWait.SpinUntil(() => (held = TryTake()) is not null, patience);
+        long start = Stopwatch.GetTimestamp();
+        using var never = new ManualResetEvent(false);
+        IDisposable? held;
+        while ((held = TryTake()) is null && Stopwatch.GetElapsedTime(start) < patience)
+        {
+            _ = never.WaitOne(BetweenTries);
+        }
+
         return held;
     }
 

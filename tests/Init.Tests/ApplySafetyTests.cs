@@ -1,0 +1,131 @@
+using Shouldly;
+using Xunit;
+using static MeshL4.Init.Tests.VerifyScript;
+
+namespace MeshL4.Init.Tests;
+
+/// <summary>What is in force when something fails in the middle, and what the program says about it. Programs that fail stand before
+/// the real ones on the path. Root only.</summary>
+public class ApplySafetyTests
+{
+    /// <summary>fake NAME 'shell condition': that program fails where the condition holds, and is the real one otherwise.</summary>
+    private const string Fakes = """
+        d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
+        fake() { printf '#!/bin/sh\nif %s; then echo %s was made to fail >&2; exit 1; fi\nexec %s "$@"\n' "$2" "$1" "$(command -v $1)" > "$d/$1"; chmod +x "$d/$1"; }
+        rules() { { nft -s list table inet meshl4; iptables-nft-save; iptables-legacy-save; } 2>/dev/null | grep -i meshl4 | sed 's/\[.*\]//'; }
+
+        """;
+
+    [Fact]
+    public void Apply_RoutesFailBetweenTheFamilies_NothingStays() => Passes("""
+        fake ip '[ "$*" = "-6 -batch -" ]'
+        for verify in off on; do
+            PATH=$d:$PATH "$0" -m TPROXY -b 80 --verify $verify --ipv6 on; [ $? = 5 ] || exit 10
+            [ -z "$(ip route show table 133; ip rule | grep 133; rules)" ] || exit 11
+        done
+        """);
+
+    [Fact]
+    public void Apply_OldRoutesCannotBeRemoved_SaysThatNewRulesAreInForce() => Passes("""
+        "$0" -m TPROXY -b 80 --verify off || exit 10
+        fake ip '[ "$2" = -batch ]'
+        PATH=$d:$PATH "$0" -b 81 --verify off 2>$d/e; [ $? = 7 ] || exit 11
+        grep -q 'the new rules are in force' $d/e || exit 12
+        nft list table inet meshl4 | grep -q 'dport 81' || exit 13
+        """);
+
+    [Fact]
+    public void Apply_RollbackFails_SaysThatUnverifiedRulesAreInForce() => Passes("""
+        nft 'add table ip other; add chain ip other c { type nat hook output priority -150; }; add rule ip other c tcp dport 8080 redirect to :9'
+        "$0" -b 80 --verify off || exit 10
+        printf '#!/bin/sh\nif [ "$1" = -f ]; then [ ! -e %s/written ] || { echo nft was made to fail >&2; exit 1; }; touch %s/written; fi\nexec %s "$@"\n' "$d" "$d" "$(command -v nft)" > "$d/nft"
+        chmod +x "$d/nft"
+        PATH=$d:$PATH "$0" $flags -o 80 --probe-timeout 1s 2>$d/e; [ $? = 7 ] || exit 11
+        grep -q 'UNVERIFIED rules are in force' $d/e || exit 12
+        grep -q 'in force again' $d/e && exit 13
+        exit 0
+        """);
+
+    [Fact]
+    public void Apply_SignalWhileRulesAreWritten_EarlierOnesComeBack() => Passes("""
+        "$0" -b 80 -q 7777 --verify off || exit 10
+        before=$(nft -s list table inet meshl4)
+        printf '#!/bin/sh\n[ "$1" != -f ] || [ -e %s/sent ] || { touch %s/sent; kill -TERM $PPID; }\nexec %s "$@"\n' "$d" "$d" "$(command -v nft)" > "$d/nft"
+        chmod +x "$d/nft"
+        PATH=$d:$PATH "$0" $flags 2>$d/e; [ $? = 6 ] || exit 11
+        [ -e $d/sent ] || exit 12
+        [ "$before" = "$(nft -s list table inet meshl4)" ] || exit 13
+        grep -q 'a signal ended it' $d/e || exit 14
+        """);
+
+    [Fact]
+    public void Apply_FailureThatNobodyExpectsAfterWriting_EarlierRulesComeBack() => Passes("""
+        "$0" -b 80 -q 7777 --verify off || exit 10
+        before=$(nft -s list table inet meshl4)
+        "$0" $flags >/dev/full 2>$d/e; [ $? = 5 ] || exit 11
+        [ "$before" = "$(nft -s list table inet meshl4)" ] || exit 12
+        grep -q 'in force again' $d/e || exit 13
+        """);
+
+    [Fact]
+    public void Run_FailureThatNobodyExpects_IsToldAndExitsFive()
+    {
+        using var error = new StringWriter();
+        int code = Program.Run(["apply", "-b", "80", "--network-namespace", "x"], _ => null, TextWriter.Null, error, _ => throw new InvalidOperationException("injected"));
+        code.ShouldBe(5);
+        error.ToString().ShouldContain("injected");
+    }
+
+    [Fact]
+    public void ApplyAndCleanup_NftOnAKernelWithoutNfTables_UseTheOlderInterface() => Passes("""
+        for p in nft iptables-nft-save ip6tables-nft-save; do fake $p true; done
+        for verify in off on; do
+            PATH=$d:$PATH "$0" -b 80 --verify $verify || exit 10
+            iptables-legacy-save | grep -q 'dport 80 ' || exit 11
+            PATH=$d:$PATH "$0" cleanup || exit 12
+            iptables-legacy-save | grep -q MESHL4 && exit 13
+        done
+        exit 0
+        """);
+
+    [Theory]
+    [InlineData("--force-iptables-binary legacy", "")]
+    [InlineData("--force-iptables-binary legacy", "--force-iptables-binary nft")]
+    [InlineData("--force-iptables-binary nft", "--force-iptables-binary legacy")]
+    [InlineData("", "--force-iptables-binary legacy")]
+    public void Apply_AfterAnotherBackend_OnlyOneHasRules(string earlier, string now) => Passes($$"""
+        "$0" -b 80 --verify off {{earlier}} || exit 10
+        "$0" -b 81 --verify off {{now}} || exit 11
+        { nft list table inet meshl4; iptables-nft-save; ip6tables-nft-save; iptables-legacy-save; ip6tables-legacy-save; } 2>/dev/null | grep 'dport 80' && exit 12
+        { nft list table inet meshl4; iptables-nft-save; iptables-legacy-save; } 2>/dev/null | grep -q 'dport 81' || exit 13
+        """);
+
+    [Fact]
+    public void Cleanup_OnlyPlainIptables_RemovesItsRules() => Passes("""
+        for p in iptables ip6tables; do for v in save restore; do ln -s "$(command -v $p-legacy-$v)" "$d/$p-$v"; done; done
+        PATH=$d "$0" -b 80 --verify off || exit 10
+        iptables-legacy-save | grep -q MESHL4 || exit 11
+        PATH=$d "$0" cleanup || exit 12
+        iptables-legacy-save | grep -q MESHL4 && exit 13
+        exit 0
+        """);
+
+    [Fact]
+    public void Apply_AnotherVerificationRuns_NothingIsWritten() => Passes("""
+        python3 -c 'import socket,time; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("\0meshl4-verify"); print(flush=True); time.sleep(60)' > $d/ready & holder=$!
+        until [ -s $d/ready ]; do :; done
+        nft monitor > $d/monitor & monitor=$!
+        "$0" -b 80 --probe-timeout 1s; code=$?
+        nft add table ip finish; until grep -q finish $d/monitor; do nft delete table ip finish; nft add table ip finish; done
+        kill $holder $monitor
+        [ $code = 6 ] || exit 10
+        grep -i meshl4 $d/monitor && exit 11
+        exit 0
+        """);
+
+    private static void Passes(string script)
+    {
+        (int code, string output, string error) = Run(Fakes + script);
+        code.ShouldBe(0, error + output);
+    }
+}
