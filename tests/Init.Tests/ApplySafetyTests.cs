@@ -47,6 +47,21 @@ public class ApplySafetyTests
         """);
 
     [Fact]
+    public void Apply_RoutesCannotBeReadAtFirst_RollbackLeavesThemAlone() => Passes("""
+        nft 'add table ip other; add chain ip other c { type nat hook output priority -150; }; add rule ip other c tcp dport 8080 redirect to :9'
+        "$0" -m TPROXY -b 80 --verify off || exit 10
+        routes() { ip route show table 133; ip rule; ip -6 route show table 133; ip -6 rule; }
+        before=$(routes)
+        # The first two readings fail: the one that remembers, and the one of a plan that needs no routes.
+        printf '#!/bin/sh\n[ "$1" != -N ] || [ -e %s/2 ] || { [ -e %s/1 ] && touch %s/2; touch %s/1; echo ip was made to fail >&2; exit 1; }\nexec %s "$@"\n' "$d" "$d" "$d" "$d" "$(command -v ip)" > "$d/ip"
+        chmod +x "$d/ip"
+        PATH=$d:$PATH "$0" $flags -o 80 --probe-timeout 1s 2>$d/e; [ $? = 126 ] || exit 11
+        [ -e $d/2 ] || exit 12
+        [ "$before" = "$(routes)" ] || exit 13
+        "$0" diff -m TPROXY -b 80 || exit 14
+        """);
+
+    [Fact]
     public void Apply_SignalWhileRulesAreWritten_EarlierOnesComeBack() => Passes("""
         "$0" -b 80 -q 7777 --verify off || exit 10
         before=$(nft -s list table inet meshl4)
