@@ -14,7 +14,7 @@ internal static class HelpText
         Commands:
           apply    Put the rules into the kernel (default). Equal rules are left untouched.
           plan     Print what apply would do. --format text (default), json, nft or iptables.
-          diff     Compare the plan with the kernel, in order.
+          diff     Compare the plan with the kernel, in order. --format text or json.
           explain  Say which rules a connection meets: --in or --out (default), --dst
                    ADDRESS:PORT, --proto, --src, --uid, --gid, --mark, --interface.
           verify   Send real packets and see that each goes where the plan says. Runs after

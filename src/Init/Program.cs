@@ -42,6 +42,11 @@ internal static class Program
             errors.Add($"--format '{format}': {call.Command} knows text and json");
         }
 
+        if (reading.Options.NetworkNamespace is string wanted && TargetNamespace.IsMissing(wanted))
+        {
+            errors.Add($"{call.Flags["network-namespace"].Origin} '{wanted}': no such file");
+        }
+
         if (call.Inbound && call.Outbound)
         {
             errors.Add("--in and --out: only one of them can hold");
@@ -114,7 +119,7 @@ internal static class Program
             "apply" when options.RunValidation || options.Verify != VerifyMode.Off =>
                 verification.RunAfter(setter, () => Apply(setter, plan, options, format == "json" ? error : output, error)),
             "explain" => Explain(plan, packet!, format, output),
-            "diff" => Diff(setter.Diff(plan), output),
+            "diff" => Diff(setter.Diff(plan), format, output),
             "cleanup" when options.DryRun => Report(output, "would remove the rules of every backend"),
             "cleanup" => Cleanup(setter, output),
             _ => Apply(setter, plan, options, output, error),
@@ -162,13 +167,9 @@ internal static class Program
         return Report(output, outcome.Written ? $"rules removed with {outcome.Backend}" : "no rules to remove");
     }
 
-    private static int Diff(IReadOnlyList<RuleDifference> differences, TextWriter output)
+    private static int Diff(IReadOnlyList<RuleDifference> differences, string format, TextWriter output)
     {
-        foreach (RuleDifference difference in differences)
-        {
-            output.Write($"{(difference.Wanted ? '+' : '-')} {difference.Line}\n");
-        }
-
+        output.Write(format == "json" ? DifferenceText.Json(differences) : DifferenceText.Lines(differences));
         return differences.Count == 0 ? ExitCodes.Done : ExitCodes.Different;
     }
 

@@ -16,6 +16,24 @@ internal static class TargetNamespace
             ? [Environment.ProcessPath!, Path.Combine(AppContext.BaseDirectory, $"{Assembly.GetExecutingAssembly().GetName().Name}.dll")]
             : [Environment.ProcessPath!];
 
+    /// <summary>Is there certainly nothing at this path? What may not be looked at is not missing.</summary>
+    public static bool IsMissing(string path)
+    {
+        try
+        {
+            File.GetAttributes(path);
+            return false;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Returns when the process is there already; otherwise does not return.</summary>
     /// <param name="path">The namespace's file.</param>
     /// <param name="arguments">What the program was started with, to start it with again.</param>

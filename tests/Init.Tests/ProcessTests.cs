@@ -14,9 +14,13 @@ public class ProcessTests
     {
         const string Script = """
             set -f
+            j=$(mktemp); trap 'rm -f "$j"' EXIT
             "$0" -b * -i * || exit 10
             "$0" diff -b * -i * || exit 11
             "$0" diff -b 80 -i * >/dev/null; [ $? = 1 ] || exit 12
+            "$0" diff -b * -i * --format json | grep -q '"same": true' || exit 18
+            "$0" diff -b 80 -i * --format json > "$j"; [ $? = 1 ] || exit 19
+            grep -q '"same": false' "$j" && grep -q 'tcp dport 80' "$j" || exit 20
             "$0" apply -b * -i * | grep -q 'nothing written' || exit 13
             "$0" --cleanup-only || exit 14
             [ -z "$(nft list ruleset)" ] || exit 15
@@ -41,7 +45,8 @@ public class ProcessTests
             "$0" --network-namespace "$d/ns" -b 80 --verify off | grep -q 'nothing written' || exit 16
             "$0" --network-namespace "$d/ns" -b 80 --verify off --force-apply | grep -q 'applied with' || exit 17
             "$0" --network-namespace /proc/self/ns/mnt -b 80; [ $? = 5 ] || exit 18
-            "$0" --network-namespace "$d/nowhere" -b 80; [ $? = 5 ] || exit 19
+            "$0" --network-namespace "$d/nowhere" -b 80 2> "$d/error"; [ $? = 2 ] || exit 19
+            grep -q "network-namespace '$d/nowhere'" "$d/error" || exit 20
             """;
         Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
     }

@@ -58,6 +58,8 @@ internal sealed class PacketWalk
             }
         }
 
+        // What an earlier chain let by has come here and met nothing: that rule did not decide.
+        _last = null;
         _steps.Add(new(chain, null));
         return false;
     }

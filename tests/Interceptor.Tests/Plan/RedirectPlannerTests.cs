@@ -47,6 +47,32 @@ public class RedirectPlannerTests
         plan.Chains.SelectMany(c => c.Rules).ShouldAllBe(r => r.Why.Length > 0 && r.Why.Length <= 100 && r.Why.All(c => char.IsAsciiLetterOrDigit(c) || c == ' ' || c == ':'));
     }
 
+    [Fact]
+    public void Decide_LetByInMangleAndMetByNothingInNat_NoRuleDecided()
+    {
+        RedirectRule letBy = new([new TransportMatch(Transports.Tcp)], RuleVerdict.Return, "let by");
+        RedirectRule other = new([new TransportMatch(Transports.Udp)], RuleVerdict.Redirect(1), "another protocol");
+        RedirectPlan plan = RedirectPlanner.Plan(new RedirectOptions()) with
+        {
+            Chains = [new(NetfilterTable.Mangle, true, [letBy]), new(NetfilterTable.Nat, true, [other])],
+        };
+        var packet = new Packet
+        {
+            Inbound = true,
+            Interface = "eth0",
+            Transport = Transports.Tcp,
+            Source = IPAddress.Parse("10.0.0.1"),
+            Destination = IPAddress.Parse("10.0.0.9"),
+            DestinationPort = 80,
+            Uid = 0,
+            Gid = 0,
+        };
+        Decision decision = plan.Decide(packet).ShouldNotBeNull();
+        (decision.Verdict, decision.Rule).ShouldBe((RuleVerdict.Return, null));
+        decision.Steps.Select(s => s.Rule).ShouldBe([letBy, null]);
+        (plan with { Chains = [plan.Chains[0]] }).Decide(packet).ShouldNotBeNull().Rule.ShouldBe(letBy);
+    }
+
     private static int? Decide((string, string)[] flags, string to, int port, uint uid, string through = "eth0") =>
         RedirectPlanner.Plan(Flags.Options(flags)).Decide(new Packet
         {
