@@ -2,29 +2,6 @@ using System.Net;
 
 namespace MeshL4.Interceptor.Plan;
 
-/// <summary>Which ports, or all of them.</summary>
-/// <param name="All">True for "*"; the set is then empty.</param>
-/// <param name="Ports">The ports otherwise; empty means none.</param>
-internal sealed record PortChoice(bool All, PortSet Ports);
-
-/// <summary>Which blocks, or all of them.</summary>
-/// <param name="All">True for "*"; the list is then empty.</param>
-/// <param name="Blocks">The blocks otherwise, both families mixed; empty means none.</param>
-internal sealed record CidrChoice(bool All, IReadOnlyList<IPNetwork> Blocks);
-
-/// <summary>Is the plan shown to hold after it was applied?</summary>
-internal enum VerifyMode
-{
-    /// <summary>Yes; what cannot be shown here is no failure.</summary>
-    On,
-
-    /// <summary>Yes, and what cannot be shown is a failure.</summary>
-    Strict,
-
-    /// <summary>No.</summary>
-    Off,
-}
-
 /// <summary>Everything the plan is made from, already valid. Defaults are those of istio-iptables: nothing is captured until asked
 /// for.</summary>
 internal sealed record RedirectOptions

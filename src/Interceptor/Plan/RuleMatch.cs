@@ -40,17 +40,6 @@ internal sealed record DestinationMatch(CidrSet Blocks, bool Negated = false) : 
         packet.Destination.AddressFamily == Blocks.Family && Blocks.Contains(packet.Destination) != Negated;
 }
 
-/// <summary>The transport protocols a rule is for.</summary>
-[Flags]
-internal enum Transports
-{
-    /// <summary>TCP.</summary>
-    Tcp = 1,
-
-    /// <summary>UDP.</summary>
-    Udp = 2,
-}
-
 /// <summary>Protocol, and when <paramref name="Ports"/> is given, a destination port in the set (outside it when
 /// <paramref name="Negated"/>).</summary>
 internal sealed record TransportMatch(Transports Transports, PortSet? Ports = null, bool Negated = false) : RuleMatch
@@ -58,13 +47,6 @@ internal sealed record TransportMatch(Transports Transports, PortSet? Ports = nu
     /// <inheritdoc/>
     public override bool Holds(Packet packet) =>
         Transports.HasFlag(packet.Transport) && (Ports is null || Ports.Contains(packet.DestinationPort) != Negated);
-}
-
-/// <summary>An inclusive range of user or group ids.</summary>
-internal readonly record struct IdRange(uint First, uint Last)
-{
-    /// <summary>"5", or "5-9".</summary>
-    public override string ToString() => First == Last ? $"{First}" : $"{First}-{Last}";
 }
 
 /// <summary>Owner of the sending socket: user ids, or group ids (primary group only), as the process had them when it opened the
@@ -137,25 +119,6 @@ internal sealed record LocalMatch(bool Negated = false) : RuleMatch
 {
     /// <inheritdoc/>
     public override bool Holds(Packet packet) => packet.Forwarded == Negated;
-}
-
-/// <summary>What can be told from the socket that sends a packet, or that is to get it.</summary>
-internal enum PacketSocket
-{
-    /// <summary>Transparent: the proxy's, of a connection that it took over.</summary>
-    Transparent,
-
-    /// <summary>Not transparent.</summary>
-    Ordinary,
-
-    /// <summary>Bound to one address, as every connection is; not the kernel's own, which refuses and resets.</summary>
-    Connected,
-
-    /// <summary>Bound to no address: a server's.</summary>
-    Unbound,
-
-    /// <summary>Owned by a process: not one whose process is gone, and not one that nobody has accepted yet.</summary>
-    Owned,
 }
 
 /// <summary>The packet's socket is of this kind. The first packet of a connection has a socket only where it is sent.</summary>
