@@ -31,6 +31,18 @@ public class ProcessTests
     }
 
     [Fact]
+    public void Process_CleanupThatMayNotLook_IsAnErrorAndNotNothingToRemove()
+    {
+        const string Script = """
+            set -f
+            "$0" -b * -i * --verify off || exit 10
+            setpriv --inh-caps=-all --bounding-set=-all "$0" cleanup; [ $? = 5 ] || exit 11
+            [ -n "$(nft list ruleset)" ] || exit 12
+            """;
+        Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
+    }
+
+    [Fact]
     public void Process_NetworkNamespaceAndForceApply_WorkInThatNamespaceOnly()
     {
         const string Script = """

@@ -56,7 +56,14 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             throw new RedirectException(RedirectFailure.ProgramMissing, "neither nft nor iptables is installed: nothing can be removed");
         }
 
-        List<string> cleaned = [.. all.Where(RemoveIfThere).Select(b => b.Name)];
+        List<RedirectException> refusals = [];
+        List<string> cleaned = [.. all.Where(b => RemoveIfThere(b, refusals)).Select(b => b.Name)];
+        if (refusals.Count == all.Length)
+        {
+            // Nobody let us look, so nobody knows whether rules are there: most often a missing capability.
+            throw refusals[0];
+        }
+
         if (_routes.LeftOver() is { Count: > 0 } routes)
         {
             _routes.Remove(routes);
@@ -179,7 +186,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     private static bool IsLegacyInUse(IRuleBackend backend) => backend.Name is "iptables-legacy" or "iptables"
         && new[] { "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names" }.Any(f => File.Exists(f) && File.ReadAllText(f).Length > 0);
 
-    private static bool RemoveIfThere(IRuleBackend backend)
+    private static bool RemoveIfThere(IRuleBackend backend, List<RedirectException>? refusals = null)
     {
         try
         {
@@ -191,6 +198,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         catch (RedirectException e) when (e.Failure == RedirectFailure.Refused)
         {
             // A kernel without this interface has no rules in it.
+            refusals?.Add(e);
             return false;
         }
 
