@@ -86,7 +86,7 @@ public class ApplySafetyTests
     public void Run_FailureThatNobodyExpects_IsToldAndExitsFive()
     {
         using var error = new StringWriter();
-        int code = Program.Run(["apply", "-b", "80", "--network-namespace", "x"], _ => null, TextWriter.Null, error, _ => throw new InvalidOperationException("injected"));
+        int code = Program.Run(["apply", "-b", "80", "--network-namespace", "/proc/self/ns/net"], _ => null, TextWriter.Null, error, _ => throw new InvalidOperationException("injected"));
         code.ShouldBe(5);
         error.ToString().ShouldContain("injected");
     }

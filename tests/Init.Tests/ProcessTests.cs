@@ -36,7 +36,7 @@ public class ProcessTests
         const string Script = """
             set -f
             "$0" -b * -i * --verify off || exit 10
-            setpriv --inh-caps=-all --bounding-set=-all "$0" cleanup; [ $? = 5 ] || exit 11
+            setpriv --inh-caps=-all --bounding-set=-all "$0" cleanup; [ $? = 3 ] || exit 11
             [ -n "$(nft list ruleset)" ] || exit 12
             """;
         Run("unshare", "-n", "sh", "-c", Script, Init).Code.ShouldBe(0);
