@@ -104,7 +104,7 @@ internal sealed class ProxyHost : IAsyncDisposable
         await InitializedAsync();
         _state.Current = ServerState.Live;
         _log.LogInformation("live: {Listeners} listeners on {Loops} loops", listeners.Open.Count, _workers.Count);
-        StartUpMemory.Return();
+        _ = StartUpMemory.ReturnSoonAsync();
         ExitRequest request = await _exit.Task;
         await new DrainSequence(listeners, _workers, gate, _state, _log).RunAsync(request.Drain ? _arguments.DrainTime : TimeSpan.Zero);
         return ExitCodes.Success;

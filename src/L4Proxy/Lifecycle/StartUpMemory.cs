@@ -12,33 +12,42 @@ internal static class StartUpMemory
 {
     private const string Mappings = "/proc/self/smaps";
 
-    public static void Return()
+    /// <summary>First health checks, and the compilation of what they ran, belong to the start.</summary>
+    private static readonly TimeSpan StartTakes = TimeSpan.FromSeconds(1);
+
+    /// <summary>Gives back, once, when the start has settled.</summary>
+    public static async Task ReturnSoonAsync()
+    {
+        await Task.Delay(StartTakes).ConfigureAwait(false);
+        Return();
+    }
+
+    internal static void Return()
     {
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        if (Environment.ProcessPath is not { } executable || !File.Exists(Mappings))
+        if (!File.Exists(Mappings))
         {
             return;
         }
 
-        foreach ((nint start, nint length) in CleanMappings(File.ReadLines(Mappings), executable))
+        foreach ((nint start, nint length) in CleanMappings(File.ReadLines(Mappings)))
         {
             // A refusal leaves the pages where they are, which is no error.
             _ = MemoryAdvice.Advise(start, length, MemoryAdvice.DontNeed);
         }
     }
 
-    /// <summary>Address and bytes of the mappings of <paramref name="file"/> that hold nothing but the file: not writable, and no page
-    /// of their own.</summary>
+    /// <summary>Address and bytes of the mappings that hold nothing but a file: not writable, no page of their own, and not memory under
+    /// a file's name.</summary>
     /// <param name="smaps">Lines in the format of proc_pid_smaps(5).</param>
-    /// <param name="file">Absolute path of the mapped file.</param>
-    internal static IEnumerable<(nint Start, nint Length)> CleanMappings(IEnumerable<string> smaps, string file)
+    internal static IEnumerable<(nint Start, nint Length)> CleanMappings(IEnumerable<string> smaps)
     {
         (nint, nint)? candidate = null;
         foreach (string line in smaps)
         {
             if (char.IsAsciiHexDigitLower(line[0]))
             {
-                candidate = Range(line, file);
+                candidate = Range(line);
             }
             else if (candidate is { } range && line.StartsWith("Anonymous:", StringComparison.Ordinal))
             {
@@ -52,10 +61,10 @@ internal static class StartUpMemory
     }
 
     // "7f2a00000000-7f2a00010000 r-xp 00010000 fe:00 1234    /path"
-    private static (nint, nint)? Range(string line, string file)
+    private static (nint, nint)? Range(string line)
     {
         string[] parts = line.Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
-        if (parts.Length < 6 || parts[5] != file || parts[1].Contains('w'))
+        if (parts.Length < 6 || parts[5][0] != '/' || parts[5].StartsWith("/memfd:", StringComparison.Ordinal) || parts[1].Contains('w'))
         {
             return null;
         }

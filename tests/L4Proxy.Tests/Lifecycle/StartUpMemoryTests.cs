@@ -22,12 +22,13 @@ public class StartUpMemoryTests
         Anonymous:             0 kB
         00150000-00158000 r--s 00031000 fe:00 42                         /opt/with space/proxy
         Anonymous:             0 kB
+        00160000-00170000 r-xs 00000000 00:05 7                          /memfd:doublemapper (deleted)
+        Anonymous:             0 kB
         """;
 
     [Fact]
     public void OnlyMappingsThatHoldNothingButTheFile_AreGivenBack() =>
-        StartUpMemory.CleanMappings(Smaps.Split('\n'), "/opt/with space/proxy")
-            .ShouldBe([((nint)0x00100000, (nint)0x10000), ((nint)0x00150000, (nint)0x8000)]);
+        StartUpMemory.CleanMappings(Smaps.Split('\n')).Select(static m => m.Start).ShouldBe([0x00100000, 0x00130000, 0x00150000]);
 
     [Fact]
     public void Return_LeavesTheProcessWorking()
