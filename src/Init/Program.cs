@@ -152,8 +152,8 @@ internal static class Program
 
     private static void TellUnansweredDns(RedirectOptions options, TextWriter error)
     {
-        bool tcp = ListeningPorts.Tcp(options.DnsPort);
-        bool udp = ListeningPorts.Udp(options.DnsPort);
+        bool tcp = ConnectionTable.IsListenedOn(options.DnsPort);
+        bool udp = ConnectionTable.IsBoundUdp(options.DnsPort);
         if (options.CapturesDns && !(tcp && udp))
         {
             error.Write($"meshl4-init: warning: redirect-dns: nothing listens on port {options.DnsPort} ({(tcp ? "UDP" : udp ? "TCP" : "UDP and TCP")}) yet; "

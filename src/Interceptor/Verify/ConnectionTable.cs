@@ -3,7 +3,7 @@ using System.Net;
 
 namespace MeshL4.Interceptor.Verify;
 
-/// <summary>The kernel's list of TCP connections (/proc/net/tcp, /proc/net/tcp6; proc_net_tcp in the kernel's documentation): says
+/// <summary>The kernel's lists of TCP and UDP sockets (/proc/net/tcp, udp, tcp6, udp6; proc_net_tcp in the kernel's documentation): say
 /// where a connection arrived at without asking the process that took it.</summary>
 internal static class ConnectionTable
 {
@@ -11,20 +11,23 @@ internal static class ConnectionTable
 
     /// <summary>Local end of the connection whose peer is <paramref name="peer"/>, half-open ones included; null when there is none.</summary>
     public static IPEndPoint? LocalEndOf(IPEndPoint peer) =>
-        Rows().Where(r => r.Peer.Equals(peer)).Select(r => r.Local).FirstOrDefault();
+        Rows("tcp").Where(r => r.Peer.Equals(peer)).Select(r => r.Local).FirstOrDefault();
 
     /// <summary>Local ends of all connections and listeners.</summary>
-    public static HashSet<IPEndPoint> LocalEnds() => Rows().Select(r => r.Local).ToHashSet();
+    public static HashSet<IPEndPoint> LocalEnds() => Rows("tcp").Select(r => r.Local).ToHashSet();
 
     /// <summary>Does any socket listen on <paramref name="port"/>, whatever the address?</summary>
-    public static bool IsListenedOn(int port) => Rows().Any(r => r.State == Listening && r.Local.Port == port);
+    public static bool IsListenedOn(int port) => Rows("tcp").Any(r => r.State == Listening && r.Local.Port == port);
 
     /// <summary>The same at all addresses of a family, not at one.</summary>
-    public static bool IsListenedOnEveryAddress(int port) => Rows().Any(
+    public static bool IsListenedOnEveryAddress(int port) => Rows("tcp").Any(
         r => r.State == Listening && r.Local.Port == port && (r.Local.Address.Equals(IPAddress.Any) || r.Local.Address.Equals(IPAddress.IPv6Any)));
 
-    private static IEnumerable<(IPEndPoint Local, IPEndPoint Peer, string State)> Rows() =>
-        from file in new[] { "/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6" }.Where(File.Exists)
+    /// <summary>Is any UDP socket bound to <paramref name="port"/>?</summary>
+    public static bool IsBoundUdp(int port) => Rows("udp").Any(r => r.Local.Port == port);
+
+    private static IEnumerable<(IPEndPoint Local, IPEndPoint Peer, string State)> Rows(string protocol) =>
+        from file in new[] { $"/proc/thread-self/net/{protocol}", $"/proc/thread-self/net/{protocol}6" }.Where(File.Exists)
         from line in File.ReadLines(file).Skip(1)
         let fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
         where fields.Length > 3

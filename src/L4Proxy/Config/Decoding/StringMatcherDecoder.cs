@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using MeshL4.L4Proxy.Matching;
 using EnvoyMatcher = MeshL4.L4Proxy.Config.Protos.Envoy.Type.Matcher.V3.StringMatcher;
 using XdsMatcher = MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3.StringMatcher;
@@ -29,25 +30,9 @@ internal static class StringMatcherDecoder
     }
 
     /// <summary>Null, with an error, when there is nothing to match by.</summary>
-    public static TextPredicate? Decode(XdsMatcher matcher, DecodeScope scope)
-    {
-        switch (matcher.MatchPatternCase)
-        {
-            case XdsMatcher.MatchPatternOneofCase.Exact:
-                return TextPredicates.Exact(matcher.Exact, matcher.IgnoreCase);
-            case XdsMatcher.MatchPatternOneofCase.Prefix:
-                return TextPredicates.Prefix(matcher.Prefix, matcher.IgnoreCase);
-            case XdsMatcher.MatchPatternOneofCase.Suffix:
-                return TextPredicates.Suffix(matcher.Suffix, matcher.IgnoreCase);
-            case XdsMatcher.MatchPatternOneofCase.Contains:
-                return TextPredicates.Contains(matcher.Contains, matcher.IgnoreCase);
-            case XdsMatcher.MatchPatternOneofCase.SafeRegex:
-                return Expression(matcher.SafeRegex.Regex, scope.Field("safe_regex.regex"));
-            default:
-                scope.Error("one of exact, prefix, suffix, contains and safe_regex is required");
-                return null;
-        }
-    }
+    /// <remarks>The two packages give the fields the same numbers and types: what one wrote the other reads.</remarks>
+    public static TextPredicate? Decode(XdsMatcher matcher, DecodeScope scope) =>
+        Decode(EnvoyMatcher.Parser.ParseFrom(matcher.ToByteString()), scope);
 
     private static TextPredicate? Expression(string expression, DecodeScope scope)
     {
