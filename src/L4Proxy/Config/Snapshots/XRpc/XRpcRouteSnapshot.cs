@@ -1,0 +1,71 @@
+using System.Collections.Immutable;
+
+namespace MeshL4.L4Proxy.Config.Snapshots.XRpc;
+
+/// <summary>
+/// The routes a chain uses now. Hot-path code reads <see cref="Current"/> once a request; an update of the routes alone
+/// is one write here, so that connections and requests in flight stay.
+/// </summary>
+internal sealed class XRpcRouteCell(XRpcRouteTable routes)
+{
+    private volatile XRpcRouteTable _current = routes;
+
+    public XRpcRouteTable Current
+    {
+        get => _current;
+        set => _current = value;
+    }
+}
+
+/// <summary>One route: what it takes and what becomes of it.</summary>
+internal sealed record XRpcRouteSnapshot
+{
+    /// <summary>Name in metrics and logs; the route's place where the configuration gives none.</summary>
+    public required string Name { get; init; }
+
+    public required XRpcMatchSnapshot Match { get; init; }
+
+    /// <summary>Where requests go; empty with <see cref="RejectMessage"/> set.</summary>
+    public ImmutableArray<WeightedClusterSnapshot> Clusters { get; init; } = [];
+
+    /// <summary>Sum of the weights of <see cref="Clusters"/>.</summary>
+    public ulong TotalWeight { get; init; }
+
+    /// <summary>Cluster of requests that only read; null: <see cref="Clusters"/>.</summary>
+    public string? ReadCluster { get; init; }
+
+    /// <summary>Whether <see cref="XRpcMatchSnapshot.KeyPrefix"/> is taken off before the request is forwarded.</summary>
+    public bool RemoveKeyPrefix { get; init; }
+
+    /// <summary>Metadata whose value chooses the endpoint; null: the key where the protocol has one.</summary>
+    public string? HashBy { get; init; }
+
+    /// <summary>Answers with this instead of forwarding; null forwards.</summary>
+    public string? RejectMessage { get; init; }
+
+    /// <summary>The route's own, each that it lacks taken from the proxy's.</summary>
+    public required XRpcPoliciesSnapshot Policies { get; init; }
+}
+
+/// <summary>Conditions of a route; all that are set hold.</summary>
+internal sealed record XRpcMatchSnapshot
+{
+    /// <summary>Method names, upper case; empty takes all.</summary>
+    public ImmutableArray<string> Methods { get; init; } = [];
+
+    public BytesPredicate? Service { get; init; }
+
+    public ImmutableArray<XRpcMetadataMatch> Metadata { get; init; } = [];
+
+    /// <summary>First bytes of the key, UTF-8; empty takes all.</summary>
+    public ReadOnlyMemory<byte> KeyPrefix { get; init; }
+
+    /// <summary>Whether nothing but <see cref="KeyPrefix"/> is asked for.</summary>
+    public bool IsKeyPrefixOnly => Methods.IsEmpty && Service is null && Metadata.IsEmpty;
+}
+
+/// <summary>A condition on one metadata value. Without <paramref name="Value"/> the key must be there.</summary>
+internal sealed record XRpcMetadataMatch(string Name, BytesPredicate? Value, bool Invert);
+
+/// <summary>A condition on a frame's text, as it stands in the frame (UTF-8).</summary>
+internal delegate bool BytesPredicate(ReadOnlySpan<byte> value);

@@ -1,0 +1,49 @@
+using System.Collections.Immutable;
+using MeshL4.L4Proxy.Matching;
+
+namespace MeshL4.L4Proxy.Config.Snapshots.XRpc;
+
+/// <summary>
+/// The compiled routes. Those with a condition besides the key prefix are tried first, in their order
+/// (<see cref="Conditional"/>); of the others the longest prefix takes the request.
+/// </summary>
+internal sealed class XRpcRouteTable
+{
+    private readonly ImmutableArray<XRpcRouteSnapshot> _byPrefix;
+    private readonly KeyPrefixIndex _prefixes;
+
+    /// <summary>Compiles the routes in the order of the configuration.</summary>
+    /// <param name="routes">May be empty: then no request has a route.</param>
+    /// <param name="ignoreCase">Whether key prefixes are equal in both cases of ASCII letters.</param>
+    public XRpcRouteTable(ImmutableArray<XRpcRouteSnapshot> routes, bool ignoreCase)
+    {
+        Routes = routes;
+        IgnoreCase = ignoreCase;
+        Conditional = [.. routes.Where(static route => !route.Match.IsKeyPrefixOnly)];
+        _byPrefix = [.. routes.Where(static route => route.Match.IsKeyPrefixOnly)];
+        _prefixes = new KeyPrefixIndex([.. _byPrefix.Select(static route => route.Match.KeyPrefix)], ignoreCase);
+        CatchAll = ByKey([]);
+    }
+
+    /// <summary>All routes as configured.</summary>
+    public ImmutableArray<XRpcRouteSnapshot> Routes { get; }
+
+    /// <summary>Whether key prefixes ignore the case of ASCII letters.</summary>
+    public bool IgnoreCase { get; }
+
+    /// <summary>Routes to try one by one before the prefixes; empty for most proxies.</summary>
+    public ImmutableArray<XRpcRouteSnapshot> Conditional { get; }
+
+    /// <summary>Route of a request without a key when no conditional one takes it; null when there is none.</summary>
+    public XRpcRouteSnapshot? CatchAll { get; }
+
+    /// <summary>Whether the key decides; else <see cref="CatchAll"/> takes what no conditional route takes.</summary>
+    public bool HasPrefixes => LongestPrefix > 0;
+
+    /// <summary>Bytes of a key that matter for <see cref="ByKey"/>.</summary>
+    public int LongestPrefix => _prefixes.LongestPrefix;
+
+    /// <summary>Route by the longest prefix; null when none fits.</summary>
+    /// <param name="key">The key, or at least its first <see cref="LongestPrefix"/> bytes.</param>
+    public XRpcRouteSnapshot? ByKey(ReadOnlySpan<byte> key) => _prefixes.Find(key) is var at and >= 0 ? _byPrefix[at] : null;
+}
