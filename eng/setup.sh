@@ -25,6 +25,7 @@ setpriv:util-linux:required:runs the proxy without capabilities
 unshare:util-linux:required:network namespaces in tests
 buildah:buildah:required:builds the image of the init container in tests
 debootstrap:debootstrap:required:the Debian base of that image
+/usr/lib/python3/dist-packages/grpc/__init__.py:python3-grpcio:required:a gRPC client on the C core in tests of xDS
 npm:npm:optional:peers from npm in tests
 nutcracker:nutcracker:optional:rival in bench
 iperf3:iperf3:optional:bulk traffic in bench

@@ -10,6 +10,12 @@ internal static class Executables
     /// <summary>The folder of the solution.</summary>
     public static string Root { get; } = FindRoot();
 
+    /// <summary>A script of the tests that runs on packages from npm.</summary>
+    /// <param name="path">Its path from the folder of the solution.</param>
+    public static string Script(string path) => Directory.Exists(Path.Combine(Root, "tests/npm/node_modules"))
+        ? Path.Combine(Root, path)
+        : throw new DirectoryNotFoundException("tests/npm has no packages: run eng/setup.sh");
+
     private static string Find(string name, string project)
     {
         string published = Path.Combine(Root, "artifacts", name);

@@ -24,7 +24,8 @@ root.resolvePath = (origin, target) => {
 root.loadSync([
   'envoy/service/discovery/v3/discovery.proto', 'envoy/config/listener/v3/listener.proto', 'envoy/config/cluster/v3/cluster.proto',
   'envoy/config/endpoint/v3/endpoint.proto', 'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
-  'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
+  'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto', 'envoy/config/route/v3/route.proto',
+  'envoy/extensions/filters/http/router/v3/router.proto',
   'envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto', 'envoy/extensions/transport_sockets/tls/v3/tls.proto',
 ], { keepCase: true });
 
@@ -59,8 +60,8 @@ function setWorld(command) {
   for (const stream of streams) push(stream);
 }
 
-// Make before break: clusters, endpoints, listeners.
-const order = (url) => (url.includes('.cluster.') ? 0 : url.includes('.endpoint.') ? 1 : 2);
+// Make before break: clusters, endpoints, listeners, routes.
+const order = (url) => (url.includes('.cluster.') ? 0 : url.includes('.endpoint.') ? 1 : url.includes('.listener.') ? 2 : 3);
 
 function push(stream) {
   for (const url of [...stream.types.keys()].sort((a, b) => order(a) - order(b))) pushType(stream, url, false);
