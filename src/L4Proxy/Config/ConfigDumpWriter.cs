@@ -31,6 +31,11 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
         WriteType("ClustersConfigDump", "clusters", "cluster", TypeUrls.Cluster, running, rejected);
         WriteType("ListenersConfigDump", "listeners", "listener", TypeUrls.Listener, running, rejected);
         WriteType("EndpointsConfigDump", "endpoint_configs", "endpoint_config", TypeUrls.Endpoints, running, rejected);
+        if (running.Any(static one => one.TypeUrl == TypeUrls.NameTable) || rejected.Any(static one => one.TypeUrl == TypeUrls.NameTable))
+        {
+            WriteType("NameTablesConfigDump", "name_tables", "name_table", TypeUrls.NameTable, running, rejected);
+        }
+
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
@@ -58,7 +63,7 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
         }
 
         writer.WriteStartObject();
-        writer.WriteString("@type", "type.googleapis.com/envoy.admin.v3." + dump);
+        writer.WriteString("@type", $"type.googleapis.com/{(typeUrl == TypeUrls.NameTable ? "meshl4.admin.v1" : "envoy.admin.v3")}.{dump}");
         if (typeUrl != TypeUrls.Endpoints && Versions.TryGetValue(typeUrl, out string? version))
         {
             writer.WriteString("version_info", version);

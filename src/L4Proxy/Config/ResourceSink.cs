@@ -2,6 +2,7 @@ using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Snapshots;
 using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
 using ClusterLoadAssignment = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3.ClusterLoadAssignment;
+using NameTable = MeshL4.L4Proxy.Config.Protos.Istio.Networking.Nds.V1.NameTable;
 using Listener = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Listener;
 
 namespace MeshL4.L4Proxy.Config;
@@ -66,12 +67,13 @@ internal sealed class ResourceSink(
         }
     }
 
-    /// <summary>The name of a resource of one of the three types.</summary>
+    /// <summary>The name of a resource of one of the types.</summary>
     internal static string NameOf(IMessage message) => message switch
     {
         Listener listener => SnapshotBuilder.NameOf(listener),
         Cluster cluster => cluster.Name,
         ClusterLoadAssignment assignment => assignment.ClusterName,
+        NameTable => TypeUrls.NameTableName,
         _ => "",
     };
 

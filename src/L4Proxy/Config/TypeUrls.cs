@@ -9,6 +9,12 @@ internal static class TypeUrls
 
     public const string Endpoints = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 
+    /// <summary>The names of the mesh, for the DNS proxy.</summary>
+    public const string NameTable = "type.googleapis.com/istio.networking.nds.v1.NameTable";
+
+    /// <summary>What the one table is called here: control planes give it no name, or any.</summary>
+    public const string NameTableName = "name_table";
+
     /// <summary><c>Listener</c> of <see cref="Listener"/>: the first part of a resource's key in issues.</summary>
     public static string ShortName(string typeUrl) => typeUrl[(typeUrl.LastIndexOfAny(['.', '/']) + 1)..];
 }

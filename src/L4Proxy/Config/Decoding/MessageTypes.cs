@@ -28,6 +28,7 @@ using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.ProxyProtoc
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.RawBuffer.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.Tls.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
+using MeshL4.L4Proxy.Config.Protos.Istio.Networking.Nds.V1;
 using MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3;
 using NetworkRateLimit = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.LocalRatelimit.V3;
 using ListenerRateLimit = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Listener.LocalRatelimit.V3;
@@ -79,6 +80,7 @@ internal static class MessageTypes
         ["envoy.extensions.filters.network.sni_cluster.v3"] = static () => SniClusterReflection.Descriptor,
         ["envoy.extensions.filters.network.set_filter_state.v3"] = static () => SetFilterStateReflection.Descriptor,
         ["envoy.extensions.matching.common_inputs.network.v3"] = static () => NetworkInputsReflection.Descriptor,
+        ["istio.networking.nds.v1"] = static () => NdsReflection.Descriptor,
         ["xds.type.matcher.v3"] = static () => IpReflection.Descriptor,
         ["envoy.extensions.filters.udp.udp_proxy.v3"] = static () => UdpProxyReflection.Descriptor,
         ["envoy.config.grpc_credential.v3"] = static () => FileBasedMetadataReflection.Descriptor,

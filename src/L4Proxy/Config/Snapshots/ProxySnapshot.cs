@@ -15,6 +15,9 @@ internal sealed record ProxySnapshot
 
     public FrozenDictionary<string, ClusterSnapshot> Clusters { get; init; } = FrozenDictionary<string, ClusterSnapshot>.Empty;
 
+    /// <summary>The names of the mesh; null before a control plane has told them.</summary>
+    public NameTableSnapshot? Names { get; init; }
+
     /// <summary>Where HTTP goes; null when no engine is configured.</summary>
     public HttpHandoffSnapshot? Handoff { get; init; }
 }

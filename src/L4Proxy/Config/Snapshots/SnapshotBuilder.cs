@@ -6,6 +6,7 @@ using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Validating;
 using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
 using ClusterLoadAssignment = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3.ClusterLoadAssignment;
+using NameTable = MeshL4.L4Proxy.Config.Protos.Istio.Networking.Nds.V1.NameTable;
 using Listener = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Listener;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
@@ -38,6 +39,9 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
     private readonly ResourceTable<ImmutableArray<EndpointConfig>> _endpoints = new(
         TypeUrls.Endpoints, static message => ((ClusterLoadAssignment)message).ClusterName,
         static (message, scope) => EndpointsDecoder.Decode((ClusterLoadAssignment)message, false, scope), false);
+
+    private readonly ResourceTable<NameTableSnapshot> _nameTables = new(
+        TypeUrls.NameTable, static _ => TypeUrls.NameTableName, static (message, scope) => NameTableDecoder.Decode((NameTable)message, scope), false);
 
     private readonly HashSet<string> _givenUp = new(StringComparer.Ordinal);
     private (object? Of, ImmutableArray<ListenerSnapshot> Listeners) _listed = (null, []);
@@ -80,6 +84,8 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
                 return _clusters.Apply(update);
             case TypeUrls.Endpoints:
                 return _endpoints.Apply(update);
+            case TypeUrls.NameTable:
+                return _nameTables.Apply(update);
             default:
                 update.Issues.Error("type_url", $"'{update.TypeUrl}' is not a type this proxy takes");
                 return [];
@@ -92,6 +98,7 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
         TypeUrls.Listener => _listeners.NamesFrom(source),
         TypeUrls.Cluster => _clusters.NamesFrom(source),
         TypeUrls.Endpoints => _endpoints.NamesFrom(source),
+        TypeUrls.NameTable => _nameTables.NamesFrom(source),
         _ => FrozenSet<string>.Empty,
     };
 
@@ -128,6 +135,7 @@ internal sealed class SnapshotBuilder(ClusterStateRegistry states, IResolvedName
         Listeners = Listeners(),
         Clusters = compiled.ToFrozenDictionary(cluster => cluster.Key, cluster => cluster.Value.Snapshot, StringComparer.Ordinal),
         Handoff = Handoff,
+        Names = _nameTables.Held.GetValueOrDefault(TypeUrls.NameTableName)?.Compiled,
     };
 
     /// <summary>One list for as long as no listener changes: what is compiled from it (hand-over by address) is kept with it.</summary>

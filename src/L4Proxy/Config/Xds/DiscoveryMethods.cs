@@ -20,11 +20,12 @@ internal static class DiscoveryMethods
     /// <summary>Whether resources of this source came over a stream.</summary>
     public static bool IsStream(string source) => source is Aggregated or "lds" or "cds" or "eds";
 
-    /// <summary><c>lds</c>, <c>cds</c> or <c>eds</c>.</summary>
+    /// <summary><c>lds</c>, <c>cds</c>, <c>nds</c> or <c>eds</c>.</summary>
     public static string ShortName(string typeUrl) => typeUrl switch
     {
         TypeUrls.Listener => "lds",
         TypeUrls.Cluster => "cds",
+        TypeUrls.NameTable => "nds",
         _ => "eds",
     };
 }

@@ -94,6 +94,7 @@ internal sealed class DiscoveryMetrics : IMetricSource
     {
         TypeUrls.Listener => ("listener_manager", "lds"),
         TypeUrls.Cluster => ("cluster_manager", "cds"),
+        TypeUrls.NameTable => ("dns_proxy", "nds"),
         _ => ("cluster_manager", "eds"),
     };
 

@@ -22,7 +22,7 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
     /// <summary>Updates within this time share a writing.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromSeconds(1);
 
-    private static readonly string[] Order = [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener];
+    private static readonly string[] Order = [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener, TypeUrls.NameTable];
     private readonly Lock _writing = new();
     private readonly CancellationTokenSource _stop = new();
     private volatile LastKnownGoodState _state = new(config.Path, null, false);

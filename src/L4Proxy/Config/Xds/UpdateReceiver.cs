@@ -12,8 +12,9 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
 {
     private readonly ResourceLifetimes _lifetimes = new();
 
-    public Received Receive(DiscoveryUpdate update, Subscription subscription)
+    public Received Receive(DiscoveryUpdate sent, Subscription subscription)
     {
+        DiscoveryUpdate update = SingleTable(sent);
         var issues = new IssueCollector();
         List<IMessage> messages = ResourceReader.Read(update, source, issues, out bool nameless);
         if (!subscription.Wanted.All)
@@ -36,8 +37,16 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
         });
         Renew(update, subscription, verdict.Held);
         applied(subscription, update);
-        return new Received(NackText.Of(issues.Issues, issues.ErrorCount), verdict.Held);
+        bool table = update.TypeUrl == TypeUrls.NameTable && verdict.Held.Count > 0;
+        return new Received(NackText.Of(issues.Issues, issues.ErrorCount), table ? [.. sent.Resources.Select(one => one.Name)] : verdict.Held);
     }
+
+    /// <summary>There is one table of names, whatever the server calls it.</summary>
+    private static DiscoveryUpdate SingleTable(DiscoveryUpdate update) => update.TypeUrl != TypeUrls.NameTable ? update : update with
+    {
+        Resources = [.. update.Resources.Select(one => one with { Name = TypeUrls.NameTableName })],
+        Removed = update.Removed.Count > 0 ? [TypeUrls.NameTableName] : [],
+    };
 
     public void Dispose() => _lifetimes.Dispose();
 

@@ -24,6 +24,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     private readonly EndpointDemand _endpoints;
     private readonly InitialFetch _initial;
     private readonly LastKnownGood? _lastKnownGood;
+    private readonly NameTableFetch _names = new();
     private readonly ConcurrentBag<UpdateReceiver> _receivers = [];
     private volatile IReadOnlyList<string> _warming = [];
     private bool _started;
@@ -40,8 +41,11 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _lastKnownGood = config.SnapshotFile is { } file ? new LastKnownGood(file, ledger, sink, Loaded, _log) : null;
     }
 
-    /// <summary>Ends when clusters and listeners were answered once, or had their time.</summary>
-    public Task Initialized => _initial.Done;
+    /// <summary>Ends when clusters, listeners and, if asked for, names were answered once, or had their time.</summary>
+    public Task Initialized => Task.WhenAll(_initial.Done, _names.Done);
+
+    /// <summary>False while the first table of names may still come.</summary>
+    public bool AreNamesSettled => _names.Done.IsCompleted;
 
     /// <summary>The file of the last good resources; null when none is configured.</summary>
     public LastKnownGoodState? LastKnownGood => _lastKnownGood?.State;
@@ -49,7 +53,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     /// <summary>What is waited for: types not answered yet, and clusters without first endpoints, by who waits.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Unready => new Dictionary<string, IReadOnlyList<string>>
     {
-        ["server"] = _initial.Waiting, ["cluster_manager"] = _warming,
+        ["server"] = [.. _initial.Waiting, .. _names.Waiting], ["cluster_manager"] = _warming,
     };
 
     /// <summary>Null when the bootstrap names no control plane.</summary>
@@ -69,6 +73,18 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
 
         _initial.Start();
         _lastKnownGood?.Start();
+    }
+
+    /// <summary>Asks for the names of the mesh. Without an aggregated stream there are none, and nothing is waited for.</summary>
+    /// <param name="wait">How long the start, and questions, wait for the first table; zero for ever.</param>
+    public void FollowNames(TimeSpan wait)
+    {
+        if (_config.Ads is not null)
+        {
+            var source = new StreamSourceConfig(null, wait);
+            _names.Begin(wait, () => ClientOf(TypeUrls.NameTable, source)?.Metrics.FetchTimedOut(TypeUrls.NameTable));
+            Ask(TypeUrls.NameTable, source);
+        }
     }
 
     /// <summary>Under the sink's lock, after each change of clusters: asks for the endpoints that the held ones name.</summary>
@@ -94,6 +110,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _stop.Cancel();
         _endpoints.Dispose();
         _initial.Dispose();
+        _names.Dispose();
         _lastKnownGood?.Dispose();
         foreach (UpdateReceiver receiver in _receivers)
         {
@@ -137,7 +154,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     {
         IDiscoveryVariant variant = plane.Delta ? new DeltaVariant() : new SotwVariant();
         string name = typeUrl is null ? DiscoveryMethods.Aggregated : DiscoveryMethods.ShortName(typeUrl);
-        string[] types = typeUrl is null ? [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener] : [typeUrl];
+        string[] types = typeUrl is null ? [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener, TypeUrls.NameTable] : [typeUrl];
         var options = new DiscoveryClientOptions
         {
             Name = name,
@@ -158,6 +175,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     {
         _lastKnownGood?.Updated();
         _initial.Answered(subscription.TypeUrl);
+        _names.Answered(subscription.TypeUrl);
         if (subscription.TypeUrl == TypeUrls.Endpoints && update.Unavailable.Count > 0)
         {
             _endpoints.GiveUp([.. update.Unavailable.Select(one => one.Key)], "the server does not have them");
@@ -169,6 +187,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     {
         _initial.Answered(TypeUrls.Cluster);
         _initial.Answered(TypeUrls.Listener);
+        _names.Answered(TypeUrls.NameTable);
     }
 
     private void Run(DiscoveryClient client) => _ = Task.Run(() => client.RunAsync(_stop.Token));
