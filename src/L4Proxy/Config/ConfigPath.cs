@@ -44,6 +44,9 @@ internal sealed class ConfigPath : IDisposable
 
     public BootstrapSnapshot Bootstrap { get; private set; } = new();
 
+    /// <summary>Settings of the DNS proxy; null when it is off.</summary>
+    public DnsProxyConfig? DnsProxy { get; private set; }
+
     /// <summary>What runs and what was refused.</summary>
     public ConfigLedger Ledger { get; }
 
@@ -131,6 +134,7 @@ internal sealed class ConfigPath : IDisposable
         }
 
         Bootstrap = config.Process;
+        DnsProxy = config.Dns;
         Ledger.RecordBootstrap(config.Message);
         _builder.Handoff = config.Handoff;
         _streams = XdsStreams.Create(config, _sink, _store, Ledger, _loggers);

@@ -40,6 +40,9 @@ internal sealed record BootstrapConfig
     /// <summary>Where the last good resources are kept; null for nowhere.</summary>
     public SnapshotFileConfig? SnapshotFile { get; init; }
 
+    /// <summary>The DNS proxy; null when it is off.</summary>
+    public DnsProxyConfig? Dns { get; init; }
+
     /// <summary>Who the proxy says it is.</summary>
     public Protos.Envoy.Config.Core.V3.Node Node { get; init; } = new();
 }

@@ -18,7 +18,7 @@ internal static class BootstrapDecoder
 
     public static BootstrapConfig Decode(BootstrapMessage message, DecodeScope scope)
     {
-        (HttpHandoffSnapshot? handoff, ProxyOptions options, ControlPlaneOptions plane) = Extensions(message, scope);
+        (HttpHandoffSnapshot? handoff, ProxyOptions options, ControlPlaneOptions plane, DnsProxyConfig? dns) = Extensions(message, scope);
         List<Listener> listeners = [.. message.StaticResources?.Listeners ?? []];
         var process = new BootstrapSnapshot
         {
@@ -44,6 +44,7 @@ internal static class BootstrapDecoder
             ClusterStream = StreamOf(message.DynamicResources?.CdsConfig, dynamic.Field("cds_config")),
             Ads = message.DynamicResources?.AdsConfig is { } ads ? ControlPlaneDecoder.Decode(ads, aggregated: true, dynamic.Field("ads_config")) : null,
             Node = message.Node ?? new Core.Node(),
+            Dns = dns,
             TokenFile = plane.TokenFile,
             SnapshotFile = plane.SnapshotFile.Length == 0 ? null
                 : new SnapshotFileConfig(plane.SnapshotFile, scope.Duration("snapshot_wait", plane.SnapshotWait) ?? TimeSpan.FromSeconds(10)),
@@ -99,11 +100,12 @@ internal static class BootstrapDecoder
     private static bool IsHttp(Listener listener) => listener.FilterChains.Count > 0
         && listener.FilterChains.All(chain => chain.Filters.Any(filter => TypedConfig.Is<HttpConnectionManager>(filter.TypedConfig)));
 
-    private static (HttpHandoffSnapshot? Handoff, ProxyOptions Options, ControlPlaneOptions Plane) Extensions(BootstrapMessage message, DecodeScope scope)
+    private static (HttpHandoffSnapshot? Handoff, ProxyOptions Options, ControlPlaneOptions Plane, DnsProxyConfig? Dns) Extensions(BootstrapMessage message, DecodeScope scope)
     {
         HttpHandoffSnapshot? handoff = null;
         var options = new ProxyOptions();
         var plane = new ControlPlaneOptions();
+        (DnsProxyOptions? Options, DecodeScope Place) dns = (null, scope);
         for (int i = 0; i < message.BootstrapExtensions.Count; i++)
         {
             Core.TypedExtensionConfig extension = message.BootstrapExtensions[i];
@@ -120,13 +122,17 @@ internal static class BootstrapDecoder
             {
                 plane = TypedConfig.Unpack<ControlPlaneOptions>(extension.TypedConfig, typed) ?? plane;
             }
+            else if (TypedConfig.Is<DnsProxyOptions>(extension.TypedConfig))
+            {
+                dns = (TypedConfig.Unpack<DnsProxyOptions>(extension.TypedConfig, typed), typed);
+            }
             else
             {
                 typed.Warn($"bootstrap extension '{extension.Name}' ({TypedConfig.TypeName(extension.TypedConfig)}) is not known and left out");
             }
         }
 
-        return (handoff, options, plane);
+        return (handoff, options, plane, DnsProxyDecoder.Decode(dns.Options, message.Node ?? new Core.Node(), dns.Place));
     }
 
     private static HttpHandoffSnapshot? Handoff(HttpHandoff settings, DecodeScope scope)

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using MeshL4.L4Proxy.Config.Protos.Istio.Networking.Nds.V1;
