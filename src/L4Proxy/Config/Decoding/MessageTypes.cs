@@ -53,7 +53,7 @@ internal static class MessageTypes
     /// <summary>What every configuration needs; with the messages of every file these import.</summary>
     private static readonly TypeRegistry Core = TypeRegistry.FromFiles(
         BootstrapReflection.Descriptor, DiscoveryReflection.Descriptor, Meshl4.BootstrapReflection.Descriptor,
-        Udpa.TypedStructReflection.Descriptor, XdsType.TypedStructReflection.Descriptor, Rpc.StatusReflection.Descriptor);
+        Udpa.TypedStructReflection.Descriptor, XdsType.TypedStructReflection.Descriptor, Rpc.StatusReflection.Descriptor, NdsReflection.Descriptor);
 
     /// <summary>
     /// The files of extensions, by package. A file's descriptor is built when one of its messages is first met: building
@@ -80,7 +80,6 @@ internal static class MessageTypes
         ["envoy.extensions.filters.network.sni_cluster.v3"] = static () => SniClusterReflection.Descriptor,
         ["envoy.extensions.filters.network.set_filter_state.v3"] = static () => SetFilterStateReflection.Descriptor,
         ["envoy.extensions.matching.common_inputs.network.v3"] = static () => NetworkInputsReflection.Descriptor,
-        ["istio.networking.nds.v1"] = static () => NdsReflection.Descriptor,
         ["xds.type.matcher.v3"] = static () => IpReflection.Descriptor,
         ["envoy.extensions.filters.udp.udp_proxy.v3"] = static () => UdpProxyReflection.Descriptor,
         ["envoy.config.grpc_credential.v3"] = static () => FileBasedMetadataReflection.Descriptor,
