@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Net;
 using MeshL4.L4Proxy.Config.Snapshots;
 
@@ -7,7 +7,7 @@ namespace MeshL4.L4Proxy.Clusters;
 /// <summary>Live side of a cluster, kept by name across snapshots. Counts of each loop are written by that loop only.</summary>
 internal sealed class ClusterState(string name)
 {
-    private readonly ConcurrentDictionary<EndPoint, EndpointState> _endpoints = new();
+    private readonly EndpointStates _endpoints = new();
     private long _activeConnections;
 
     public string Name { get; } = name;
@@ -22,21 +22,12 @@ internal sealed class ClusterState(string name)
 
     public ClusterCounters Counters { get; } = new();
 
-    public ICollection<EndpointState> Endpoints => _endpoints.Values;
+    public ICollection<EndpointState> Endpoints => _endpoints.All;
 
-    public EndpointState Endpoint(EndPoint address) => _endpoints.GetOrAdd(address, static a => new EndpointState(a));
+    public EndpointState Endpoint(EndPoint address) => _endpoints.Get(address);
 
-    /// <summary>Forgets endpoints that the newest snapshot no longer has and no connection uses.</summary>
-    public void Retain(IReadOnlySet<EndPoint> present)
-    {
-        foreach (EndpointState endpoint in _endpoints.Values)
-        {
-            if (!present.Contains(endpoint.Address) && endpoint.Active == 0)
-            {
-                _endpoints.TryRemove(endpoint.Address, out _);
-            }
-        }
-    }
+    /// <summary>Forgets endpoints that the newest snapshot no longer has and no connection uses; true when none is left to be forgotten.</summary>
+    public bool Retain(ImmutableArray<EndpointSnapshot> present) => _endpoints.Retain(present.Select(static endpoint => endpoint.State).ToHashSet());
 
     /// <summary>Takes one connection of the circuit breaker's budget; false when it is used up.</summary>
     public bool TryAcquire(CircuitBreakerLimits limits)

@@ -13,15 +13,15 @@ internal sealed class ClusterStateRegistry
     /// <summary>The state of the cluster, made when it is new.</summary>
     public ClusterState Get(string name) => _states.GetOrAdd(name, static created => new ClusterState(created));
 
-    /// <summary>Forgets clusters that are not in <paramref name="present"/> and have no connection left.</summary>
-    public void Prune(IReadOnlySet<string> present)
+    /// <summary>Forgets a cluster unless it still has connections; true when it is gone.</summary>
+    public bool Remove(string name)
     {
-        foreach (ClusterState state in _states.Values)
+        if (_states.TryGetValue(name, out ClusterState? state) && state.ActiveConnections > 0)
         {
-            if (!present.Contains(state.Name) && state.ActiveConnections == 0)
-            {
-                _states.TryRemove(state.Name, out _);
-            }
+            return false;
         }
+
+        _states.TryRemove(name, out _);
+        return true;
     }
 }

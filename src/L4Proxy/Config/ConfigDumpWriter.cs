@@ -8,19 +8,15 @@ namespace MeshL4.L4Proxy.Config;
 /// <summary>Writes /config_dump in the shape of <c>envoy.admin.v3.ConfigDump</c>.</summary>
 internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, Func<string, bool> wanted)
 {
-    private IReadOnlyDictionary<string, BindingFailure> _unbound = new Dictionary<string, BindingFailure>();
-
     /// <summary>The version accepted last, by type.</summary>
     public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Listeners that are accepted and not open, by name.</summary>
+    public IReadOnlyDictionary<string, BindingFailure> Unbound { get; init; } = new Dictionary<string, BindingFailure>();
+
     public void Write(
-        IMessage? bootstrap,
-        DateTimeOffset updated,
-        IReadOnlyList<RunningResource> running,
-        IReadOnlyList<RejectedResource> rejected,
-        IReadOnlyDictionary<string, BindingFailure> unbound)
+        IMessage? bootstrap, DateTimeOffset updated, IReadOnlyList<RunningResource> running, IReadOnlyList<RejectedResource> rejected)
     {
-        _unbound = unbound;
         writer.WriteStartObject();
         writer.WriteStartArray("configs");
         if (bootstrap is not null && resource is null or "bootstrap")
@@ -89,9 +85,10 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
         {
             writer.WriteStartObject();
             writer.WritePropertyName(singular);
-            MessageJson.Write(writer, one.Message, typeUrl);
+            IMessage message = one.Stored.Read();
+            MessageJson.Write(writer, message, typeUrl);
             WriteTime("last_updated", one.Updated);
-            WriteTls(one.Message);
+            WriteTls(message);
             writer.WriteEndObject();
         }
 
@@ -102,22 +99,24 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
     {
         bool listeners = typeUrl == TypeUrls.Listener;
         writer.WriteStartArray(list);
+        Dictionary<string, RunningResource> running = own.ToDictionary(static one => one.Name, StringComparer.Ordinal);
+        Dictionary<string, RejectedResource> refused = errors.ToDictionary(static one => one.Name, StringComparer.Ordinal);
         IEnumerable<string> names = own.Where(one => one.Source != ResourceTable<object>.StaticSource).Select(one => one.Name)
             .Union(errors.Select(error => error.Name), StringComparer.Ordinal);
         foreach (string name in names)
         {
             writer.WriteStartObject();
             writer.WriteString("name", name);
-            if (own.Find(one => one.Name == name) is { } runs)
+            if (running.GetValueOrDefault(name) is { } runs)
             {
                 WriteRunning(runs, singular, typeUrl, listeners);
             }
 
-            if (errors.Find(error => error.Name == name) is { } error)
+            if (refused.GetValueOrDefault(name) is { } error)
             {
                 WriteError(error);
             }
-            else if (listeners && _unbound.TryGetValue(name, out BindingFailure? failure))
+            else if (listeners && Unbound.TryGetValue(name, out BindingFailure? failure))
             {
                 WriteError(failure);
             }
@@ -134,14 +133,15 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
     {
         if (listeners)
         {
-            writer.WriteStartObject(_unbound.ContainsKey(runs.Name) ? "warming_state" : "active_state");
+            writer.WriteStartObject(Unbound.ContainsKey(runs.Name) ? "warming_state" : "active_state");
         }
 
         writer.WriteString("version_info", runs.Version);
         writer.WritePropertyName(singular);
-        MessageJson.Write(writer, runs.Message, typeUrl);
+        IMessage message = runs.Stored.Read();
+        MessageJson.Write(writer, message, typeUrl);
         WriteTime("last_updated", runs.Updated);
-        WriteTls(runs.Message);
+        WriteTls(message);
         if (listeners)
         {
             writer.WriteEndObject();
@@ -165,10 +165,10 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
     private void WriteError(RejectedResource error)
     {
         writer.WriteStartObject("error_state");
-        if (error.Message is { } message)
+        if (error.Stored is { } stored)
         {
             writer.WritePropertyName("failed_configuration");
-            MessageJson.Write(writer, message, error.TypeUrl);
+            MessageJson.Write(writer, stored.Read(), error.TypeUrl);
         }
 
         WriteTime("last_update_attempt", error.At);

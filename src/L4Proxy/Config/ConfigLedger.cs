@@ -8,14 +8,14 @@ using MeshL4.L4Proxy.Listening;
 namespace MeshL4.L4Proxy.Config;
 
 /// <summary>A resource that runs, and since when.</summary>
-internal sealed record RunningResource(string TypeUrl, string Name, string Version, string Source, DateTimeOffset Updated, IMessage Message)
+internal sealed record RunningResource(string TypeUrl, string Name, string Version, string Source, DateTimeOffset Updated, StoredResource Stored)
 {
     public bool IsStaticListener => TypeUrl == TypeUrls.Listener && Source == ResourceTable<object>.StaticSource;
 }
 
 /// <summary>What was refused last for a name (or, with an empty name, for a whole update), with every reason.</summary>
 internal sealed record RejectedResource(
-    string TypeUrl, string Name, string Version, string Source, DateTimeOffset At, IReadOnlyList<ConfigIssue> Reasons, IMessage? Message);
+    string TypeUrl, string Name, string Version, string Source, DateTimeOffset At, IReadOnlyList<ConfigIssue> Reasons, StoredResource? Stored);
 
 /// <summary>Why a listener that was accepted is not open, and when it was tried last.</summary>
 internal sealed record BindingFailure(string Reason, DateTimeOffset At);
@@ -63,29 +63,33 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         }
     }
 
-    /// <summary>Notes an applied update: <paramref name="held"/> as running, <paramref name="dropped"/> as gone, errors as refused.</summary>
-    public void Record(
-        ResourceUpdate update, IReadOnlyDictionary<string, IMessage> held, IEnumerable<string> dropped, IReadOnlyDictionary<string, IMessage> refused)
+    /// <summary>Notes an applied update: what is held as running, what was dropped as gone, what has errors as refused.</summary>
+    public void Record(ResourceUpdate update, AppliedUpdate applied)
     {
+        IReadOnlyList<StoredResource> held = StoredResource.Keep(update.TypeUrl, applied.Held);
+        IReadOnlyList<StoredResource> refused = StoredResource.Keep(update.TypeUrl, applied.Refused);
+        DateTimeOffset now = time.GetUtcNow();
         lock (_access)
         {
-            foreach (string name in dropped)
+            foreach (string name in applied.Dropped)
             {
                 _running.Remove((update.TypeUrl, name));
                 _rejected.Remove((update.TypeUrl, name));
             }
 
-            foreach ((string name, IMessage message) in held)
+            for (int i = 0; i < held.Count; i++)
             {
-                _running[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, time.GetUtcNow(), message);
+                string name = applied.Held[i].Name;
+                _running[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, now, held[i]);
                 _rejected.Remove((update.TypeUrl, name));
             }
 
-            foreach ((string name, IMessage message) in refused)
+            for (int i = 0; i < refused.Count; i++)
             {
+                string name = applied.Refused[i].Name;
                 string key = $"{TypeUrls.ShortName(update.TypeUrl)}/{name}";
                 List<ConfigIssue> reasons = [.. update.Issues.Issues.Where(issue => issue.Severity == IssueSeverity.Error && issue.Resource == key)];
-                _rejected[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, time.GetUtcNow(), reasons, message);
+                _rejected[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, now, reasons, refused[i]);
             }
 
             RecordWhole(update);
@@ -117,11 +121,20 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
     {
         // Non-backtracking: the pattern comes with a request, and must not cost more than its length.
         Regex? names = nameRegex is null ? null : new Regex($"^(?:{nameRegex})$", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+        ConfigDumpWriter dump;
+        IMessage? bootstrap;
+        DateTimeOffset updated;
+        RunningResource[] running;
+        RejectedResource[] rejected;
         lock (_access)
         {
-            new ConfigDumpWriter(writer, resource, name => names?.IsMatch(name) ?? true) { Versions = _versions }
-                .Write(_bootstrap, _bootstrapUpdated, [.. _running.Values], [.. _rejected.Values], _unbound);
+            // Unpacking thousands of resources takes seconds, which no update has to wait.
+            dump = new ConfigDumpWriter(writer, resource, name => names?.IsMatch(name) ?? true) { Versions = new Dictionary<string, string>(_versions), Unbound = _unbound };
+            (bootstrap, updated) = (_bootstrap, _bootstrapUpdated);
+            (running, rejected) = ([.. _running.Values], [.. _rejected.Values]);
         }
+
+        dump.Write(bootstrap, updated, running, rejected);
     }
 
     /// <summary>Errors outside of every resource refuse the update as a whole; they are kept under the source's name.</summary>

@@ -27,7 +27,7 @@ internal sealed class ConfigPath : IDisposable
     private readonly DnsResolution _names;
     private readonly IssueCollector _startIssues = new();
     private XdsStreams? _streams;
-    private object? _followed;
+    private long _followed = -1;
     private int _refreshDue;
     private bool _starting = true;
 
@@ -161,7 +161,7 @@ internal sealed class ConfigPath : IDisposable
     }
 
     private static ResourceUpdate Static(string typeUrl, string list, IReadOnlyList<Google.Protobuf.IMessage> resources, IssueCollector issues)
-        => new(typeUrl, "", ResourceTable<object>.StaticSource, resources, issues) { PathPrefix = "static_resources." + list };
+        => new(typeUrl, "", ResourceTable<object>.StaticSource, OfferedResource.Of(resources), issues) { PathPrefix = "static_resources." + list };
 
     private static IEnumerable<string> Paths(FileSourceConfig? file) => file is null ? [] : [file.Path];
 
@@ -169,9 +169,9 @@ internal sealed class ConfigPath : IDisposable
     private void Warm()
     {
         // Endpoints change far more often than clusters, and what clusters need is known from them alone.
-        if (!ReferenceEquals(_followed, _builder.ClusterTable))
+        if (_followed != _builder.ClusterGeneration)
         {
-            _followed = _builder.ClusterTable;
+            _followed = _builder.ClusterGeneration;
             _files.Follow(TypeUrls.Endpoints, _builder.EdsFiles.Select(file => file.Path));
             _names.Follow(_builder.Clusters.Select(cluster => cluster.Template));
             _streams?.Follow(_builder);

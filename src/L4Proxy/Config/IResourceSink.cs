@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Validating;
 
 namespace MeshL4.L4Proxy.Config;
@@ -7,10 +6,10 @@ namespace MeshL4.L4Proxy.Config;
 /// <param name="TypeUrl">One of <see cref="TypeUrls"/>.</param>
 /// <param name="Version">The source's <c>version_info</c>; a file without one gets the hash of its bytes.</param>
 /// <param name="Source">Whose resources these are: absence removes only what came from the same source.</param>
-/// <param name="Resources">Messages as read, also those with issues.</param>
-/// <param name="Issues">What reading them found; applying adds to it.</param>
+/// <param name="Resources">What the source gave, read while it is applied.</param>
+/// <param name="Issues">What was found so far; reading and applying add to it.</param>
 internal sealed record ResourceUpdate(
-    string TypeUrl, string Version, string Source, IReadOnlyList<IMessage> Resources, IssueCollector Issues)
+    string TypeUrl, string Version, string Source, IReadOnlyList<OfferedResource> Resources, IssueCollector Issues)
 {
     /// <summary>True when a listener or cluster that is not in <see cref="Resources"/> is removed (state of the world).</summary>
     public bool Complete { get; init; } = true;

@@ -24,10 +24,9 @@ internal sealed class ResourceSink(
     {
         lock (_delivering)
         {
-            var before = builder.NamesFrom(update.TypeUrl, update.Source);
-            IReadOnlyCollection<string> held = builder.Apply(update);
-            Note(update, held, before);
-            var verdict = new UpdateVerdict(!update.Issues.HasErrors, update.Issues.Issues, held);
+            AppliedUpdate applied = builder.Apply(update);
+            ledger.Record(update, applied);
+            var verdict = new UpdateVerdict(!update.Issues.HasErrors, update.Issues.Issues, [.. applied.Held.Select(static one => one.Name)]);
             Publish();
             if (update.Issues.Issues.Count > 0)
             {
@@ -44,6 +43,7 @@ internal sealed class ResourceSink(
         lock (_delivering)
         {
             change?.Invoke(builder);
+            builder.NamesAnswered();
             Publish();
         }
     }
@@ -76,26 +76,6 @@ internal sealed class ResourceSink(
         NameTable => TypeUrls.NameTableName,
         _ => "",
     };
-
-    private void Note(ResourceUpdate update, IReadOnlyCollection<string> held, IReadOnlySet<string> before)
-    {
-        var good = held.ToHashSet(StringComparer.Ordinal);
-        var running = new Dictionary<string, IMessage>(StringComparer.Ordinal);
-        var refused = new Dictionary<string, IMessage>(StringComparer.Ordinal);
-        foreach (IMessage message in update.Resources)
-        {
-            (good.Contains(NameOf(message)) ? running : refused)[NameOf(message)] = message;
-        }
-
-        // An update refused as a whole says nothing of its single resources.
-        if (update.Issues.HasErrorsOutsideResources)
-        {
-            refused.Clear();
-        }
-
-        IReadOnlySet<string> after = builder.NamesFrom(update.TypeUrl, update.Source);
-        ledger.Record(update, running, before.Where(name => !after.Contains(name)), refused);
-    }
 
     private void Publish()
     {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using MeshL4.L4Proxy.Config.Snapshots;
@@ -23,6 +24,7 @@ internal sealed class ListenerSet : IDisposable
     private readonly Dictionary<ListenerKey, BoundSockets> _bound = [];
     private readonly Lock _changing = new();
     private Dictionary<ListenerKey, ListenerSnapshot> _wanted = [];
+    private ImmutableArray<ListenerSnapshot> _applied;
     private TimeSpan _retryAfter = FirstRetry;
     private bool _stopped;
     private bool _inboundStopped;
@@ -70,11 +72,14 @@ internal sealed class ListenerSet : IDisposable
     {
         lock (_changing)
         {
-            if (_stopped)
+            // Most updates change endpoints alone, and there may be ten thousand listeners.
+            bool same = snapshot.Listeners == _applied && Failures.Count == 0;
+            if (_stopped || same)
             {
                 return;
             }
 
+            _applied = snapshot.Listeners;
             Dictionary<ListenerKey, ListenerSnapshot> wanted = [];
             foreach (ListenerSnapshot listener in snapshot.Listeners.Where(IsToBeOpen))
             {

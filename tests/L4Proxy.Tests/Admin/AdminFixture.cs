@@ -1,4 +1,4 @@
-using System.Collections.Frozen;
+using System.Collections.Immutable;
 using System.Net;
 using System.Text.Json;
 using MeshL4.L4Proxy.Admin;
@@ -39,7 +39,7 @@ public abstract class AdminFixture : IAsyncLifetime
     internal AdminContext Context()
     {
         SnapshotStore store = new();
-        store.Swap(new ProxySnapshot { Clusters = new Dictionary<string, ClusterSnapshot> { [Redis.Name] = Cluster() }.ToFrozenDictionary() });
+        store.Swap(new ProxySnapshot { Clusters = new Dictionary<string, ClusterSnapshot> { [Redis.Name] = Cluster() }.ToImmutableDictionary() });
         MetricsRegistry metrics = new();
         metrics.Add(new ClusterMetrics(store));
         metrics.Add(new ServerMetrics(TimeProvider.System.GetUtcNow(), () => (int)State, static () => 5));

@@ -53,14 +53,14 @@ public sealed class WarmingTests : IDisposable
         Deliver(Eds("a"), Eds("b"), Eds("c"));
         _store.Current.Clusters.ShouldBeEmpty();
         var some = new ClusterLoadAssignment { ClusterName = "a", Endpoints = { new LocalityLbEndpoints { LbEndpoints = { Address("10.0.0.1") } } } };
-        _sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "1", "ads", [some, new ClusterLoadAssignment { ClusterName = "b" }], new IssueCollector()));
+        _sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "1", "ads", OfferedResource.Of([some, new ClusterLoadAssignment { ClusterName = "b" }]), new IssueCollector()));
         _store.Current.Clusters.Keys.ShouldBe(["a", "b"], ignoreOrder: true);
         _sink.Refresh(builder => builder.GiveUp(["c"]));
         _store.Current.Clusters["c"].Endpoints.ShouldBeEmpty();
         _builder.Warming.ShouldBeEmpty();
     }
 
-    private UpdateVerdict Deliver(params Cluster[] clusters) => _sink.Deliver(new ResourceUpdate(TypeUrls.Cluster, "1", "ads", clusters, new IssueCollector()));
+    private UpdateVerdict Deliver(params Cluster[] clusters) => _sink.Deliver(new ResourceUpdate(TypeUrls.Cluster, "1", "ads", OfferedResource.Of(clusters), new IssueCollector()));
 
     private string Endpoint(string cluster) => _store.Current.Clusters[cluster].Endpoints.ShouldHaveSingleItem().Address.ToString()!;
 

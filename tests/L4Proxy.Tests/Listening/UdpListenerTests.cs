@@ -1,4 +1,4 @@
-using System.Collections.Frozen;
+using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using MeshL4.L4Proxy.Clusters;
@@ -169,7 +169,7 @@ public sealed class UdpListenerTests : IDisposable
             Limits = CircuitBreakerLimits.Default with { MaxConnections = maxSessions },
             Endpoints = [new EndpointSnapshot(upstream, "", 1, EndpointHealth.Healthy, _state.Endpoint(upstream))],
         };
-        _store.Swap(new ProxySnapshot { Clusters = new Dictionary<string, ClusterSnapshot> { ["c"] = cluster }.ToFrozenDictionary() });
+        _store.Swap(new ProxySnapshot { Clusters = new Dictionary<string, ClusterSnapshot> { ["c"] = cluster }.ToImmutableDictionary() });
         var address = new IPEndPoint(on ?? IPAddress.Loopback, 0);
         var listener = new ListenerSnapshot
         {

@@ -1,4 +1,4 @@
-using System.Collections.Frozen;
+using System.Collections.Immutable;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Reporting;
@@ -50,7 +50,7 @@ public sealed class ConnectionReporterTests : IDisposable
     {
         ClusterState state = new("outbound|6379||redis.ns.svc");
         ClusterSnapshot cluster = new() { Name = state.Name, State = state };
-        _store.Swap(new ProxySnapshot { Clusters = new Dictionary<string, ClusterSnapshot> { [state.Name] = cluster }.ToFrozenDictionary() });
+        _store.Swap(new ProxySnapshot { Clusters = new Dictionary<string, ClusterSnapshot> { [state.Name] = cluster }.ToImmutableDictionary() });
 
         ReportingSamples.Record(_reporter).Complete();
 

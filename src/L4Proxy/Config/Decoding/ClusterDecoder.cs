@@ -106,13 +106,13 @@ internal static class ClusterDecoder
     {
         CircuitBreakerLimits limits = CircuitBreakerLimits.Default;
         CircuitBreakers.Types.Thresholds? set = cluster.CircuitBreakers?.Thresholds.FirstOrDefault(one => one.Priority == Core.RoutingPriority.Default);
-        return set is null ? limits : new CircuitBreakerLimits(
+        return set is null ? limits : Interned<CircuitBreakerLimits>.Of(new(
             set.MaxConnections ?? limits.MaxConnections, set.MaxPendingRequests ?? limits.MaxPendingRequests,
-            set.MaxRequests ?? limits.MaxRequests, set.MaxRetries ?? limits.MaxRetries);
+            set.MaxRequests ?? limits.MaxRequests, set.MaxRetries ?? limits.MaxRetries));
     }
 
-    private static TcpKeepaliveSnapshot? Keepalive(Core.TcpKeepalive? keepalive) => keepalive is null ? null : new TcpKeepaliveSnapshot(
-        Whole(keepalive.KeepaliveProbes), Whole(keepalive.KeepaliveTime), Whole(keepalive.KeepaliveInterval));
+    private static TcpKeepaliveSnapshot? Keepalive(Core.TcpKeepalive? keepalive) => keepalive is null ? null : Interned<TcpKeepaliveSnapshot>.Of(new(
+        Whole(keepalive.KeepaliveProbes), Whole(keepalive.KeepaliveTime), Whole(keepalive.KeepaliveInterval)));
 
     private static int? Whole(uint? value) => value is { } some ? (int)Math.Min(some, int.MaxValue) : null;
 
@@ -123,7 +123,7 @@ internal static class ClusterDecoder
         {
             Cluster.Types.TransportSocketMatch match = cluster.TransportSocketMatches[i];
             bool tls = TransportSocketDecoder.Upstream(match.TransportSocket, scope.Item("transport_socket_matches", i).Field("transport_socket"));
-            matches.Add(new SocketMatchConfig(match.Match ?? new(), tls));
+            matches.Add(Interned<SocketMatchConfig>.Of(new(match.Match ?? new(), tls)));
         }
 
         return matches.ToImmutable();

@@ -36,6 +36,22 @@ internal static class ConfigMessageReader
             : ReadText(content, format, descriptor, scope));
     }
 
+    /// <summary>Reads bytes that were read before and found good: nothing is checked again.</summary>
+    /// <exception cref="InvalidDataException">The type is not known to this build.</exception>
+    public static IMessage ReadAgain(string typeUrl, ReadOnlyMemory<byte> content)
+    {
+        MessageDescriptor descriptor = MessageTypes.Find(typeUrl) ?? throw new InvalidDataException($"'{typeUrl}' is no type of this build");
+        return Parse(descriptor, content);
+    }
+
+    private static IMessage Parse(MessageDescriptor descriptor, ReadOnlyMemory<byte> content)
+    {
+        IMessage message = descriptor.Parser.ParseFrom(content.Span);
+        if (TypedStructRewriter.MayContain(content.Span))
+            TypedStructRewriter.Rewrite(message);
+        return message;
+    }
+
     private static IMessage? ReadText(ReadOnlyMemory<byte> content, ConfigFormat format, MessageDescriptor descriptor, IssueScope scope)
     {
         ConfigNode? tree = format == ConfigFormat.Json ? JsonTree.Parse(content, scope) : YamlTree.Parse(content, scope);
@@ -48,10 +64,7 @@ internal static class ConfigMessageReader
             return null;
         try
         {
-            IMessage message = descriptor.Parser.ParseFrom(content.Span);
-            if (TypedStructRewriter.MayContain(content.Span))
-                TypedStructRewriter.Rewrite(message);
-            return message;
+            return Parse(descriptor, content);
         }
         catch (InvalidProtocolBufferException broken)
         {

@@ -17,7 +17,7 @@ internal static class ControlPlaneDecoder
             case Core.ConfigSource.ConfigSourceSpecifierOneofCase.Ads:
             case Core.ConfigSource.ConfigSourceSpecifierOneofCase.Self:
                 CheckVersion(source.ResourceApiVersion, scope.Field("resource_api_version"));
-                return new StreamSourceConfig(null, firstFetch);
+                return Interned<StreamSourceConfig>.Of(new(null, firstFetch));
             case Core.ConfigSource.ConfigSourceSpecifierOneofCase.ApiConfigSource:
                 CheckVersion(source.ResourceApiVersion, scope.Field("resource_api_version"));
                 ControlPlaneConfig? api = Decode(source.ApiConfigSource, aggregated: false, scope.Field("api_config_source"));

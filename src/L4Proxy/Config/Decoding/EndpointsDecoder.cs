@@ -23,7 +23,7 @@ internal static class EndpointsDecoder
                 at.Field("priority").Error($"{locality.Priority} is above 128");
             }
 
-            var group = new EndpointGroup(locality.Priority, l, locality.LoadBalancingWeight ?? 0, overprovisioning);
+            EndpointGroup group = Interned<EndpointGroup>.Of(new(locality.Priority, l, locality.LoadBalancingWeight ?? 0, overprovisioning));
             for (int e = 0; e < locality.LbEndpoints.Count; e++)
             {
                 if (DecodeOne(locality.LbEndpoints[e], group, hostNames, at.Item("lb_endpoints", e)) is { } endpoint)
@@ -82,7 +82,7 @@ internal static class EndpointsDecoder
     }
 
     private static Struct? SocketMatch(Core.Metadata? metadata)
-        => metadata is not null && metadata.FilterMetadata.TryGetValue("envoy.transport_socket_match", out Struct? match) ? match : null;
+        => metadata is not null && metadata.FilterMetadata.TryGetValue("envoy.transport_socket_match", out Struct? match) ? Interned<Struct>.Of(match) : null;
 
     private static EndpointHealth Health(Core.HealthStatus status) => status switch
     {

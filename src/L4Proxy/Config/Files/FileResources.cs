@@ -26,7 +26,7 @@ internal static class FileResources
         }
 
         return new ResourceUpdate(
-            typeUrl, response.VersionInfo.Length > 0 ? response.VersionInfo : version, path, Unpack(response, path, typeUrl, issues), issues);
+            typeUrl, response.VersionInfo.Length > 0 ? response.VersionInfo : version, path, OfferedResource.Of(Unpack(response, path, typeUrl, issues)), issues);
     }
 
     private static List<Google.Protobuf.IMessage> Unpack(DiscoveryResponse response, string path, string typeUrl, IssueCollector issues)

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Collections.Immutable;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
@@ -13,7 +12,8 @@ internal sealed record ProxySnapshot
 
     public ImmutableArray<ListenerSnapshot> Listeners { get; init; } = [];
 
-    public FrozenDictionary<string, ClusterSnapshot> Clusters { get; init; } = FrozenDictionary<string, ClusterSnapshot>.Empty;
+    /// <summary>By name. Snapshots share what did not change between them.</summary>
+    public ImmutableDictionary<string, ClusterSnapshot> Clusters { get; init; } = ImmutableDictionary.Create<string, ClusterSnapshot>(StringComparer.Ordinal);
 
     /// <summary>The names of the mesh; null before a control plane has told them.</summary>
     public NameTableSnapshot? Names { get; init; }

@@ -3,10 +3,24 @@ using MeshL4.L4Proxy.Config.Decoding;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
-/// <summary>A resource that runs: the message as sent and what it compiled to.</summary>
-internal sealed record HeldResource<T>(string Name, IMessage Message, T Compiled, string Source);
+/// <summary>A resource that runs: what it compiled to, and a fingerprint of the bytes it came in.</summary>
+internal sealed record HeldResource<T>(string Name, UInt128 Fingerprint, T Compiled, string Source);
 
-/// <summary>The resources of one type that run, by name in order of arrival. An update takes the good and leaves the bad as they were.</summary>
+/// <summary>What an update did to the resources of its type.</summary>
+/// <param name="Held">Those that now run as sent, also where they ran before.</param>
+/// <param name="Refused">Those that were read and do not run.</param>
+/// <param name="Changed">Names that run otherwise than before.</param>
+/// <param name="Dropped">Names that do not run any more.</param>
+internal sealed record AppliedUpdate(
+    IReadOnlyList<OfferedResource> Held, IReadOnlyList<OfferedResource> Refused, IReadOnlyList<string> Changed, IReadOnlyList<string> Dropped)
+{
+    public static readonly AppliedUpdate Nothing = new([], [], [], []);
+}
+
+/// <summary>
+/// The resources of one type that run, by name. An update takes the good and leaves the bad as they were, and costs what it holds,
+/// not what the table holds. Not safe for several threads.
+/// </summary>
 /// <param name="typeUrl">One of <see cref="TypeUrls"/>.</param>
 /// <param name="nameOf">Name of a message; empty is an error.</param>
 /// <param name="decode">Compiles a message; errors go to the scope.</param>
@@ -14,10 +28,16 @@ internal sealed record HeldResource<T>(string Name, IMessage Message, T Compiled
 internal sealed class ResourceTable<T>(
     string typeUrl, Func<IMessage, string> nameOf, Func<IMessage, DecodeScope, T> decode, bool absenceRemoves)
 {
+    /// <summary>Source of the bootstrap's own resources.</summary>
+    public const string StaticSource = "bootstrap";
+
     private readonly string _shortName = TypeUrls.ShortName(typeUrl);
-    private Dictionary<string, HeldResource<T>> _held = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HeldResource<T>> _held = new(StringComparer.Ordinal);
 
     public IReadOnlyDictionary<string, HeldResource<T>> Held => _held;
+
+    /// <summary>Grows with every update that changed something.</summary>
+    public long Generation { get; private set; }
 
     /// <summary>Begins a check of the resources of one update against those beside them; null for a type without such a rule.</summary>
     public Func<IConflictIndex<T>>? Conflicts { get; init; }
@@ -25,77 +45,105 @@ internal sealed class ResourceTable<T>(
     /// <summary>Puts parts of the running resource that did not change into the new one; null for a type without such parts.</summary>
     public Func<T, T, T>? Carry { get; init; }
 
-    /// <summary>
-    /// Takes an update; returns the names that now run as sent. A message equal to the running one keeps its compiled object, so
-    /// that reference equality tells what changed.
-    /// </summary>
-    public IReadOnlyCollection<string> Apply(ResourceUpdate update)
+    /// <summary>Takes an update. A resource equal to the running one keeps its compiled object and is not even read.</summary>
+    public AppliedUpdate Apply(ResourceUpdate update)
     {
         if (update.Issues.HasErrorsOutsideResources)
         {
-            return [];
+            return AppliedUpdate.Nothing;
         }
 
-        Dictionary<string, HeldResource<T>> candidates = Compile(update);
-        Dictionary<string, HeldResource<T>> next = Surviving(update);
+        var candidates = new Dictionary<string, Candidate>(StringComparer.Ordinal);
+        var refused = new List<OfferedResource>();
+        bool nameless = Read(update, candidates);
+        List<string> dropped = Drop(update, candidates, nameless);
         IConflictIndex<T>? index = Conflicts?.Invoke();
-        foreach (HeldResource<T> other in next.Values)
+        if (index is not null)
         {
-            index?.Add(other.Name, other.Compiled);
+            AddOthers(index, update, candidates);
         }
 
-        foreach ((string name, HeldResource<T> candidate) in candidates)
+        var good = new List<OfferedResource>(candidates.Count);
+        var changed = new List<string>();
+        foreach ((string name, Candidate candidate) in candidates)
         {
-            DecodeScope scope = new DecodeScope(update.Issues, "", null, update.Source).Within(Key(name));
-            index?.Check(name, candidate.Compiled, scope);
-            if (!update.Issues.HasErrorsIn(Key(name)))
+            index?.Check(name, candidate.Resource.Compiled, new DecodeScope(update.Issues, "", null, update.Source).Within(Key(name)));
+            Take(update, name, candidate, good, refused, changed);
+            if (index is not null && _held.TryGetValue(name, out HeldResource<T>? runs))
             {
-                next[name] = candidate;
-            }
-            else if (_held.TryGetValue(name, out HeldResource<T>? before))
-            {
-                next[name] = before;
-            }
-
-            if (next.TryGetValue(name, out HeldResource<T>? runs))
-            {
-                index?.Add(name, runs.Compiled);
+                index.Add(name, runs.Compiled);
             }
         }
 
-        _held = next;
-        return [.. candidates.Keys.Where(name => !update.Issues.HasErrorsIn(Key(name)))];
+        Generation += changed.Count + dropped.Count > 0 ? 1 : 0;
+        return new AppliedUpdate(good, refused, changed, dropped);
     }
-
-    /// <summary>Names of what runs from one source.</summary>
-    public IReadOnlySet<string> NamesFrom(string source)
-        => _held.Values.Where(held => held.Source == source).Select(held => held.Name).ToHashSet(StringComparer.Ordinal);
 
     /// <summary><c>Listener/name</c>, as issues have it.</summary>
     public string Key(string name) => $"{_shortName}/{name}";
 
-    private Dictionary<string, HeldResource<T>> Compile(ResourceUpdate update)
+    private void AddOthers(IConflictIndex<T> index, ResourceUpdate update, Dictionary<string, Candidate> candidates)
     {
-        var candidates = new Dictionary<string, HeldResource<T>>(StringComparer.Ordinal);
+        foreach ((string name, HeldResource<T> held) in _held)
+        {
+            if (!candidates.ContainsKey(name) || update.Issues.HasErrorsIn(Key(name)))
+            {
+                index.Add(name, held.Compiled);
+            }
+        }
+    }
+
+    private void Take(
+        ResourceUpdate update, string name, Candidate candidate, List<OfferedResource> good, List<OfferedResource> refused, List<string> changed)
+    {
+        if (update.Issues.HasErrorsIn(Key(name)))
+        {
+            refused.Add(candidate.Offered);
+            return;
+        }
+
+        good.Add(candidate.Offered);
+        if (!ReferenceEquals(_held.GetValueOrDefault(name), candidate.Resource))
+        {
+            _held[name] = candidate.Resource;
+            changed.Add(name);
+        }
+    }
+
+    /// <summary>Compiles what the update brings. True when a resource could not be read so far as to know its name.</summary>
+    private bool Read(ResourceUpdate update, Dictionary<string, Candidate> candidates)
+    {
+        bool nameless = false;
         for (int i = 0; i < update.Resources.Count; i++)
         {
-            IMessage message = update.Resources[i];
-            string name = nameOf(message);
+            OfferedResource offered = update.Resources[i];
+            HeldResource<T>? running = _held.GetValueOrDefault(offered.Name);
+            bool same = running is not null && running.Source == update.Source && running.Fingerprint == offered.Fingerprint;
+            IMessage? message = same ? null : offered.Read(update.Issues);
+            if (message is null && !same)
+            {
+                nameless |= offered.Name.Length == 0;
+                continue;
+            }
+
+            string name = message is null || offered.Name.Length > 0 ? offered.Name : nameOf(message);
             string place = update.PathPrefix.Length > 0 ? $"{update.PathPrefix}[{i}]" : "";
             DecodeScope scope = new DecodeScope(update.Issues, place, null, update.Source).Within(Key(name));
             CheckName(name, candidates, update, scope);
-            HeldResource<T>? running = _held.GetValueOrDefault(name);
-            bool same = running is not null && running.Source == update.Source && running.Message.Equals(message);
-            T compiled = same ? running!.Compiled
-                : running is not null && Carry is not null ? Carry(decode(message, scope), running.Compiled)
-                : decode(message, scope);
-            candidates[name] = new HeldResource<T>(name, message, compiled, update.Source);
+            candidates[name] = new Candidate(offered, same ? running! : Compile(message!, name, offered.Fingerprint, update.Source, scope));
         }
 
-        return candidates;
+        return nameless;
     }
 
-    private void CheckName(string name, Dictionary<string, HeldResource<T>> candidates, ResourceUpdate update, DecodeScope scope)
+    private HeldResource<T> Compile(IMessage message, string name, UInt128 fingerprint, string source, DecodeScope scope)
+    {
+        T compiled = decode(message, scope);
+        return new HeldResource<T>(
+            name, fingerprint, Carry is not null && _held.TryGetValue(name, out HeldResource<T>? running) ? Carry(compiled, running.Compiled) : compiled, source);
+    }
+
+    private void CheckName(string name, Dictionary<string, Candidate> candidates, ResourceUpdate update, DecodeScope scope)
     {
         if (name.Length == 0)
         {
@@ -113,29 +161,28 @@ internal sealed class ResourceTable<T>(
         }
     }
 
-    /// <summary>What stays whatever becomes of the update's own resources: others' resources, and those it has in error.</summary>
-    private Dictionary<string, HeldResource<T>> Surviving(ResourceUpdate update)
+    /// <summary>Removes what the update says is gone, of its own source: by name, or by not naming it. Returns the names.</summary>
+    private List<string> Drop(ResourceUpdate update, Dictionary<string, Candidate> candidates, bool nameless)
     {
-        var candidates = update.Resources.Select(nameOf).ToHashSet(StringComparer.Ordinal);
-        var named = candidates.ToHashSet(StringComparer.Ordinal);
-        named.UnionWith(update.Renewed);
-        var removed = update.Removed.ToHashSet(StringComparer.Ordinal);
-        var next = new Dictionary<string, HeldResource<T>>(StringComparer.Ordinal);
-        foreach ((string name, HeldResource<T> held) in _held)
+        var gone = new List<string>();
+        gone.AddRange(update.Removed.Where(name => IsOwn(name, update) && !candidates.ContainsKey(name)));
+
+        // What cannot be named cannot be spared: then nothing is taken for gone.
+        if (update.Complete && absenceRemoves && !nameless)
         {
+            var named = update.Renewed.ToHashSet(StringComparer.Ordinal);
+            named.UnionWith(update.Resources.Select(static offered => offered.Name));
+            named.UnionWith(candidates.Keys);
+
             // One that could not be read is not absent: its last good version stays.
-            bool absent = update.Complete && absenceRemoves && !named.Contains(name) && !update.Issues.HasErrorsIn(Key(name));
-            bool own = held.Source == update.Source;
-            bool replaced = candidates.Contains(name) && !update.Issues.HasErrorsIn(Key(name));
-            if (!replaced && !(own && (absent || removed.Contains(name))))
-            {
-                next[name] = held;
-            }
+            gone.AddRange(_held.Keys.Where(name => !named.Contains(name) && IsOwn(name, update) && !update.Issues.HasErrorsIn(Key(name))));
         }
 
-        return next;
+        gone.RemoveAll(name => !_held.Remove(name));
+        return gone;
     }
 
-    /// <summary>Source of the bootstrap's own resources.</summary>
-    public const string StaticSource = "bootstrap";
+    private bool IsOwn(string name, ResourceUpdate update) => _held.TryGetValue(name, out HeldResource<T>? held) && held.Source == update.Source;
+
+    private readonly record struct Candidate(OfferedResource Offered, HeldResource<T> Resource);
 }

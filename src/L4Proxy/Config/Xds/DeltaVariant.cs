@@ -34,6 +34,11 @@ internal sealed class DeltaVariant : IDiscoveryVariant
     public IMessage? Subscribe(Subscription subscription, Node? node)
     {
         Subscription.Wish wish = subscription.Wanted;
+        if (subscription.Requested && ReferenceEquals(wish.Names, subscription.Told))
+        {
+            return null;
+        }
+
         List<string> added = [.. wish.Names.Except(subscription.Told).Order(StringComparer.Ordinal)];
         List<string> gone = [.. subscription.Told.Except(wish.Names).Order(StringComparer.Ordinal)];
         bool first = !subscription.Requested;

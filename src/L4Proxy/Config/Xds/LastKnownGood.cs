@@ -118,8 +118,7 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
             Resources = [.. response.Resources.Select(one => new DiscoveredResource(one.Name, one.Version, null, one.Resource_))],
         };
         var issues = new IssueCollector();
-        List<Google.Protobuf.IMessage> messages = ResourceReader.Read(update, config.Path, issues, out _);
-        sink.Deliver(new ResourceUpdate(response.TypeUrl, "", response.Nonce, messages, issues)
+        sink.Deliver(new ResourceUpdate(response.TypeUrl, "", response.Nonce, ResourceReader.Offer(update, config.Path), issues)
         {
             Versions = response.Resources.ToDictionary(one => one.Name, one => one.Version, StringComparer.Ordinal),
         });

@@ -1,3 +1,4 @@
+using System.Text;
 using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Validating;
@@ -5,44 +6,24 @@ using Any = Google.Protobuf.WellKnownTypes.Any;
 
 namespace MeshL4.L4Proxy.Config.Xds;
 
-/// <summary>Decodes the resources of an update each for itself: what is wrong with one spoils no other.</summary>
+/// <summary>Offers the resources of a response, each to be read for itself: what is wrong with one spoils no other.</summary>
 internal static class ResourceReader
 {
-    /// <summary>The resources that could be read; <paramref name="issues"/> takes the errors, each charged to a resource.</summary>
+    /// <summary>The resources of an update without its heartbeats.</summary>
     /// <param name="update">As received.</param>
     /// <param name="origin">Name of the stream, for issues.</param>
-    /// <param name="issues">Takes errors and warnings.</param>
-    /// <param name="nameless">True when a resource could not be read so far as to know its name.</param>
-    public static List<IMessage> Read(DiscoveryUpdate update, string origin, IssueCollector issues, out bool nameless)
+    public static List<OfferedResource> Offer(DiscoveryUpdate update, string origin)
     {
-        var messages = new List<IMessage>(update.Resources.Count);
-        nameless = false;
+        var offered = new List<OfferedResource>(update.Resources.Count);
         for (int i = 0; i < update.Resources.Count; i++)
         {
-            DiscoveredResource resource = update.Resources[i];
-            if (resource.Body is null)
+            if (update.Resources[i].Body is not null)
             {
-                continue;
+                offered.Add(new Streamed(update.Resources[i], update.TypeUrl, origin, i));
             }
-
-            string shortName = TypeUrls.ShortName(update.TypeUrl);
-            string key = $"{shortName}/{(resource.Name.Length > 0 ? resource.Name : $"resources[{i}]")}";
-            var own = new IssueCollector();
-            IMessage? message = ReadOne(resource, update.TypeUrl, origin, own);
-            foreach (ConfigIssue issue in own.Issues)
-            {
-                issues.Add(issue with { Resource = issue.Resource ?? key, Origin = origin });
-            }
-
-            if (message is not null)
-            {
-                messages.Add(message);
-            }
-
-            nameless |= message is null && resource.Name.Length == 0;
         }
 
-        return messages;
+        return offered;
     }
 
     private static IMessage? ReadOne(DiscoveredResource resource, string typeUrl, string origin, IssueCollector issues)
@@ -73,4 +54,55 @@ internal static class ResourceReader
     private static T? Read<T>(Any body, string origin, IssueCollector issues)
         where T : class, IMessage<T>, new()
         => ConfigMessageReader.Read<T>(body.Value.Memory, ConfigFormat.Binary, origin, ConfigSourceKind.Xds, issues);
+
+    /// <summary>A resource in the bytes of a response.</summary>
+    private sealed class Streamed : OfferedResource
+    {
+        private readonly DiscoveredResource _resource;
+        private readonly string _typeUrl;
+        private readonly string _origin;
+        private readonly int _index;
+
+        public Streamed(DiscoveredResource resource, string typeUrl, string origin, int index)
+        {
+            (_resource, _typeUrl, _origin, _index) = (resource, typeUrl, origin, index);
+            Name = resource.Name.Length > 0 ? resource.Name : resource.Body!.TypeUrl == typeUrl ? PeekName(resource.Body.Value.Memory) : "";
+        }
+
+        public override string Name { get; }
+
+        public override ReadOnlyMemory<byte> Wire => _resource.Body!.Value.Memory;
+
+        public override IMessage? Read(IssueCollector issues)
+        {
+            var own = new IssueCollector();
+            IMessage? message = ReadOne(_resource, _typeUrl, _origin, own);
+            if (own.Issues.Count > 0)
+            {
+                string key = $"{TypeUrls.ShortName(_typeUrl)}/{(Name.Length > 0 ? Name : $"resources[{_index}]")}";
+                foreach (ConfigIssue issue in own.Issues)
+                {
+                    issues.Add(issue with { Resource = issue.Resource ?? key, Origin = _origin });
+                }
+            }
+
+            return message;
+        }
+
+        /// <summary>Field 1, which is the name in every type that is subscribed to; of several the last counts, as everywhere.</summary>
+        private static string PeekName(ReadOnlyMemory<byte> message)
+        {
+            string name = "";
+            WireReader reader = new(message);
+            while (!reader.AtEnd && reader.TryRead(out WireField field))
+            {
+                if (field is { Number: 1, WireType: WireReader.LengthDelimited })
+                {
+                    name = Encoding.UTF8.GetString(field.Bytes.Span);
+                }
+            }
+
+            return name;
+        }
+    }
 }

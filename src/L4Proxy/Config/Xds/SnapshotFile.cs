@@ -74,6 +74,6 @@ internal static class SnapshotFile
     {
         Name = one.Name,
         Version = one.Version,
-        Resource_ = new Any { TypeUrl = one.TypeUrl, Value = SecretRemoval.Copy(one.Message).ToByteString() },
+        Resource_ = new Any { TypeUrl = one.TypeUrl, Value = SecretRemoval.Copy(one.Stored.Read()).ToByteString() },
     };
 }

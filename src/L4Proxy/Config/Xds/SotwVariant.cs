@@ -36,7 +36,7 @@ internal sealed class SotwVariant : IDiscoveryVariant
     public IMessage? Subscribe(Subscription subscription, Node? node)
     {
         Subscription.Wish wish = subscription.Wanted;
-        bool changed = subscription.Requested ? !subscription.Told.SetEquals(wish.Names) : !wish.IsNothing;
+        bool changed = subscription.Requested ? !ReferenceEquals(wish.Names, subscription.Told) && !subscription.Told.SetEquals(wish.Names) : !wish.IsNothing;
         if (!changed)
         {
             return null;

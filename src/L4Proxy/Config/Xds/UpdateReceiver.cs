@@ -16,17 +16,16 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
     {
         DiscoveryUpdate update = SingleTable(sent);
         var issues = new IssueCollector();
-        List<IMessage> messages = ResourceReader.Read(update, source, issues, out bool nameless);
+        List<OfferedResource> offered = ResourceReader.Offer(update, source);
         if (!subscription.Wanted.All)
         {
             // A server may push more than was asked for (endpoints behind every change of clusters); that is no error.
-            messages.RemoveAll(message => !subscription.Wanted.Names.Contains(ResourceSink.NameOf(message)));
+            offered.RemoveAll(one => !subscription.Wanted.Names.Contains(one.Name));
         }
 
-        UpdateVerdict verdict = sink.Deliver(new ResourceUpdate(update.TypeUrl, update.Version, source, messages, issues)
+        UpdateVerdict verdict = sink.Deliver(new ResourceUpdate(update.TypeUrl, update.Version, source, offered, issues)
         {
-            // What cannot be named cannot be spared: then nothing is taken for gone.
-            Complete = update.Complete && !nameless,
+            Complete = update.Complete,
             Versions = Versions(update),
 
             // Heartbeats speak for resources that stand in no list.
@@ -81,6 +80,6 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
         subscription.Expired.Enqueue(name);
         bool endpoints = subscription.TypeUrl == TypeUrls.Endpoints;
         IMessage[] left = endpoints ? [new ClusterLoadAssignment { ClusterName = name }] : [];
-        sink.Deliver(new ResourceUpdate(subscription.TypeUrl, "", source, left, new IssueCollector()) { Complete = false, Removed = endpoints ? [] : [name] });
+        sink.Deliver(new ResourceUpdate(subscription.TypeUrl, "", source, OfferedResource.Of(left), new IssueCollector()) { Complete = false, Removed = endpoints ? [] : [name] });
     }
 }

@@ -61,5 +61,5 @@ public sealed class SnapshotFileTests : IDisposable
     }
 
     private static RunningResource Running(string name, Cluster cluster)
-        => new(TypeUrls.Cluster, name, "v-" + name, "ads", DateTimeOffset.UnixEpoch, cluster);
+        => new(TypeUrls.Cluster, name, "v-" + name, "ads", DateTimeOffset.UnixEpoch, StoredResource.Keep(TypeUrls.Cluster, OfferedResource.Of([cluster]))[0]);
 }
