@@ -44,17 +44,19 @@ public readonly record struct RedisKeySpec(int Begin, string Keyword, int Span, 
 /// <summary>One command of redis-server.</summary>
 public sealed class RedisCommand
 {
-    internal RedisCommand(string name, int arity, RedisCommandFlags flags, params RedisKeySpec[] keys)
+    internal RedisCommand(string name, int arity, RedisCommandFlags flags, RedisRule rule, RedisMergeKind merge, params RedisKeySpec[] keys)
     {
         Name = name;
         Arity = arity;
         Flags = flags;
+        Rule = rule;
+        Merge = merge;
         Keys = keys;
         IsSingleKey = keys is [{ Keyword: "", Begin: > 0, Span: 0, CountIndex: -1 }];
         FirstKey = keys is [{ Keyword: "", Begin: > 0, CountIndex: -1 }, ..] ? keys[0].Begin : 0;
     }
 
-    /// <summary>Upper-case name.</summary>
+    /// <summary>Upper-case name; that of a subcommand is <c>CONTAINER|NAME</c>.</summary>
     public string Name { get; }
 
     /// <summary>Arguments with the command itself; negative means at least that many.</summary>
@@ -62,6 +64,12 @@ public sealed class RedisCommand
 
     /// <summary>Properties.</summary>
     public RedisCommandFlags Flags { get; }
+
+    /// <summary>What a proxy does with it.</summary>
+    public RedisRule Rule { get; }
+
+    /// <summary>How answers become one, where there are several.</summary>
+    public RedisMergeKind Merge { get; }
 
     /// <summary>Key specifications; empty for commands without keys. SORT's STORE target is not among them: the server does not tell.</summary>
     public IReadOnlyList<RedisKeySpec> Keys { get; }

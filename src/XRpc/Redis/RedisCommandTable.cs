@@ -12,6 +12,7 @@ public static partial class RedisCommandTable
     private static readonly byte[][] Names = Array.ConvertAll(Commands, static c => Encoding.UTF8.GetBytes(c.Name));
     private static readonly byte[] FirstKeys = Array.ConvertAll(Commands, static c => (byte)c.FirstKey);
     private static readonly byte[] Slots = BuildSlots();
+    private static readonly (byte[] Name, RedisCommand Command)[]?[] Subcommands = BuildSubcommands();
 
     /// <summary>Number of ids, <see cref="RedisCommandId.Other"/> included.</summary>
     public static int Count => Commands.Length;
@@ -43,6 +44,22 @@ public static partial class RedisCommandTable
         }
     }
 
+    /// <summary>Finds a subcommand by name in any case; null when the container is none, or the server has none of that name.</summary>
+    /// <param name="container">Command whose second word names a subcommand.</param>
+    /// <param name="name">Second word, as the client sent it.</param>
+    public static RedisCommand? FindSubcommand(RedisCommandId container, ReadOnlySpan<byte> name)
+    {
+        foreach ((byte[] known, RedisCommand command) in Subcommands[(int)container] ?? [])
+        {
+            if (Ascii.EqualsIgnoreCase(name, known))
+            {
+                return command;
+            }
+        }
+
+        return null;
+    }
+
     private static uint Hash(ReadOnlySpan<byte> name)
     {
         uint hash = (uint)name.Length;
@@ -52,6 +69,18 @@ public static partial class RedisCommandTable
         }
 
         return hash ^ (hash >> 10);
+    }
+
+    private static (byte[] Name, RedisCommand Command)[]?[] BuildSubcommands()
+    {
+        var table = new (byte[], RedisCommand)[]?[Count];
+        foreach (IGrouping<string, RedisCommand> group in CreateSubcommands().GroupBy(static c => c.Name[..c.Name.IndexOf('|')]))
+        {
+            table[(int)Find(Encoding.UTF8.GetBytes(group.Key))] =
+                [.. group.Select(c => (Encoding.UTF8.GetBytes(c.Name[(group.Key.Length + 1)..]), c))];
+        }
+
+        return table;
     }
 
     private static byte[] BuildSlots()

@@ -27,8 +27,8 @@ public enum RespFault
     /// <summary>A reply starts with a byte that is no RESP type.</summary>
     UnknownType,
 
-    /// <summary>Aggregates are nested deeper than the limit.</summary>
-    TooDeep,
+    /// <summary>A type of RESP3 whose length is not told in advance; no server sends one.</summary>
+    Streamed,
 
     /// <summary>An aggregate's count is no number or over the limit.</summary>
     AggregateLength,
@@ -49,7 +49,7 @@ public static class RespFaults
         RespFault.InlineTooBig => "too big inline request",
         RespFault.UnbalancedQuotes => "unbalanced quotes in request",
         RespFault.UnknownType => "unknown reply type",
-        RespFault.TooDeep => "reply nested too deep",
+        RespFault.Streamed => "streamed reply type",
         RespFault.AggregateLength => "invalid aggregate length",
         _ => "unknown",
     };

@@ -1,21 +1,20 @@
-using System.Runtime.CompilerServices;
 using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.XRpc.Redis;
 
 /// <summary>
-/// Finds the end and the kind of RESP replies (version 2, and version 3 by structure), taking every byte once, in pieces of
-/// any size. Nesting is a fixed stack of counters: no recursion and no memory that grows with the input.
-/// Streamed types of RESP3 (<c>$?</c>) are refused: no server sends them.
+/// Finds the end and the kind of RESP replies (version 2 and 3), taking every byte once, in pieces of any size.
+/// Nesting is one counter of elements that are still to come: a Lua script may answer thousands of arrays inside one another,
+/// and they cost no recursion and no memory. Streamed types of RESP3 (<c>$?</c>, <c>*?</c>) are refused: no server sends them,
+/// and their end marks would need a stack.
 /// </summary>
-public struct RespReplyScanner
+public partial struct RespReplyScanner
 {
-    /// <summary>Aggregates inside one another; deeper replies are refused.</summary>
-    public const int MaxDepth = 32;
+    // Far over what fits in memory, far under what overflows.
+    private const long MaxOutstanding = 1L << 60;
 
     private readonly RespLimitsOptions _limits;
-    private Stack _open;
-    private int _depth;
+    private long _outstanding;
     private State _state;
     private byte _type;
     private RespNumber _number;
@@ -27,6 +26,9 @@ public struct RespReplyScanner
 
     private enum State : byte { Start, Type, Line, LineLf, Size, SizeLf, Body, BodyCr, BodyLf, Spent }
 
+    /// <summary>Whether the next byte begins a reply.</summary>
+    public readonly bool AtFrameStart => _state == State.Start;
+
     /// <summary>Takes bytes of the current reply; see <see cref="IXRpcCodec{TSelf}.Scan"/>.</summary>
     /// <param name="input">Bytes behind those taken before.</param>
     /// <param name="head">The current reply; begun anew at its first byte.</param>
@@ -35,9 +37,19 @@ public struct RespReplyScanner
     {
         if (_state == State.Start)
         {
+            if (TryScanWhole(input, ref head, out consumed))
+            {
+                return ScanStatus.Done;
+            }
+
             head = default;
         }
 
+        return ScanPieces(input, ref head, out consumed);
+    }
+
+    private ScanStatus ScanPieces(ReadOnlySpan<byte> input, ref FrameHead head, out int consumed)
+    {
         int at = 0;
         ScanStatus status = ScanStatus.More;
         while (at < input.Length && status == ScanStatus.More)
@@ -69,22 +81,16 @@ public struct RespReplyScanner
 
     private ScanStatus TakeFirst(byte value, ref FrameHead head)
     {
-        _depth = 0;
-        _open[0] = 1;
+        _outstanding = 1;
         return TakeType(value, ref head);
     }
 
     private ScanStatus TakeType(byte value, ref FrameHead head)
     {
         // The reply is what its first byte says, unless that announces attributes: they come before the reply.
-        if (_depth == 0 && value != '|')
+        if (head.Kind == FrameKind.None && _outstanding == 1 && value != '|')
         {
-            head.Kind = value switch
-            {
-                (byte)'-' or (byte)'!' => FrameKind.ErrorResponse,
-                (byte)'>' => FrameKind.Push,
-                _ => FrameKind.Response,
-            };
+            head.Kind = KindOf(value);
         }
 
         _type = value;
@@ -97,6 +103,13 @@ public struct RespReplyScanner
             _ => Fail(RespFault.UnknownType, ref head),
         };
     }
+
+    private static FrameKind KindOf(byte type) => type switch
+    {
+        (byte)'-' or (byte)'!' => FrameKind.ErrorResponse,
+        (byte)'>' => FrameKind.Push,
+        _ => FrameKind.Response,
+    };
 
     private ScanStatus TakeLine(ReadOnlySpan<byte> input, ref int at)
     {
@@ -114,7 +127,7 @@ public struct RespReplyScanner
 
         return value != '\r' && _number.TryAppend(value)
             ? ScanStatus.More
-            : Fail(IsAggregate ? RespFault.AggregateLength : RespFault.BulkLength, ref head);
+            : Fail(value == '?' ? RespFault.Streamed : IsAggregate ? RespFault.AggregateLength : RespFault.BulkLength, ref head);
     }
 
     private readonly bool IsAggregate => _type is not ((byte)'$' or (byte)'!' or (byte)'=');
@@ -129,7 +142,9 @@ public struct RespReplyScanner
 
         if (IsAggregate)
         {
-            return size >= 0 && size <= _limits.MaxReplyElements ? Open(size, ref head) : Fail(RespFault.AggregateLength, ref head);
+            return size >= 0 && size <= _limits.MaxReplyElements && _outstanding < MaxOutstanding
+                ? Open(size)
+                : Fail(RespFault.AggregateLength, ref head);
         }
 
         if (size < 0 || size > _limits.MaxBulkBytes)
@@ -141,27 +156,17 @@ public struct RespReplyScanner
         return Next(size == 0 ? State.BodyCr : State.Body);
     }
 
-    private ScanStatus Open(long size, ref FrameHead head)
+    private ScanStatus Open(long size)
     {
-        // An attribute stands beside the element it belongs to, so its end must not count as that element.
+        // An attribute stands beside the element it belongs to, so it does not count as that element.
         if (_type == '|')
         {
-            _open[_depth]++;
+            _outstanding += size * 2;
+            return Next(State.Type);
         }
 
-        long elements = _type is (byte)'%' or (byte)'|' ? size * 2 : size;
-        if (elements == 0)
-        {
-            return EndElement();
-        }
-
-        if (_depth == MaxDepth)
-        {
-            return Fail(RespFault.TooDeep, ref head);
-        }
-
-        _open[++_depth] = elements;
-        return Next(State.Type);
+        _outstanding += _type == '%' ? size * 2 : size;
+        return EndElement();
     }
 
     private ScanStatus TakeBody(ReadOnlySpan<byte> input, ref int at)
@@ -174,18 +179,9 @@ public struct RespReplyScanner
 
     private ScanStatus EndElement()
     {
-        while (--_open[_depth] == 0)
-        {
-            if (_depth == 0)
-            {
-                _state = State.Start;
-                return ScanStatus.Done;
-            }
-
-            _depth--;
-        }
-
-        return Next(State.Type);
+        bool last = --_outstanding == 0;
+        _state = last ? State.Start : State.Type;
+        return last ? ScanStatus.Done : ScanStatus.More;
     }
 
     private ScanStatus Next(State state)
@@ -199,11 +195,5 @@ public struct RespReplyScanner
         _state = State.Spent;
         head.Fault = (int)fault;
         return ScanStatus.Bad;
-    }
-
-    [InlineArray(MaxDepth + 1)]
-    private struct Stack
-    {
-        private long _first;
     }
 }

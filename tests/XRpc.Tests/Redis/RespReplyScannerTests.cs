@@ -24,7 +24,14 @@ public sealed class RespReplyScannerTests
         { "$600000000\r\n", "bad BulkLength;" },
         { "*4294967297\r\n", "bad AggregateLength;" },
         { "%-1\r\n", "bad AggregateLength;" },
-        { "$?\r\n", "bad BulkLength;" },
+        { "$?\r\n;3\r\nabc\r\n;0\r\n", "bad Streamed;" },
+        { "*?\r\n:1\r\n.\r\n", "bad Streamed;" },
+        { "|1\r\n+a\r\n|1\r\n+b\r\n+c\r\n*1\r\n+d\r\n-E\r\n:7\r\n", "ErrorResponse 32;Response 4;" },
+        { "|2\r\n+a\r\n*0\r\n+b\r\n%0\r\n>2\r\n+x\r\n+y\r\n", "Push 32;" },
+        { "*2\r\n-ERR a\r\n>1\r\n+b\r\n", "Response 20;" },
+        { "$08\r\n12345678\r\n", "bad BulkLength;" },
+        { "$3\r\nabcd\r\n", "bad LineEnd;" },
+        { "+a\rb\r\n", "bad LineEnd;" },
         { "hello\r\n", "bad UnknownType;" },
         { "*1\r\n\0", "bad UnknownType;" },
     };
@@ -44,11 +51,24 @@ public sealed class RespReplyScannerTests
     }
 
     [Fact]
-    public void Scan_NestedOverTheLimit_IsRefusedWithoutRecursion()
+    public void Scan_NestedAMillionTimes_CostsNeitherStackNorMemory()
     {
-        byte[] deep = RequestRun.Bytes(string.Concat(Enumerable.Repeat("*1\r\n", 1_000_000)));
-        Run(deep, []).ShouldBe("bad TooDeep;");
-        Run(deep[..(4 * RespReplyScanner.MaxDepth)], []).ShouldBeEmpty();
+        byte[] deep = RequestRun.Bytes(string.Concat(Enumerable.Repeat("*1\r\n", 1_000_000)) + ":1\r\n+B\r\n");
+        Run(deep, []).ShouldBe("Response 4000004;Response 4;");
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        ScanOnly(deep);
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+    }
+
+    [Fact]
+    public void Scan_CountsThatWouldOverflowTheCounter_AreRefused()
+    {
+        var scanner = new RespReplyScanner(new RespLimitsOptions(MaxReplyElements: 1L << 59));
+        FrameHead head = default;
+        byte[] input = RequestRun.Bytes(string.Concat(Enumerable.Repeat("%576460752303423488\r\n", 4)));
+        scanner.Scan(input, ref head, out int consumed).ShouldBe(ScanStatus.Bad);
+        ((RespFault)head.Fault).ShouldBe(RespFault.AggregateLength);
+        consumed.ShouldBe(42);
     }
 
     [Fact]
@@ -64,6 +84,13 @@ public sealed class RespReplyScannerTests
             byte[] input = Mutation.Of(seeds, random);
             Run(input, [random.Next(input.Length + 1)]).ShouldBe(Run(input, []));
         }
+    }
+
+    private static void ScanOnly(byte[] input)
+    {
+        var scanner = new RespReplyScanner(RespLimitsOptions.Default);
+        FrameHead head = default;
+        scanner.Scan(input, ref head, out _);
     }
 
     private static string Run(byte[] input, ReadOnlySpan<int> cuts)
