@@ -1,3 +1,4 @@
+using System.Buffers;
 using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.XRpc.Redis;
@@ -9,22 +10,76 @@ public struct RespCodec : IXRpcCodec<RespCodec>
     private RespRequestScanner _requests;
     private RespRequestHead _request;
     private RespReplyScanner _replies;
+    private bool _headTold;
 
-    private RespCodec(Side from)
+    private RespCodec(Side from, CodecLimits limits)
     {
+        RespLimitsOptions bounds = RespLimitsOptions.Default;
+        if (limits.MaxFrame < bounds.MaxBulkBytes)
+        {
+            bounds = bounds with { MaxBulkBytes = limits.MaxFrame };
+        }
+
         _from = from;
-        _requests = new RespRequestScanner(RespLimitsOptions.Default);
+        _requests = new RespRequestScanner(bounds);
         _replies = new RespReplyScanner(RespLimitsOptions.Default);
     }
 
     /// <inheritdoc/>
-    public static CodecTraits Traits { get; } = new("redis", FrameOrder.Fifo, Side.Downstream);
+    public static CodecTraits Traits { get; } = new("redis", FrameOrder.Fifo, Side.Downstream)
+    {
+        Affinity = Affinity.PinOnDemand,
+        Heartbeats = Heartbeats.FromClient,
+        MaxHead = 64 * 1024,
+        Meta = [new MetaKey("key", MetaTier.Prefix)],
+        KeyMeta = 0,
+        Methods = [.. Enumerable.Range(0, RedisCommandTable.Count).Select(static id => RedisCommandTable.Get((RedisCommandId)id).Name.ToLowerInvariant())],
+    };
+
+    /// <summary>The request scanned last: more than the common head says.</summary>
+    public readonly RespRequestHead Request => _request;
 
     /// <inheritdoc/>
-    public static RespCodec Start(Side from) => new(from);
+    public static RespCodec Start(Side from, CodecLimits limits) => new(from, limits);
 
     /// <inheritdoc/>
     public static string Describe(int fault) => RespFaults.Describe((RespFault)fault);
+
+    /// <inheritdoc/>
+    public static Detection Detect(ReadOnlySpan<byte> first)
+    {
+        // An array of bulk strings, or an inline command, which begins with a letter; both as redis-server takes them.
+        if (first.IsEmpty)
+        {
+            return Detection.More;
+        }
+
+        if (first[0] != (byte)'*')
+        {
+            return char.IsAsciiLetter((char)first[0]) || first[0] is (byte)'\r' or (byte)'\n' ? RespInlineDetection.Detect(first) : Detection.No;
+        }
+
+        return first.Length < 2 ? Detection.More : char.IsAsciiDigit((char)first[1]) || first[1] == '-' ? Detection.Yes : Detection.No;
+    }
+
+    /// <inheritdoc/>
+    public static bool WriteLocalReply(in FrameHead request, in LocalReply reply, IBufferWriter<byte> output)
+    {
+        RespLocalReply.Write(request, reply, output);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public static bool TryWriteControl(Side from, ControlFrame control, ulong id, IBufferWriter<byte> output)
+    {
+        if (from != Side.Downstream || control != ControlFrame.Ping)
+        {
+            return false;
+        }
+
+        output.Write("*1\r\n$4\r\nPING\r\n"u8);
+        return true;
+    }
 
     /// <inheritdoc/>
     public ScanStatus Scan(ReadOnlySpan<byte> input, ref FrameHead head, out int consumed)
@@ -35,10 +90,65 @@ public struct RespCodec : IXRpcCodec<RespCodec>
         }
 
         ScanStatus status = _requests.Scan(input, ref _request, out consumed);
+        head.Kind = FrameKind.Request;
         head.Length = _request.Length;
         head.Method = (int)_request.Command;
+        head.Replies = 1;
+        if (status == ScanStatus.Done)
+        {
+            _headTold = false;
+            head.Kind = _request.ArgumentCount == 0 && !_request.IsInline ? FrameKind.Empty : FrameKind.Request;
+            return status;
+        }
+
         head.Fault = (int)_request.Fault;
-        head.Kind = status == ScanStatus.Done && _request.ArgumentCount == 0 && !_request.IsInline ? FrameKind.Empty : FrameKind.Request;
+        if (status == ScanStatus.More && !_headTold && IsHeadKnown())
+        {
+            _headTold = true;
+            return ScanStatus.Head;
+        }
+
         return status;
+    }
+
+    /// <inheritdoc/>
+    public readonly bool TryMeta(in FrameView frame, int meta, out ReadOnlySpan<byte> value)
+    {
+        value = default;
+        long end = _request.KeyOffset + _request.KeyLength;
+        if (meta != 0 || _request.KeyOffset <= 0 || end > frame.Bytes.Length)
+        {
+            return false;
+        }
+
+        value = frame.Bytes.Slice((int)_request.KeyOffset, (int)_request.KeyLength);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public readonly bool WriteEdited(in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output)
+    {
+        long end = _request.KeyOffset + _request.KeyLength;
+        if (edit.Id is not null || edit.Metadata is { Count: > 0 } || _request.KeyOffset <= 0 || edit.RemoveKeyBytes > _request.KeyLength
+            || end > frame.Bytes.Length)
+        {
+            return false;
+        }
+
+        output.Write(frame.Bytes[..(int)_request.KeyHeaderOffset]);
+        RespWriter.WriteHeader(output, (byte)'$', _request.KeyLength - edit.RemoveKeyBytes);
+        output.Write(frame.Bytes[((int)_request.KeyOffset + edit.RemoveKeyBytes)..]);
+        return true;
+    }
+
+    private readonly bool IsHeadKnown()
+    {
+        if (!_request.HasCommand || _request.IsInline)
+        {
+            return false;
+        }
+
+        return RedisCommandTable.FirstKey(_request.Command) == 0
+            || (_request.KeyOffset > 0 && _request.Length >= _request.KeyOffset + _request.KeyLength);
     }
 }

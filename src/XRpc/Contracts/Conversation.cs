@@ -1,0 +1,101 @@
+namespace MeshL4.XRpc.Contracts;
+
+/// <summary>
+/// What one client connection has said so far, for a protocol whose requests mean more than "forward me". Pure state: no sockets, nothing
+/// allocated per frame on the common path. Protocols without such state need none: <see cref="ForwardingConversation{TCodec}"/>
+/// does for them. All calls come from one thread, one at a time.
+/// </summary>
+/// <typeparam name="TCodec">The protocol.</typeparam>
+public abstract class Conversation<TCodec>
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    /// <summary>
+    /// Says what becomes of a request. Called when the frame is whole, or earlier when it is long and its head is known. After
+    /// <see cref="Act.NeedWhole"/>, or when the runtime had to wait for answers (<see cref="ForwardFlags.Quiet"/> and pinning do),
+    /// it is called again for the same frame: change no state before it is certain that the frame goes out with this decision,
+    /// which is in <see cref="OnSent"/>, or when the answer is local.
+    /// </summary>
+    /// <param name="codec">The codec that scanned the frame.</param>
+    /// <param name="frame">The frame.</param>
+    /// <param name="exchange">Routes, and places to write to; valid during the call.</param>
+    public abstract Decision OnRequest(ref TCodec codec, in FrameView frame, IExchange exchange);
+
+    /// <summary>The frame was given to an upstream connection under this decision (whose <see cref="Decision.Tag"/> says what to remember).</summary>
+    /// <param name="decision">As <see cref="OnRequest"/> gave it.</param>
+    /// <param name="exchange">As in <see cref="OnRequest"/>.</param>
+    public virtual void OnSent(in Decision decision, IExchange exchange)
+    {
+    }
+
+    /// <summary>
+    /// The whole answer to a request that was forwarded with <see cref="ForwardFlags.Observe"/>, before the client gets it. Such
+    /// answers are held up to a limit.
+    /// </summary>
+    /// <param name="tag"><see cref="Decision.Tag"/> of the request.</param>
+    /// <param name="reply">The answer, an error of the proxy's own included.</param>
+    /// <param name="exchange">Routes, profile and <see cref="IExchange.Answer"/>.</param>
+    public virtual ReplyAct OnReply(int tag, in FrameView reply, IExchange exchange) => ReplyAct.Pass;
+
+    /// <summary>A frame of the server on a connection that relays (<see cref="ForwardFlags.Relay"/>); its bytes pass in any case.</summary>
+    /// <param name="kind">Its kind.</param>
+    /// <param name="frame">The frame when it is short, else its beginning.</param>
+    /// <param name="exchange">As in <see cref="OnReply"/>.</param>
+    /// <returns><see cref="ReplyAct.Unpin"/> ends the relaying: the client shares connections again.</returns>
+    public virtual ReplyAct OnRelayed(FrameKind kind, in FrameView frame, IExchange exchange) => ReplyAct.Pass;
+
+    /// <summary>Makes one answer of those of a split request's fragments, all of which are there.</summary>
+    /// <param name="input">The answers.</param>
+    /// <param name="exchange">Write to <see cref="IExchange.Answer"/>.</param>
+    public virtual void Merge(in MergeInput input, IExchange exchange) =>
+        throw new NotSupportedException("a conversation that splits requests has to merge their answers");
+}
+
+/// <summary>What becomes of an answer.</summary>
+public enum ReplyAct
+{
+    /// <summary>The client gets it.</summary>
+    Pass,
+
+    /// <summary>The client gets what was written to <see cref="IExchange.Answer"/> instead.</summary>
+    Replace,
+
+    /// <summary>The client gets it, and shares connections again; the pinned one goes back to its pool, being as new.</summary>
+    Unpin,
+
+    /// <summary>As <see cref="Unpin"/>, but nobody knows in which state the pinned connection is: it is closed.</summary>
+    UnpinAndClose,
+}
+
+/// <summary>The answers of a split request.</summary>
+public abstract class MergeReplies
+{
+    /// <summary>Fragments.</summary>
+    public abstract int Count { get; }
+
+    /// <summary>What the conversation wrote to <see cref="IExchange.Notes"/> when it split the request.</summary>
+    public abstract ReadOnlySpan<byte> Notes { get; }
+
+    /// <summary>The whole answer to a fragment; an error in the protocol's form when there was none.</summary>
+    /// <param name="fragment">From 0, in the order of <see cref="IExchange.Fragment"/>.</param>
+    public abstract ReadOnlySpan<byte> this[int fragment] { get; }
+
+    /// <summary>Kind of a fragment's answer.</summary>
+    /// <param name="fragment">From 0.</param>
+    public abstract FrameKind KindOf(int fragment);
+}
+
+/// <summary>What <see cref="Conversation{TCodec}.Merge"/> is given.</summary>
+/// <param name="tag"><see cref="Decision.Tag"/> of the request.</param>
+/// <param name="request">Head of the request.</param>
+/// <param name="replies">The answers.</param>
+public readonly ref struct MergeInput(int tag, ref readonly FrameHead request, MergeReplies replies)
+{
+    /// <summary>Head of the request.</summary>
+    public readonly ref readonly FrameHead Request = ref request;
+
+    /// <summary><see cref="Decision.Tag"/> of the request.</summary>
+    public int Tag { get; } = tag;
+
+    /// <summary>The answers.</summary>
+    public MergeReplies Replies { get; } = replies;
+}

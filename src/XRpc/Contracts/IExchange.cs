@@ -1,0 +1,85 @@
+using System.Buffers;
+
+namespace MeshL4.XRpc.Contracts;
+
+/// <summary>
+/// The runtime as a conversation sees it while it decides on one request. A target is a server connection to be: numbers are given in
+/// the order of asking, from 0, and hold during one call; equal numbers are the same server.
+/// </summary>
+public interface IExchange
+{
+    /// <summary>Whether routes look at keys, so that requests with several keys may belong to several servers.</summary>
+    bool RoutesByKey { get; }
+
+    /// <summary>What new upstream connections of this client are told first. Setting it moves the client to the pools of that profile.</summary>
+    ConnectionProfile Profile { get; set; }
+
+    /// <summary>Whether the client has a connection of its own now.</summary>
+    bool IsPinned { get; }
+
+    /// <summary>Whether that connection relays.</summary>
+    bool IsRelaying { get; }
+
+    /// <summary>For answers of the proxy's own (<see cref="Act.Answer"/>, <see cref="ReplyAct.Replace"/>, merging).</summary>
+    IBufferWriter<byte> Answer { get; }
+
+    /// <summary>Requests to send before the frame on the same connection; the client never sees their answers (<see cref="Decision.HiddenReplies"/>).</summary>
+    IBufferWriter<byte> Before { get; }
+
+    /// <summary>Sent in place of the frame when anything was written.</summary>
+    IBufferWriter<byte> Replacement { get; }
+
+    /// <summary>Bytes to be given back to <see cref="Conversation{TCodec}.Merge"/>.</summary>
+    IBufferWriter<byte> Notes { get; }
+
+    /// <summary>The server that a key belongs to; -1 when no route takes the key or there is no server.</summary>
+    /// <param name="key">Empty: the route of requests without a key.</param>
+    /// <param name="readOnly">Whether a replica may answer.</param>
+    /// <param name="removeKeyBytes">Bytes to take off the key's front on the way to that server.</param>
+    int TargetOf(ReadOnlySpan<byte> key, bool readOnly, out int removeKeyBytes);
+
+    /// <summary>Asks for all servers of all routes, replicas excluded: targets 0 to n-1.</summary>
+    /// <returns>Their number, n; 0 when there is none.</returns>
+    int AllTargets();
+
+    /// <summary>Begins a fragment; what is written to the result, up to the next fragment, goes to that server and is one request there.</summary>
+    /// <param name="target">From <see cref="TargetOf"/> or <see cref="AllTargets"/>.</param>
+    IBufferWriter<byte> Fragment(int target);
+}
+
+/// <summary>
+/// State that a server connection is brought into before clients use it: who it is logged in as, which version and database it speaks.
+/// Connections are shared only by clients with equal profiles. Equality is by bytes.
+/// </summary>
+/// <param name="preamble">Requests to send first. Held, not copied.</param>
+/// <param name="replies">Answers to them; an error among them fails the connection, and is told to who waits for it.</param>
+public sealed class ConnectionProfile(ReadOnlyMemory<byte> preamble, int replies) : IEquatable<ConnectionProfile>
+{
+    private readonly int _hash = HashOf(preamble.Span);
+
+    /// <summary>A connection as the server accepted it.</summary>
+    public static ConnectionProfile None { get; } = new(default, 0);
+
+    /// <summary>Requests to send first.</summary>
+    public ReadOnlyMemory<byte> Preamble { get; } = preamble;
+
+    /// <summary>Answers to them.</summary>
+    public int Replies { get; } = replies;
+
+    /// <inheritdoc/>
+    public bool Equals(ConnectionProfile? other) =>
+        ReferenceEquals(this, other) || (other is not null && other._hash == _hash && Preamble.Span.SequenceEqual(other.Preamble.Span));
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as ConnectionProfile);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => _hash;
+
+    private static int HashOf(ReadOnlySpan<byte> bytes)
+    {
+        var hash = default(HashCode);
+        hash.AddBytes(bytes);
+        return hash.ToHashCode();
+    }
+}

@@ -1,0 +1,62 @@
+namespace MeshL4.XRpc.Contracts;
+
+/// <summary>Why the proxy answers a request itself. A closed set: each codec has its own words or numbers for each.</summary>
+public enum LocalReplyReason
+{
+    /// <summary>No route takes the request.</summary>
+    NoRoute,
+
+    /// <summary>The route's cluster is not known, or has no endpoint that may be used.</summary>
+    NoHealthyUpstream,
+
+    /// <summary>No connection could be made.</summary>
+    ConnectFailed,
+
+    /// <summary>The connection ended before the answer; whether the request was carried out is not known.</summary>
+    UpstreamClosed,
+
+    /// <summary>The server sent bytes that are no answer.</summary>
+    UpstreamBroken,
+
+    /// <summary>No answer in time.</summary>
+    Timeout,
+
+    /// <summary>A circuit breaker or another bound of the proxy is reached.</summary>
+    Overflow,
+
+    /// <summary>Over the rate limit.</summary>
+    RateLimited,
+
+    /// <summary>Not allowed.</summary>
+    Denied,
+
+    /// <summary>The request is no frame of the protocol; the connection is closed behind the answer.</summary>
+    BadFrame,
+
+    /// <summary>The request, or the part of it that must be seen, is over a limit.</summary>
+    TooLarge,
+
+    /// <summary>An injected fault, or a route that rejects: <see cref="LocalReply.Message"/> has the words.</summary>
+    Configured,
+
+    /// <summary>The request asks for something that cannot be had through a proxy.</summary>
+    Unsupported,
+}
+
+/// <summary>An answer of the proxy's own.</summary>
+/// <param name="Reason">Why.</param>
+/// <param name="Message">Words to use, from configuration or a codec's <c>Describe</c>, never a client's bytes; null: the codec's own for the reason.</param>
+public readonly record struct LocalReply(LocalReplyReason Reason, string? Message = null);
+
+/// <summary>Frames that only serve the connection.</summary>
+public enum ControlFrame
+{
+    /// <summary>Asks for a sign of life.</summary>
+    Ping,
+
+    /// <summary>Gives one; carries the id of the Ping.</summary>
+    Pong,
+
+    /// <summary>Says that no new request is taken.</summary>
+    GoAway,
+}
