@@ -29,6 +29,7 @@ using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.RawBuffer.V
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.Tls.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
 using MeshL4.L4Proxy.Config.Protos.Istio.Networking.Nds.V1;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3;
 using NetworkRateLimit = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.LocalRatelimit.V3;
 using ListenerRateLimit = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Listener.LocalRatelimit.V3;
@@ -71,6 +72,7 @@ internal static class MessageTypes
         ["envoy.extensions.filters.listener.local_ratelimit.v3"] = static () => ListenerRateLimit.LocalRatelimitReflection.Descriptor,
         ["envoy.extensions.filters.network.tcp_proxy.v3"] = static () => TcpProxyReflection.Descriptor,
         ["envoy.extensions.filters.network.redis_proxy.v3"] = static () => RedisProxyReflection.Descriptor,
+        ["meshl4.xrpc.v1"] = static () => XrpcProxyReflection.Descriptor,
         ["envoy.extensions.filters.network.http_connection_manager.v3"] = static () => HttpConnectionManagerReflection.Descriptor,
         ["envoy.extensions.filters.network.connection_limit.v3"] = static () => ConnectionLimitReflection.Descriptor,
         ["envoy.extensions.filters.network.direct_response.v3"] = static () => DirectResponse.ConfigReflection.Descriptor,

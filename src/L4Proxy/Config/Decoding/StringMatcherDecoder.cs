@@ -34,6 +34,24 @@ internal static class StringMatcherDecoder
     public static TextPredicate? Decode(XdsMatcher matcher, DecodeScope scope) =>
         Decode(EnvoyMatcher.Parser.ParseFrom(matcher.ToByteString()), scope);
 
+    /// <summary>As <see cref="Decode(EnvoyMatcher?, DecodeScope)"/>, for the bytes of a frame.</summary>
+    public static BytesPredicate? DecodeBytes(EnvoyMatcher? matcher, DecodeScope scope)
+    {
+        if (Decode(matcher, scope) is null)
+        {
+            return null;
+        }
+
+        return matcher!.MatchPatternCase switch
+        {
+            EnvoyMatcher.MatchPatternOneofCase.Exact => BytesPredicates.Exact(matcher.Exact, matcher.IgnoreCase),
+            EnvoyMatcher.MatchPatternOneofCase.Prefix => BytesPredicates.Prefix(matcher.Prefix, matcher.IgnoreCase),
+            EnvoyMatcher.MatchPatternOneofCase.Suffix => BytesPredicates.Suffix(matcher.Suffix, matcher.IgnoreCase),
+            EnvoyMatcher.MatchPatternOneofCase.Contains => BytesPredicates.Contains(matcher.Contains, matcher.IgnoreCase),
+            _ => BytesPredicates.Expression(matcher.SafeRegex.Regex),
+        };
+    }
+
     private static TextPredicate? Expression(string expression, DecodeScope scope)
     {
         try

@@ -23,7 +23,11 @@ public sealed class FieldSupportTests
     {
         int dot = entry.LastIndexOf('.');
         (string name, string field) = (entry[..dot], entry[(dot + 1)..]);
-        MessageDescriptor? message = Protos.OwnProtos.Messages.SingleOrDefault(message => message.FullName == name) ?? MessageTypes.Find(name);
+        MessageDescriptor? message = Protos.OwnProtos.Messages.SingleOrDefault(message => message.FullName == name) ?? MessageTypes.Find(name) ?? Nested(name);
         return message is not null && (field == "*" || message.FindFieldByName(field) is not null);
     }
+
+    /// <summary>A message inside one of our own.</summary>
+    private static MessageDescriptor? Nested(string name) =>
+        MessageTypes.Find(name[..name.LastIndexOf('.')])?.NestedTypes.FirstOrDefault(message => message.FullName == name);
 }

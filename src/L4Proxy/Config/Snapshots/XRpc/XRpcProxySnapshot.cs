@@ -65,6 +65,9 @@ internal sealed record XRpcUpstreamSnapshot
     /// <summary>A shared connection that nobody used for this long is closed.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
 
+    /// <summary>New connections per second, loop and endpoint; zero is unlimited.</summary>
+    public int MaxConnectsPerSecond { get; init; }
+
     /// <summary>How often an unused connection is asked for a sign of life; zero never.</summary>
     public TimeSpan HealthCheckInterval { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MeshL4.L4Proxy.Matching;
 
 namespace MeshL4.L4Proxy.Config.Snapshots.XRpc;
 
@@ -66,6 +67,3 @@ internal sealed record XRpcMatchSnapshot
 
 /// <summary>A condition on one metadata value. Without <paramref name="Value"/> the key must be there.</summary>
 internal sealed record XRpcMetadataMatch(string Name, BytesPredicate? Value, bool Invert);
-
-/// <summary>A condition on a frame's text, as it stands in the frame (UTF-8).</summary>
-internal delegate bool BytesPredicate(ReadOnlySpan<byte> value);

@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+using System.Text;
+using Google.Protobuf.Collections;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Filtering;
+using EnvoyTokenBucket = MeshL4.L4Proxy.Config.Protos.Envoy.Type.V3.TokenBucket;
+
+namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
+
+/// <summary>Compiles <c>meshl4.xrpc.v1.Policies</c>. Each policy that is not set is the one of <c>defaults</c>.</summary>
+internal static class XRpcPoliciesDecoder
+{
+    private const int MostRetries = 10;
+    private static readonly Share DefaultBudget = new(200_000);
+    private static readonly TimeSpan ShortestFill = TimeSpan.FromMilliseconds(50);
+
+    public static XRpcPoliciesSnapshot Decode(Policies? policies, XRpcPoliciesSnapshot defaults, DecodeScope scope) => policies is null ? defaults : new XRpcPoliciesSnapshot
+    {
+        Timeout = scope.Duration("timeout", policies.Timeout) ?? defaults.Timeout,
+        Retry = policies.Retry is { } retry ? Retry(retry, scope.Field("retry")) : defaults.Retry,
+        HedgeDelay = policies.Hedge is { } hedge ? Hedge(hedge, scope.Field("hedge")) : defaults.HedgeDelay,
+        Mirrors = policies.Mirrors.Count > 0 ? Mirrors(policies.Mirrors, scope) : defaults.Mirrors,
+        Faults = policies.Faults.Count > 0 ? Faults(policies.Faults, scope) : defaults.Faults,
+        RateLimit = policies.RateLimit is { } limit ? RateLimit(limit, scope.Field("rate_limit")) : defaults.RateLimit,
+        Authorization = policies.Authorization is { } rules ? XRpcAuthorizationDecoder.Decode(rules, scope.Field("authorization")) : defaults.Authorization,
+        RequestMetadata = policies.RequestMetadata.Count > 0 ? Mutations(policies.RequestMetadata, scope) : defaults.RequestMetadata,
+        RequestLog = policies.RequestLog is { } log
+            ? new XRpcRequestLogSnapshot(ShareDecoder.Decode(log.Sampling, scope.Field("request_log.sampling")), AccessLogDecoder.Decode(log.AccessLog, scope.Field("request_log")))
+            : defaults.RequestLog,
+    };
+
+    private static XRpcRetrySnapshot Retry(Retry retry, DecodeScope scope)
+    {
+        uint tries = retry.NumRetries ?? 1;
+        if (tries > MostRetries)
+        {
+            scope.Field("num_retries").Error($"must be at most {MostRetries}");
+        }
+
+        return new XRpcRetrySnapshot(
+            (int)Math.Min(tries, MostRetries),
+            ShareDecoder.Decode(retry.BudgetPercent, DefaultBudget, scope.Field("budget_percent")),
+            scope.PositiveDuration("per_try_timeout", retry.PerTryTimeout) ?? TimeSpan.Zero);
+    }
+
+    private static TimeSpan Hedge(Hedge hedge, DecodeScope scope)
+    {
+        if (hedge.Delay is null)
+        {
+            scope.Field("delay").Error("is required");
+        }
+
+        return scope.PositiveDuration("delay", hedge.Delay) ?? TimeSpan.Zero;
+    }
+
+    private static ImmutableArray<XRpcMirrorSnapshot> Mirrors(RepeatedField<Mirror> mirrors, DecodeScope scope) => [.. mirrors.Select((mirror, i) =>
+    {
+        DecodeScope at = scope.Item("mirrors", i);
+        if (mirror.Cluster.Length == 0)
+        {
+            at.Field("cluster").Error("is required");
+        }
+
+        return new XRpcMirrorSnapshot(mirror.Cluster, ShareDecoder.Decode(mirror.Fraction, at.Field("fraction")), mirror.ExcludeReads);
+    })];
+
+    private static ImmutableArray<XRpcFaultSnapshot> Faults(RepeatedField<Fault> faults, DecodeScope scope) => [.. faults.Select((fault, i) =>
+    {
+        DecodeScope at = scope.Item("faults", i);
+        TimeSpan delay = at.PositiveDuration("delay", fault.Delay) ?? TimeSpan.Zero;
+        if (fault.Delay is null && fault.Abort is null)
+        {
+            at.Error("delay or abort is required");
+        }
+
+        return new XRpcFaultSnapshot(
+            ShareDecoder.Decode(fault.Fraction, at.Field("fraction")),
+            XRpcRoutesDecoder.Methods(fault.Methods, at),
+            delay,
+            fault.Abort is { } abort ? XRpcRoutesDecoder.SafeText(abort.Message, "fault injected", at.Field("abort.message")) : null);
+    })];
+
+    private static TokenBucket? RateLimit(EnvoyTokenBucket bucket, DecodeScope scope)
+    {
+        if (bucket.MaxTokens == 0 || bucket.TokensPerFill == 0)
+        {
+            scope.Error("max_tokens and tokens_per_fill must be at least 1");
+        }
+
+        TimeSpan? interval = scope.PositiveDuration("fill_interval", bucket.FillInterval);
+        if (bucket.FillInterval is null || interval < ShortestFill)
+        {
+            scope.Field("fill_interval").Error("must be at least 50 ms");
+        }
+
+        return interval is { } fill && fill >= ShortestFill
+            ? new TokenBucket(bucket.MaxTokens, bucket.TokensPerFill ?? 1, fill, TimeProvider.System)
+            : null;
+    }
+
+    private static ImmutableArray<XRpcMetadataMutation> Mutations(RepeatedField<MetadataMutation> mutations, DecodeScope scope) => [.. mutations.Select((mutation, i) =>
+    {
+        DecodeScope at = scope.Item("request_metadata", i);
+        if (mutation.Name.Length == 0)
+        {
+            at.Field("name").Error("is required");
+        }
+
+        if (mutation.ActionCase == MetadataMutation.ActionOneofCase.None || (mutation.ActionCase == MetadataMutation.ActionOneofCase.Remove && !mutation.Remove))
+        {
+            at.Error("set, or remove: true, is required");
+        }
+
+        // Cast because a null array converts to empty memory.
+        return new XRpcMetadataMutation(
+            mutation.Name, mutation.ActionCase == MetadataMutation.ActionOneofCase.Set ? (ReadOnlyMemory<byte>?)Encoding.UTF8.GetBytes(mutation.Set) : null);
+    })];
+}

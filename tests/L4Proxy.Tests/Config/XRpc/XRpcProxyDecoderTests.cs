@@ -1,0 +1,142 @@
+using System.Net;
+using System.Text;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Config.Validating;
+using MeshL4.L4Proxy.Matching;
+using MeshL4.L4Proxy.Tests.Config.Decoding;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Config.XRpc;
+
+public class XRpcProxyDecoderTests
+{
+    private const string Head = "stat_prefix: s\ncodec: redis\n";
+
+    [Fact]
+    public void Decode_RoutesWithPrefixesAndConditions_AreFoundInTheRightOrder()
+    {
+        XRpcRouteTable routes = Good(Head + """
+            route_config:
+              routes:
+              - {name: all, forward: {cluster: rest}}
+              - {name: users, match: {key_prefix: "user:"}, forward: {cluster: users, remove_key_prefix: true, read_cluster: replicas}}
+              - {name: vips, match: {key_prefix: "user:vip:"}, forward: {weighted_clusters: {clusters: [{name: a, weight: 3}, {name: b, weight: 1}]}}}
+              - {name: no-flush, match: {methods: [flushall, flushdb]}, reject: {message: not here}}
+            """).Routes.Current;
+        routes.ByKey("user:1"u8)!.Name.ShouldBe("users");
+        routes.ByKey("user:1"u8)!.ReadCluster.ShouldBe("replicas");
+        routes.ByKey("user:vip:1"u8)!.TotalWeight.ShouldBe(4UL);
+        routes.ByKey("x"u8)!.Name.ShouldBe("all");
+        routes.CatchAll!.Name.ShouldBe("all");
+        routes.Conditional.ShouldHaveSingleItem().Match.Methods.ShouldBe(["FLUSHALL", "FLUSHDB"]);
+        routes.Conditional[0].RejectMessage.ShouldBe("not here");
+        routes.HasPrefixes.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Decode_Policies_AreTheRoutesOwnOrTheProxys()
+    {
+        XRpcProxySnapshot proxy = Good(Head + """
+            policies:
+              timeout: 2s
+              retry: {num_retries: 2, budget_percent: {value: 12.5}}
+              faults: [{fraction: {numerator: 5, denominator: TEN_THOUSAND}, methods: [get], delay: 0.1s}]
+            route_config:
+              routes:
+              - {match: {key_prefix: a}, forward: {cluster: c}}
+              - match: {key_prefix: b}
+                forward: {cluster: c}
+                policies:
+                  timeout: 1s
+                  mirrors: [{cluster: shadow, fraction: {numerator: 50}, exclude_reads: true}]
+                  rate_limit: {max_tokens: 1, fill_interval: 1s}
+                  authorization: {deny: [{methods: [flushall]}], allow: [{keys: [{prefix: "b:"}], sources: [{address_prefix: 10.0.0.0, prefix_len: 8}]}]}
+                  request_metadata: [{name: tag, set: x}, {name: other, remove: true}]
+                  request_log: {sampling: {numerator: 1}}
+            """);
+        XRpcPoliciesSnapshot shared = proxy.Routes.Current.ByKey("a"u8)!.Policies;
+        shared.Timeout.ShouldBe(TimeSpan.FromSeconds(2));
+        shared.Retry.ShouldBe(new XRpcRetrySnapshot(2, new Share(125_000), TimeSpan.Zero));
+        shared.Faults.ShouldHaveSingleItem().Fraction.Millionths.ShouldBe(500u);
+        shared.Faults[0].Methods.ShouldBe(["GET"]);
+        shared.IsPlain.ShouldBeFalse();
+
+        XRpcPoliciesSnapshot own = proxy.Routes.Current.ByKey("b"u8)!.Policies;
+        own.Timeout.ShouldBe(TimeSpan.FromSeconds(1));
+        own.Retry.ShouldBe(shared.Retry);
+        own.Mirrors.ShouldHaveSingleItem().ShouldBe(new XRpcMirrorSnapshot("shadow", new Share(500_000), true));
+        own.RateLimit!.TryTake().ShouldBeTrue();
+        own.RateLimit.TryTake().ShouldBeFalse();
+        XRpcAuthorizationRule allow = own.Authorization!.Allow.ShouldHaveSingleItem();
+        allow.Keys[0]("b:1"u8).ShouldBeTrue();
+        allow.Keys[0]("c"u8).ShouldBeFalse();
+        allow.Source!(new MatchInput { Source = IPEndPoint.Parse("10.1.1.1:5") }).ShouldBeTrue();
+        allow.Source(new MatchInput { Source = IPEndPoint.Parse("192.0.2.1:5") }).ShouldBeFalse();
+        own.RequestMetadata.Length.ShouldBe(2);
+        own.RequestMetadata[1].Value.ShouldBeNull();
+        own.RequestLog!.Sampling.Millionths.ShouldBe(10_000u);
+    }
+
+    [Fact]
+    public void Decode_LimitsLoginAndUpstream_AreTaken()
+    {
+        XRpcProxySnapshot proxy = Good(Head + """
+            idle_timeout: 0s
+            limits: {max_pending_requests: 7, max_buffered_bytes: 4096, slow_reader_timeout: 1s}
+            authentication: {username: {inline_string: u}, passwords: [{inline_string: p1}, {inline_string: p2}]}
+            upstream: {connections_per_endpoint: 2, credentials: {password: {inline_string: q}}, health_check_interval: 10s}
+            route_config: {routes: [{forward: {cluster: c}}]}
+            """);
+        proxy.IdleTimeout.ShouldBe(TimeSpan.Zero);
+        proxy.Limits.MaxPendingRequests.ShouldBe(7);
+        proxy.Limits.MaxBufferedBytes.ShouldBe(4096);
+        proxy.Limits.SlowReaderTimeout.ShouldBe(TimeSpan.FromSeconds(1));
+        proxy.Authentication!.Passwords.Select(p => Encoding.UTF8.GetString(p.Span)).ShouldBe(["p1", "p2"]);
+        proxy.Upstream.ConnectionsPerEndpoint.ShouldBe(2);
+        Encoding.UTF8.GetString(proxy.Upstream.Credentials!.Password.Span).ShouldBe("q");
+        proxy.UnknownAsTcp.ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData("stat_prefix: s\ncodec: nosuch\nroute_config: {routes: [{forward: {cluster: c}}]}", "codec: 'nosuch' is no codec of this build, which has redis")]
+    [InlineData(Head, "route_config is required")]
+    [InlineData(Head + "route_config: {}", "route_config.routes: must not be empty")]
+    [InlineData(Head + "route_config: {routes: [{name: x}]}", "route_config.routes[0]: forward or reject is required")]
+    [InlineData(Head + "route_config: {routes: [{forward: {cluster: a}}, {forward: {cluster: b}}]}", "routes[1].match: an earlier route takes the same requests")]
+    [InlineData(Head + "route_config: {routes: [{forward: {cluster: a, remove_key_prefix: true}}]}", "remove_key_prefix: needs a match.key_prefix")]
+    [InlineData(Head + "route_config: {routes: [{forward: {weighted_clusters: {clusters: [{name: a}]}}}]}", "clusters[0]: a name and a weight of at least 1 are required")]
+    [InlineData(Head + "route_config: {routes: [{reject: {message: \"a\\r\\nb\"}}]}", "reject.message: must not hold control characters")]
+    [InlineData(Head + "on_unknown: TCP\nroute_config: {routes: [{forward: {cluster: a}, policies: {authorization: {allow: [{}]}}}]}", "on_unknown: TCP would let unknown bytes pass")]
+    [InlineData(Head + "on_unknown: TCP\nroute_config: {routes: [{match: {key_prefix: a}, forward: {cluster: a}}]}", "on_unknown: TCP needs a route without a condition")]
+    [InlineData(Head + "policies: {faults: [{}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "faults[0]: delay or abort is required")]
+    [InlineData(Head + "policies: {faults: [{delay: 1s, fraction: {numerator: 101}}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "numerator: 101 is more than all of Hundred")]
+    [InlineData(Head + "policies: {authorization: {}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "authorization: a rule is required")]
+    [InlineData(Head + "policies: {retry: {num_retries: 99}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "num_retries: must be at most 10")]
+    [InlineData(Head + "authentication: {passwords: [{inline_string: ''}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "passwords[0]: must not be empty")]
+    public void Decode_WhatCannotBe_IsRefusedByItsPath(string yaml, string expected)
+    {
+        (XRpcProxy? message, IssueCollector issues) = Reading.Yaml<XRpcProxy>(yaml);
+        XRpcProxyDecoder.Decode(message!, new DecodeScope(issues, ""));
+        issues.Issues.ShouldContain(issue => issue.ToString().Contains(expected), string.Join('\n', issues.Issues));
+    }
+
+    [Theory]
+    [InlineData("{forward: {cluster: a}}", true)]
+    [InlineData("{forward: {cluster: a}, policies: {rate_limit: {max_tokens: 1, fill_interval: 1s}}}", false)]
+    [InlineData("{match: {key_prefix: a}, forward: {cluster: a}}", false)]
+    public void Decode_UnknownBytesByDefault_AreTcpOnlyWhereNothingIsDecided(string route, bool tcp) =>
+        Good($"{Head}route_config: {{routes: [{route}]}}").UnknownAsTcp.ShouldBe(tcp);
+
+    private static XRpcProxySnapshot Good(string yaml)
+    {
+        (XRpcProxy? message, IssueCollector issues) = Reading.Yaml<XRpcProxy>(yaml);
+        issues.Issues.ShouldBeEmpty();
+        XRpcProxySnapshot? proxy = XRpcProxyDecoder.Decode(message!, new DecodeScope(issues, ""));
+        issues.Issues.ShouldBeEmpty();
+        return proxy.ShouldNotBeNull();
+    }
+}
