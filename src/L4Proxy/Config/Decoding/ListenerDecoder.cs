@@ -17,11 +17,7 @@ internal static class ListenerDecoder
     /// </summary>
     public static ImmutableArray<ListenerSnapshot> Decode(Listener listener, DecodeScope scope)
     {
-        EndPoint? address = AddressDecoder.Decode(listener.Address, scope.Field("address"));
-        if (listener.ListenerSpecifierCase == Listener.ListenerSpecifierOneofCase.InternalListener)
-        {
-            scope.Field("internal_listener").Error("internal listeners are not supported");
-        }
+        EndPoint? address = Address(listener, scope);
 
         bool udp = listener.Address?.SocketAddress?.Protocol == Core.SocketAddress.Types.Protocol.Udp;
         ListenerSnapshot compiled = Compile(listener, address ?? new IPEndPoint(IPAddress.None, 0), udp, scope)
@@ -49,6 +45,17 @@ internal static class ListenerDecoder
         }
 
         return all.ToImmutable();
+    }
+
+    private static EndPoint? Address(Listener listener, DecodeScope scope)
+    {
+        if (listener.ListenerSpecifierCase != Listener.ListenerSpecifierOneofCase.InternalListener)
+        {
+            return AddressDecoder.Decode(listener.Address, scope.Field("address"));
+        }
+
+        scope.Field("internal_listener").Error("internal listeners are not supported");
+        return null;
     }
 
     private static bool IsDualStack(EndPoint? address, Core.Address? message) =>

@@ -40,6 +40,7 @@ using Meshl4 = MeshL4.L4Proxy.Config.Protos.Meshl4.Bootstrap.V1;
 using NetworkRbac = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.Rbac.V3;
 using RandomPolicy = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Random.V3;
 using Rpc = MeshL4.L4Proxy.Config.Protos.Google.Rpc;
+using UdpRouteReflection = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Udp.UdpProxy.V3.RouteReflection;
 using Udpa = MeshL4.L4Proxy.Config.Protos.Udpa.Type.V1;
 using XdsType = MeshL4.L4Proxy.Config.Protos.Xds.Type.V3;
 
@@ -57,7 +58,7 @@ internal static class MessageTypes
         Udpa.TypedStructReflection.Descriptor, XdsType.TypedStructReflection.Descriptor, Rpc.StatusReflection.Descriptor, NdsReflection.Descriptor);
 
     /// <summary>
-    /// The files of extensions, by package. A file's descriptor is built when one of its messages is first met: building
+    /// The files of extensions, by package, or by message where a package has several files. A file's descriptor is built when one of its messages is first met: building
     /// them all costs tens of milliseconds at start and megabytes for ever.
     /// </summary>
     private static readonly Dictionary<string, Func<FileDescriptor>> Extensions = new()
@@ -84,8 +85,9 @@ internal static class MessageTypes
         ["envoy.extensions.matching.common_inputs.network.v3"] = static () => NetworkInputsReflection.Descriptor,
         ["xds.type.matcher.v3"] = static () => IpReflection.Descriptor,
         ["envoy.extensions.filters.udp.udp_proxy.v3"] = static () => UdpProxyReflection.Descriptor,
+        ["envoy.extensions.filters.udp.udp_proxy.v3.Route"] = static () => UdpRouteReflection.Descriptor,
         ["envoy.config.grpc_credential.v3"] = static () => FileBasedMetadataReflection.Descriptor,
-        ["envoy.config.route.v3"] = static () => RouteReflection.Descriptor,
+        ["envoy.config.route.v3"] = static () => Protos.Envoy.Config.Route.V3.RouteReflection.Descriptor,
         ["envoy.extensions.transport_sockets.raw_buffer.v3"] = static () => RawBufferReflection.Descriptor,
         ["envoy.extensions.transport_sockets.proxy_protocol.v3"] = static () => UpstreamProxyProtocolReflection.Descriptor,
         ["envoy.extensions.transport_sockets.internal_upstream.v3"] = static () => InternalUpstreamReflection.Descriptor,
@@ -106,7 +108,7 @@ internal static class MessageTypes
     {
         string name = NameOf(typeUrl);
         int dot = name.LastIndexOf('.');
-        return dot > 0 && Extensions.TryGetValue(name[..dot], out Func<FileDescriptor>? file)
+        return dot > 0 && (Extensions.TryGetValue(name, out Func<FileDescriptor>? file) || Extensions.TryGetValue(name[..dot], out file))
             && file().FindTypeByName<MessageDescriptor>(name[(dot + 1)..]) is { } extension
             ? extension
             : Core.Find(name);

@@ -70,7 +70,7 @@ internal static class ScalarDecoder
     {
         EnumValueDescriptor? value = scalar.Kind switch
         {
-            ScalarKind.String => type.FindValueByName(scalar.Text),
+            ScalarKind.String => type.FindValueByName(scalar.Text) ?? AnyCase(type, scalar.Text),
             ScalarKind.Number when ScalarText.TryInteger(scalar.Text, out int number) => type.FindValueByNumber(number),
             _ => null,
         };
@@ -78,6 +78,10 @@ internal static class ScalarDecoder
             scope.Error(path, $"is {Shown(scalar)}, expected one of {string.Join(", ", type.Values.Select(known => known.Name))}", scalar.Line);
         return value?.Number;
     }
+
+    /// <summary>Envoy reads names of enum values in either case, and its own examples have them so (<c>lb_policy: round_robin</c>).</summary>
+    private static EnumValueDescriptor? AnyCase(EnumDescriptor type, string text)
+        => type.Values.FirstOrDefault(known => known.Name.Equals(text, StringComparison.OrdinalIgnoreCase));
 
     private static ByteString? Bytes(string text)
     {

@@ -114,6 +114,14 @@ internal sealed class TreeMessageDecoder(IssueScope scope)
 
     private void FillList(IList target, FieldDescriptor field, ConfigNode node, FieldPath path)
     {
+        if (node is ConfigMapping { Entries.Count: > 0 } && field.FieldType == FieldType.Message)
+        {
+            // protobuf's own reader takes it, so configurations that run have it.
+            scope.Warning(path, "is a mapping where a list belongs: taken for a list of one", node.Line);
+            var alone = new ConfigSequence(node.Line);
+            alone.Add(node);
+            node = alone;
+        }
         if (node is not ConfigSequence list)
         {
             scope.Error(path, $"is {node.Description}, expected a list", node.Line);

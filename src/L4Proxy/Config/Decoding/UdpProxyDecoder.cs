@@ -1,5 +1,6 @@
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Udp.UdpProxy.V3;
+using MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
@@ -31,9 +32,10 @@ internal static class UdpProxyDecoder
 
     private static UdpProxySnapshot? Decode(UdpProxyConfig proxy, ulong? listenerSize, DecodeScope scope)
     {
-        if (proxy.RouteSpecifierCase != UdpProxyConfig.RouteSpecifierOneofCase.Cluster || proxy.Cluster.Length == 0)
+        string cluster = ClusterOf(proxy, scope);
+        if (cluster.Length == 0)
         {
-            scope.Error("cluster is required (a matcher is not supported)");
+            scope.Error("a cluster is required: 'cluster', or a 'matcher' whose on_no_match routes to one");
             return null;
         }
 
@@ -45,11 +47,31 @@ internal static class UdpProxyDecoder
         return new UdpProxySnapshot
         {
             StatPrefix = proxy.StatPrefix,
-            Cluster = proxy.Cluster,
+            Cluster = cluster,
             IdleTimeout = scope.PositiveDuration("idle_timeout", proxy.IdleTimeout) ?? TimeSpan.FromSeconds(60),
             MaxDatagramBytes = (int)Math.Clamp(listenerSize ?? LargestDatagram, 1, LargestDatagram),
             PerPacketLoadBalancing = proxy.UsePerPacketLoadBalancing,
             AccessLogs = AccessLogDecoder.Decode(proxy.AccessLog, scope),
         };
+    }
+
+    /// <summary>The one cluster of all sessions: the deprecated field, or the matcher that matches nothing and routes the rest.</summary>
+    private static string ClusterOf(UdpProxyConfig proxy, DecodeScope scope)
+    {
+        if (proxy.Matcher is not { } matcher)
+        {
+            return proxy.Cluster;
+        }
+
+        DecodeScope at = scope.Field("matcher");
+        if (matcher.MatcherTypeCase != Matcher.MatcherTypeOneofCase.None)
+        {
+            at.Error("sessions cannot be told apart: of a matcher only on_no_match is supported");
+        }
+
+        DecodeScope action = at.Field("on_no_match").Field("action").Field("typed_config");
+        return matcher.OnNoMatch?.Action?.TypedConfig is { } route && TypedConfig.Is<Route>(route)
+            ? TypedConfig.Unpack<Route>(route, action)?.Cluster ?? ""
+            : "";
     }
 }
