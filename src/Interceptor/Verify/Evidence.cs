@@ -18,6 +18,9 @@ internal enum Fate
     /// <summary>It arrived at a port of the pod, and the answer did not come back as from where it was sent to.</summary>
     Unanswered,
 
+    /// <summary>Nobody answered it, and a packet sent after it was answered.</summary>
+    Dropped,
+
     /// <summary>It could not even be sent.</summary>
     NotSent,
 }
@@ -44,12 +47,18 @@ internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = 
             return (CheckOutcome.NotProvable, $"{probe.Packet.Source} cannot be used: {Errno.Message(seen.Port)}");
         }
 
+        if (seen is null && probe.Dropped)
+        {
+            return (CheckOutcome.NotProvable, "no packet that was sent after it was answered either");
+        }
+
         bool asPlanned = seen switch
         {
             { Fate: Fate.Arrived } => probe.Landing == seen.Port && (seen.Original is null || seen.Original.Equals(probe.Destination)),
             { Fate: Fate.Left } => probe.Landing is null && probe.Destination.Equals(seen.Original),
             // Nobody listens there and the pod itself says so: it came to the port that it was sent to.
-            { Fate: Fate.Refused } => probe.Port is null && probe.EndsInPod && !listening,
+            { Fate: Fate.Dropped } => probe.Dropped,
+            { Fate: Fate.Refused } => probe is { Port: null, Dropped: false } && probe.EndsInPod && !listening,
             _ => false,
         };
         return asPlanned ? (CheckOutcome.Held, null) : (CheckOutcome.Broken, $"{probe}: must {probe.Must}, but {Happened(seen)}");

@@ -18,6 +18,9 @@ internal sealed record Probe(string Promise, Packet Packet, ProbeLink? Link, int
     /// <summary>Why it cannot be sent here, or null.</summary>
     public string? Obstacle { get; init; }
 
+    /// <summary>Must it be dropped, and nobody answer it?</summary>
+    public bool Dropped { get; init; }
+
     /// <summary>Address family of the packet.</summary>
     public AddressFamily Family => Packet.Destination.AddressFamily;
 
@@ -30,11 +33,11 @@ internal sealed record Probe(string Promise, Packet Packet, ProbeLink? Link, int
     /// <summary>Does it end at a socket of the pod when no rule captures it?</summary>
     public bool EndsInPod => Packet.Inbound || Link is null;
 
-    /// <summary>Where it must arrive inside the pod; null when it must leave.</summary>
-    public int? Landing => Port ?? (EndsInPod ? Packet.DestinationPort : null);
+    /// <summary>Where it must arrive inside the pod; null when it must leave, or be dropped.</summary>
+    public int? Landing => Dropped ? null : Port ?? (EndsInPod ? Packet.DestinationPort : null);
 
     /// <summary>What must become of it, in words.</summary>
-    public string Must => Port is int port
+    public string Must => Dropped ? "be dropped" : Port is int port
         ? string.Create(CultureInfo.InvariantCulture, $"arrive at port {port}")
         : EndsInPod ? "reach the application's own port" : "leave the pod as it is";
 
@@ -42,6 +45,7 @@ internal sealed record Probe(string Promise, Packet Packet, ProbeLink? Link, int
     public override string ToString()
     {
         string who = Packet.Inbound ? $"from {Packet.Source}" : string.Create(CultureInfo.InvariantCulture, $"as {Packet.Uid}:{Packet.Gid}");
-        return $"{Packet.Transport.ToString().ToLowerInvariant()} to {Destination} {who} by {Packet.Interface}";
+        string state = Packet.State == ConnectionState.Invalid ? "invalid " : "";
+        return $"{state}{Packet.Transport.ToString().ToLowerInvariant()} to {Destination} {who} by {Packet.Interface}";
     }
 }

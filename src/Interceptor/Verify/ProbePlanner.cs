@@ -54,8 +54,8 @@ internal sealed class ProbePlanner
         ? [From(Ipv6LeftAlone, _site.Application, Outside, OrdinaryPort), In(Ipv6LeftAlone, _site.ProbePort)]
         :
         [
-            .. Wanted(), .. Proxy(), .. ExcludedPorts(), .. ExcludedBlocks(), .. Owners(), .. Links(),
-            .. InsidePod(), .. NameResolution(), .. Datagrams(), .. Inbound(),
+            .. Wanted(), .. Proxy(), .. ExcludedPorts(), .. ExcludedBlocks(), .. Groups(), .. Users(), .. Links(),
+            .. InsidePod(), .. NameResolution(), .. Datagrams(), .. Inbound(), .. Invalid(),
         ];
 
     // Asked for and yet excluded is possible; which of the two it is, the plan says.
@@ -98,9 +98,8 @@ internal sealed class ProbePlanner
         ? From(BlocksExcluded, _site.Application, Outside, OrdinaryPort) with { Obstacle = $"{r.Block} has no address that a packet can be sent to" }
         : From(BlocksExcluded, _site.Application, r.Address, OrdinaryPort));
 
-    private IEnumerable<Probe> Owners()
+    private IEnumerable<Probe> Groups()
     {
-        Identity application = _site.Application;
         List<uint> groups = [.. _options.ExcludedOwnerGroups];
         if (_options.OwnerGroups is not null)
         {
@@ -109,14 +108,33 @@ internal sealed class ProbePlanner
 
         foreach (uint gid in ProbeAddresses.Sample(groups, MostIdentities))
         {
-            yield return From(GroupsLeftAlone, application with { Gid = gid }, Outside, OrdinaryPort);
+            yield return From(GroupsLeftAlone, _site.Application with { Gid = gid }, Outside, OrdinaryPort);
         }
 
-        foreach (UserPortExclusion exclusion in ProbeAddresses.Sample(_options.UserExclusions, MostIdentities))
+        foreach (uint gid in ProbeAddresses.Sample(_options.OwnerGroups ?? [], MostIdentities))
+        {
+            Probe probe = From(GroupsCaptured, _site.Application with { Gid = gid }, Outside, OrdinaryPort);
+            yield return probe.Port is null ? probe with { Promise = OutboundNotAskedFor } : probe;
+        }
+    }
+
+    // First and last user of each, and a stranger: what is left alone for everybody is as wrong as what is left alone for nobody.
+    private IEnumerable<Probe> Users()
+    {
+        (UserPortExclusion Exclusion, uint User)[] excluded =
+            [.. _options.UserExclusions.SelectMany(e => new[] { e.Users[0].First, e.Users[^1].Last }.Distinct().Select(u => (e, u)))];
+        foreach ((UserPortExclusion exclusion, uint user) in ProbeAddresses.Sample(excluded, MostIdentities))
         {
             int port = exclusion.Ports is { } ports ? ports.Ranges[0].First : OrdinaryPort;
-            Transports transport = exclusion.Transports.HasFlag(Transports.Tcp) ? Transports.Tcp : Transports.Udp;
-            yield return From(UsersExcluded, application with { Uid = exclusion.Users[0].First }, Outside, port, transport);
+            foreach (Transports transport in new[] { Transports.Tcp, Transports.Udp }.Where(t => exclusion.Transports.HasFlag(t)))
+            {
+                yield return From(UsersExcluded, _site.Application with { Uid = user }, Outside, port, transport);
+                Probe other = From(OtherUsersCaptured, _site.Application, Outside, port, transport);
+                if (other.Port is not null)
+                {
+                    yield return other;
+                }
+            }
         }
     }
 
@@ -226,6 +244,20 @@ internal sealed class ProbePlanner
             yield return In(SourcesExcluded, _site.ProbePort, source: source) with
             {
                 Obstacle = source is null ? $"{block} has no address that a packet can come from" : null,
+            };
+        }
+    }
+
+    private IEnumerable<Probe> Invalid()
+    {
+        if (_options.DropInvalid)
+        {
+            Packet packet = In(InvalidDropped, _site.ProbePort).Packet with { State = ConnectionState.Invalid };
+            bool dropped = _plan.Decide(packet).Verdict.Kind == VerdictKind.Drop;
+            yield return new(InvalidDropped, packet, ProbeLink.Ordinary, null)
+            {
+                Dropped = true,
+                Obstacle = dropped ? null : $"the rules leave {packet.Interface} alone, by which probes come",
             };
         }
     }

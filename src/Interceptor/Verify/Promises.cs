@@ -51,8 +51,14 @@ internal static class Promises
     /// <summary>Groups that are excluded, or not among those asked for.</summary>
     public const string GroupsLeftAlone = "groups excluded or not asked for are left alone";
 
+    /// <summary>Groups that were asked for, where not all were.</summary>
+    public const string GroupsCaptured = "groups asked for are captured";
+
     /// <summary>Ports excluded for some users.</summary>
     public const string UsersExcluded = "ports excluded for some users are left alone for them";
+
+    /// <summary>The same ports, other users.</summary>
+    public const string OtherUsersCaptured = "ports excluded for some users are captured for others";
 
     /// <summary>UDP to ports asked for.</summary>
     public const string UdpCaptured = "datagrams to ports asked for are captured";
@@ -62,6 +68,9 @@ internal static class Promises
 
     /// <summary>What comes from virtual machines.</summary>
     public const string VirtualCaptured = "connections from virtual interfaces are captured as outbound";
+
+    /// <summary>Segments of no connection, where they are to be dropped.</summary>
+    public const string InvalidDropped = "inbound segments of no connection are dropped";
 
     /// <summary>The other family when the options switch it off.</summary>
     public const string Ipv6LeftAlone = "IPv6 is left alone";

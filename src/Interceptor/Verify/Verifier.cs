@@ -179,7 +179,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         // Never the ports of an earlier run: the kernel would remember for these connections what earlier rules decided.
         const int FirstPort = 20000, LastPort = 50000;
         int port = Random.Shared.Next(FirstPort, LastPort);
-        foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null && a.Probe.Packet.Inbound))
+        foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null && a.Probe.Packet.Inbound).OrderByDescending(a => a.Probe.Dropped))
         {
             attempt.Sent(port++);
             watch.Inject(attempt.Probe, attempt.Source!);

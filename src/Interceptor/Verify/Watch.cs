@@ -11,10 +11,14 @@ internal sealed class Watch(Identity proxy) : IDisposable
 {
     private const uint FirstSequence = 1;
 
+    // Nothing that is acknowledged was ever sent: connection tracking knows no such connection.
+    private const byte OfNoConnection = Frame.Syn | Frame.Ack;
+
     private readonly Dictionary<(Transports, AddressFamily, int), Landing> _landings = [];
     private readonly Dictionary<ProbeLink, FarEnd> _ends = [];
     private readonly Dictionary<(Transports, IPEndPoint), Evidence> _seen = [];
     private readonly Dictionary<IPEndPoint, Probe> _injected = [];
+    private readonly HashSet<IPEndPoint> _answered = [];
     private readonly Readiness _ready = new();
 
     /// <summary>Looks at the far end of a pair from now on.</summary>
@@ -46,11 +50,13 @@ internal sealed class Watch(Identity proxy) : IDisposable
         return landing;
     }
 
-    /// <summary>Sends the first segment of a connection, or a datagram, into the pod.</summary>
+    /// <summary>Sends the first segment of a connection, a segment of none, or a datagram into the pod. What is to be dropped comes
+    /// first: the answers to later ones say that its turn is over.</summary>
     public void Inject(Probe probe, IPEndPoint source)
     {
         _injected.Add(source, probe);
-        _ends[probe.Link!].Send(new Frame(probe.Packet.Transport, source, probe.Destination, Frame.Syn, FirstSequence));
+        _ends[probe.Link!].Send(new Frame(probe.Packet.Transport, source, probe.Destination,
+            probe.Packet.State == ConnectionState.Invalid ? OfNoConnection : Frame.Syn, FirstSequence, FirstSequence));
     }
 
     /// <summary>Waits a little for news, and takes in what there is.</summary>
@@ -83,6 +89,11 @@ internal sealed class Watch(Identity proxy) : IDisposable
         if (_seen.TryGetValue((probe.Packet.Transport, source), out Evidence? evidence) && evidence.Fate != Fate.Refused)
         {
             return evidence;
+        }
+
+        if (probe.Dropped && evidence is null)
+        {
+            return _answered.Any(a => _injected[a].Link == probe.Link && _injected[a].Family == probe.Family) ? new Evidence(Fate.Dropped) : null;
         }
 
         // Somebody else listens there: the kernel's own list says where the connection went.
@@ -120,6 +131,11 @@ internal sealed class Watch(Identity proxy) : IDisposable
             // Repeated segments say nothing new.
             _seen.TryAdd((frame.Transport, frame.Source), new Evidence(Fate.Left, 0, frame.Destination));
             return;
+        }
+
+        if (_injected.TryGetValue(frame.Destination, out Probe? answered) && !answered.Dropped)
+        {
+            _answered.Add(frame.Destination);
         }
 
         if ((frame.Flags & (Frame.Syn | Frame.Ack)) == (Frame.Syn | Frame.Ack))
