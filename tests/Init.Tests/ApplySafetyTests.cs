@@ -127,14 +127,40 @@ public class ApplySafetyTests
 
     [Fact]
     public void Apply_AnotherVerificationRuns_NothingIsWritten() => Passes("""
-        python3 -c 'import socket,time; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("\0meshl4-verify"); print(flush=True); time.sleep(60)' > $d/ready & holder=$!
-        until [ -s $d/ready ]; do :; done
+        mkfifo $d/commands; nft -i < $d/commands > /dev/null & holder=$!
+        exec 3> $d/commands; echo 'add table inet meshl4-verify { flags owner; }' >&3
+        for i in $(seq 500); do nft list tables | grep -q meshl4-verify && break; sleep 0.01; done
         nft monitor > $d/monitor & monitor=$!
-        "$0" -b 80 --probe-timeout 1s; code=$?
+        "$0" -b 80 --probe-timeout 1s 2> $d/error; code=$?
         nft add table ip finish; until grep -q finish $d/monitor; do nft delete table ip finish; nft add table ip finish; done
         kill $holder $monitor
         [ $code = 6 ] || exit 10
         grep -i meshl4 $d/monitor && exit 11
+        grep -q 'another verification runs in this network namespace .*table inet meshl4-verify.* waited for 1 s' $d/error || exit 12
+        "$0" -b 80 || exit 13
+        [ -z "$(nft list tables | grep verify)" ] || exit 14
+        """);
+
+    // Every way in which a process without capabilities could stand in the way: the table, the file, and the name of a socket.
+    [Fact]
+    public void Verify_ProcessWithoutCapabilitiesWantsTheLock_IsNotHeldUp() => Passes("""
+        app="setpriv --reuid 1000 --regid 1000 --clear-groups --bounding-set -all --inh-caps -all"
+        "$0" -b 80 --verify off || exit 10
+        $app nft 'add table inet meshl4-verify { flags owner; }' && exit 11
+        ns=$(readlink /proc/self/ns/net | tr -dc 0-9)
+        $app sh -c "exec 9> /run/meshl4-verify.$ns" && exit 12
+        $app socat -u ABSTRACT-RECV:meshl4-verify OPEN:/dev/null & holder=$!
+        for i in $(seq 500); do grep -q @meshl4-verify /proc/net/unix && break; sleep 0.01; done; grep -q @meshl4-verify /proc/net/unix || exit 13
+        "$0" verify -b 80 --probe-timeout 2s; code=$?
+        kill $holder
+        exit $code
+        """);
+
+    [Fact]
+    public void Verify_SeveralAtOnce_TakeTurnsAndAllHold() => Passes("""
+        "$0" -b 80 -i 11.0.0.0/8 --verify off || exit 10
+        for i in 1 2 3; do "$0" verify -b 80 -i 11.0.0.0/8 --probe-timeout 30s & pids="$pids $!"; done
+        for pid in $pids; do wait $pid || exit 11; done
         exit 0
         """);
 

@@ -32,6 +32,16 @@ public class EvidenceTests
         Judge(null, null).ShouldBe(CheckOutcome.Broken);
     }
 
+    [Fact]
+    public void Judge_Dropped_NeedsALaterAnswer()
+    {
+        Judge(null, new Evidence(Fate.Dropped), dropped: true).ShouldBe(CheckOutcome.Held);
+        Judge(null, new Evidence(Fate.Refused), dropped: true).ShouldBe(CheckOutcome.Broken);
+        Judge(null, new Evidence(Fate.Arrived, 80, Destination), dropped: true).ShouldBe(CheckOutcome.Broken);
+        Judge(null, null, dropped: true).ShouldBe(CheckOutcome.NotProvable);
+        Judge(null, new Evidence(Fate.Dropped)).ShouldBe(CheckOutcome.Broken);
+    }
+
     [Theory]
     [InlineData(99, CheckOutcome.NotProvable)]
     [InlineData(1, CheckOutcome.Broken)]
@@ -70,7 +80,7 @@ public class EvidenceTests
         bytes.Length.ShouldBe(14 + (from.Contains(':') ? 40 : 20) + 10);
     }
 
-    private static CheckOutcome Judge(int? port, Evidence? seen)
+    private static CheckOutcome Judge(int? port, Evidence? seen, bool dropped = false)
     {
         var probe = new Probe("p", new Packet
         {
@@ -80,7 +90,7 @@ public class EvidenceTests
             Source = IPAddress.Parse("192.0.2.130"),
             Destination = Destination.Address,
             DestinationPort = Destination.Port,
-        }, ProbeLink.Ordinary, port);
+        }, ProbeLink.Ordinary, port) { Dropped = dropped };
         return Evidence.Judge(probe, seen, true).Outcome;
     }
 }

@@ -119,7 +119,8 @@ public class ProbePlannerTests
         IReadOnlyList<Probe> probes = [.. ProbePlanner.Of(options, RedirectPlanner.Plan(options), site).Where(p => p.Family == AddressFamily.InterNetwork)];
         site.Application.ShouldBe(new Identity(0, 500));
         probes.Where(p => p.Promise == Promises.GroupsLeftAlone).Select(p => p.Sender.Gid).ShouldBe([501u, 61000u]);
-        probes.Single(p => p.Promise == Promises.UsersExcluded).Sender.ShouldBe(new Identity(2000, 500));
+        probes.Where(p => p.Promise == Promises.UsersExcluded).Select(p => p.Sender).ShouldBe([new Identity(2000, 500), new Identity(2005, 500)]);
+        probes.Where(p => p.Promise == Promises.OtherUsersCaptured).ShouldAllBe(p => p.Sender == site.Application && p.Packet.DestinationPort == 9090 && p.Port != null);
         probes.Single(p => p.Promise == Promises.SourcesExcluded).Packet.Source.ShouldBe(IPAddress.Parse("10.9.0.1"));
         probes.ShouldContain(p => p.Packet.Transport == Transports.Udp && p.Packet.Inbound && p.Packet.DestinationPort == 443);
         probes.ShouldContain(p => p.Packet.Transport == Transports.Udp && !p.Packet.Inbound && p.Packet.DestinationPort == 443);
