@@ -7,6 +7,7 @@ internal sealed class EndpointPool
 {
     // Upper bound of each endpoint in the line of weights; empty when all weights are equal.
     private readonly ulong[] _cumulative;
+    private ConsistentTable? _table;
 
     public EndpointPool(EndpointSnapshot[] members)
     {
@@ -20,6 +21,10 @@ internal sealed class EndpointPool
 
     /// <summary>Round robin: indices into <see cref="Members"/>, each as often as its weight says, evenly spread.</summary>
     public int[] Schedule { get; }
+
+    /// <summary>The table of a hashing policy, laid out on first use; any thread, and whichever is there first stays.</summary>
+    public ConsistentTable TableFor(ClusterSnapshot cluster) =>
+        Volatile.Read(ref _table) ?? Interlocked.CompareExchange(ref _table, Build(cluster), null) ?? _table;
 
     /// <summary>A weight of zero counts as one, the API's minimum.</summary>
     public static uint WeightOf(EndpointSnapshot endpoint) => Math.Max(endpoint.Weight, 1);
@@ -36,6 +41,8 @@ internal sealed class EndpointPool
         int at = Array.BinarySearch(_cumulative, point + 1);
         return Members[at >= 0 ? at : ~at];
     }
+
+    private ConsistentTable Build(ClusterSnapshot cluster) => ConsistentTable.Build(Members, cluster.Policy, cluster.HashTableSize);
 
     private ulong[] Sums()
     {

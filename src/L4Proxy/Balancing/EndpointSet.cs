@@ -11,6 +11,9 @@ internal sealed class EndpointSet
 {
     private static readonly ConditionalWeakTable<ClusterSnapshot, EndpointSet> Compiled = new();
 
+    /// <summary>The distance of two neighbouring 53-bit fractions.</summary>
+    private const double Unit = 1.0 / (1UL << 53);
+
     // Upper bound of each pool in the line of loads; empty for a single pool.
     private readonly double[] _bounds;
 
@@ -32,15 +35,15 @@ internal sealed class EndpointSet
     /// <summary>The set of a snapshot, laid out on first use; any thread.</summary>
     public static EndpointSet For(ClusterSnapshot cluster) => Compiled.GetValue(cluster, static c => new EndpointSet(c));
 
-    /// <summary>One pool, each with a chance in proportion to its load. The set must not be empty.</summary>
-    public EndpointPool Draw(Random random)
+    /// <summary>One pool, each with a chance in proportion to its load, the same one for equal hashes. The set must not be empty.</summary>
+    public EndpointPool Draw(in PickContext context)
     {
         if (_bounds.Length == 0)
         {
             return Pools[0];
         }
 
-        double point = random.NextDouble() * _bounds[^1];
+        double point = (context.Hash is { } hash ? (StableHash.Again(hash) >> 11) * Unit : context.Random.NextDouble()) * _bounds[^1];
         int at = 0;
         while (at < _bounds.Length - 1 && point >= _bounds[at])
         {

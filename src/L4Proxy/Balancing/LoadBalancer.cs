@@ -25,7 +25,7 @@ internal static class LoadBalancer
             return null;
         }
 
-        EndpointSnapshot picked = FromPool(set.Draw(context.Random), cluster, context);
+        EndpointSnapshot picked = FromPool(set.Draw(context), cluster, context);
         return context.WasTried(picked) ? ElsewhereThan(picked, set, context) : picked;
     }
 
@@ -33,7 +33,10 @@ internal static class LoadBalancer
         ? pool.Members[0]
         : cluster.Policy switch
         {
-            LoadBalancingPolicy.LeastRequest => LeastLoaded(pool, cluster.LeastRequestChoices, context),
+            LoadBalancingPolicy.RingHash or LoadBalancingPolicy.Maglev when context.Hash is { } hash => Untried(pool, pool.TableFor(cluster).Find(hash), context),
+
+            // Plain connections have nothing to hash.
+            LoadBalancingPolicy.LeastRequest or LoadBalancingPolicy.RingHash or LoadBalancingPolicy.Maglev => LeastLoaded(pool, cluster.LeastRequestChoices, context),
             LoadBalancingPolicy.Random => Untried(pool, context.Random.Next(pool.Members.Length), context),
             _ => NextInTurn(pool, cluster.State.NextCursor(), context),
         };

@@ -13,6 +13,9 @@ internal readonly ref struct PickContext
     /// <summary>Needed by original_dst clusters; null picks nothing there.</summary>
     public IPEndPoint? OriginalDestination { get; init; }
 
+    /// <summary>Hash of what shall stay together, by <see cref="StableHash"/>; null where nothing does. For RING_HASH and MAGLEV clusters.</summary>
+    public ulong? Hash { get; init; }
+
     /// <summary>Endpoints this connection failed to reach already; passed over while others remain.</summary>
     public ReadOnlySpan<EndpointSnapshot> Tried { get; init; }
 

@@ -51,6 +51,7 @@ internal static class ClusterDecoder
             Discovery = discovery.Type,
             Policy = discovery.Type == ClusterDiscovery.OriginalDestination ? LoadBalancingPolicy.ClusterProvided : policy,
             LeastRequestChoices = balancing.Choices,
+            HashTableSize = balancing.HashTableSize,
             LocalityWeighted = balancing.LocalityWeighted,
             HealthyPanicThreshold = PanicThreshold(cluster.CommonLbConfig?.HealthyPanicThreshold, scope),
             ConnectTimeout = scope.PositiveDuration("connect_timeout", cluster.ConnectTimeout) ?? TimeSpan.FromSeconds(5),

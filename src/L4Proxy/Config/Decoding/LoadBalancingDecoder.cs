@@ -1,4 +1,5 @@
 using Google.Protobuf.WellKnownTypes;
+using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.ClusterProvided.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Common.V3;
@@ -16,7 +17,9 @@ namespace MeshL4.L4Proxy.Config.Decoding;
 /// <param name="Policy">How an endpoint is chosen.</param>
 /// <param name="Choices">For least_request, the number of endpoints compared.</param>
 /// <param name="LocalityWeighted">Whether localities share by their own weights.</param>
-internal readonly record struct LoadBalancingConfig(LoadBalancingPolicy Policy, int Choices = 2, bool LocalityWeighted = false);
+/// <param name="HashTableSize">Points of the ring, or slots of the Maglev table.</param>
+internal readonly record struct LoadBalancingConfig(
+    LoadBalancingPolicy Policy, int Choices = 2, bool LocalityWeighted = false, int HashTableSize = HashRing.DefaultSize);
 
 /// <summary>The balancing policy of a cluster, from <c>lb_policy</c> or from <c>load_balancing_policy</c>, which wins.</summary>
 internal static class LoadBalancingDecoder
@@ -40,8 +43,10 @@ internal static class LoadBalancingDecoder
                 return new(LoadBalancingPolicy.Random);
             case Cluster.Types.LbPolicy.ClusterProvided:
                 return new(LoadBalancingPolicy.ClusterProvided);
-            case Cluster.Types.LbPolicy.RingHash or Cluster.Types.LbPolicy.Maglev:
-                return Hashing(cluster.LbPolicy.ToString(), scope.Field("lb_policy"));
+            case Cluster.Types.LbPolicy.RingHash:
+                return Ring(cluster.RingHashLbConfig?.MinimumRingSize, scope.Field("lb_policy"));
+            case Cluster.Types.LbPolicy.Maglev:
+                return MaglevOf(cluster.MaglevLbConfig?.TableSize, scope.Field("maglev_lb_config.table_size"), scope.Field("lb_policy"));
             default:
                 scope.Field("lb_policy").Error($"{cluster.LbPolicy} is not supported: use ROUND_ROBIN, LEAST_REQUEST or RANDOM");
                 return new(LoadBalancingPolicy.RoundRobin);
@@ -97,14 +102,49 @@ internal static class LoadBalancingDecoder
         }
 
         return TypedConfig.Is<ClusterProvided>(typed) ? new(LoadBalancingPolicy.ClusterProvided)
-            : TypedConfig.Is<RingHash>(typed) || TypedConfig.Is<Maglev>(typed) ? Hashing(TypedConfig.TypeName(typed), scope)
+            : TypedConfig.Is<RingHash>(typed) ? Ring(TypedConfig.Unpack<RingHash>(typed!, scope), scope)
+            : TypedConfig.Is<Maglev>(typed) ? MaglevOf(TypedConfig.Unpack<Maglev>(typed!, scope), scope)
             : null;
     }
 
-    private static LoadBalancingConfig Hashing(string policy, DecodeScope scope)
+    private static LoadBalancingConfig Ring(RingHash? ring, DecodeScope scope) =>
+        Ring(ring?.MinimumRingSize, scope) with { LocalityWeighted = ring?.LocalityWeightedLbConfig is not null };
+
+    private static LoadBalancingConfig MaglevOf(Maglev? maglev, DecodeScope scope) =>
+        MaglevOf(maglev?.TableSize, scope.Field("table_size"), scope) with { LocalityWeighted = maglev?.LocalityWeightedLbConfig is not null };
+
+    private static LoadBalancingConfig Ring(ulong? size, DecodeScope scope)
     {
-        scope.Warn($"{policy} is not supported yet: connections go to the less loaded of two endpoints, and those of one client do not stay together");
-        return new(LoadBalancingPolicy.LeastRequest);
+        TellWhatIsHashed(scope);
+        return new(LoadBalancingPolicy.RingHash, HashTableSize: (int)Math.Min(size ?? HashRing.DefaultSize, HashRing.LargestSize));
+    }
+
+    private static LoadBalancingConfig MaglevOf(ulong? size, DecodeScope at, DecodeScope scope)
+    {
+        TellWhatIsHashed(scope);
+        if (size is < 2 or > MaglevTable.LargestSize || (size is { } slots && !IsPrime(slots)))
+        {
+            at.Error($"must be a prime of at most {MaglevTable.LargestSize}");
+            size = null;
+        }
+
+        return new(LoadBalancingPolicy.Maglev, HashTableSize: (int)(size ?? MaglevTable.DefaultSize));
+    }
+
+    private static void TellWhatIsHashed(DecodeScope scope) =>
+        scope.Warn("requests with a key are hashed (redis_proxy, XRpcProxy); plain connections go to the less loaded of two endpoints, and those of one client do not stay together");
+
+    private static bool IsPrime(ulong number)
+    {
+        for (ulong divisor = 2; divisor * divisor <= number; divisor++)
+        {
+            if (number % divisor == 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private static bool Weighted(LocalityLbConfig? config) => config?.LocalityWeightedLbConfig is not null;

@@ -1,12 +1,13 @@
 using System.Collections.Immutable;
 using System.Net;
+using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Clusters;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
 internal enum ClusterDiscovery { Static, StrictDns, LogicalDns, Eds, OriginalDestination }
 
-internal enum LoadBalancingPolicy { RoundRobin, LeastRequest, Random, ClusterProvided }
+internal enum LoadBalancingPolicy { RoundRobin, LeastRequest, Random, ClusterProvided, RingHash, Maglev }
 
 internal enum DnsLookupFamily { Auto, V4Only, V6Only, V4Preferred, All }
 
@@ -34,6 +35,9 @@ internal sealed record ClusterSnapshot
 
     /// <summary>All endpoints known, of every priority, usable or not.</summary>
     public ImmutableArray<EndpointSnapshot> Endpoints { get; init; } = [];
+
+    /// <summary>Points of the ring, or slots of the Maglev table.</summary>
+    public int HashTableSize { get; init; } = HashRing.DefaultSize;
 
     /// <summary>Localities share the connections of their priority by <see cref="EndpointGroup.Weight"/>, not by their endpoints.</summary>
     public bool LocalityWeighted { get; init; }

@@ -1,0 +1,101 @@
+using System.Net;
+using System.Text;
+using MeshL4.L4Proxy.Balancing;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config.Snapshots;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Balancing;
+
+public class ConsistentTableTests
+{
+    private const int Keys = 20_000;
+
+    public static TheoryData<int, int> Policies => new()
+    {
+        { (int)LoadBalancingPolicy.RingHash, HashRing.DefaultSize },
+        { (int)LoadBalancingPolicy.Maglev, MaglevTable.DefaultSize },
+    };
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Pick_OneNodeLeaves_OnlyItsKeysMove(int policy, int size)
+    {
+        EndpointSnapshot[] nodes = [.. Enumerable.Range(1, 10).Select(port => Node(port))];
+        int[] before = Spread(Cluster(policy, size, nodes));
+        int[] after = Spread(Cluster(policy, size, [.. nodes.Where(node => PortOf(node) != 4)]));
+        int moved = Enumerable.Range(0, Keys).Count(i => before[i] != after[i] && before[i] != 4);
+        moved.ShouldBeLessThan(policy == (int)LoadBalancingPolicy.RingHash ? 1 : Keys / 20);
+        after.ShouldNotContain(4);
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Pick_NodesInAnotherOrder_KeysStay(int policy, int size)
+    {
+        EndpointSnapshot[] nodes = [.. Enumerable.Range(1, 7).Select(port => Node(port))];
+        Spread(Cluster(policy, size, nodes)).ShouldBe(Spread(Cluster(policy, size, [.. nodes.Reverse()])));
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Pick_Weights_ShareTheKeys(int policy, int size)
+    {
+        Dictionary<int, int> counts = Spread(Cluster(policy, size, Node(1, 1), Node(2, 1), Node(3, 2))).CountBy(port => port).ToDictionary();
+        counts[3].ShouldBeInRange((int)(Keys * 0.43), (int)(Keys * 0.57));
+        counts[1].ShouldBeInRange((int)(Keys * 0.19), (int)(Keys * 0.31));
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Pick_TriedNode_GoesElsewhere(int policy, int size)
+    {
+        EndpointSnapshot[] nodes = [Node(1), Node(2)];
+        ClusterSnapshot cluster = Cluster(policy, size, nodes);
+        EndpointSnapshot first = LoadBalancer.Pick(cluster, new PickContext { Hash = 7 })!;
+        LoadBalancer.Pick(cluster, new PickContext { Hash = 7, Tried = new[] { first } }).ShouldNotBe(first);
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Pick_WithAHash_AllocatesNothing(int policy, int size)
+    {
+        ClusterSnapshot cluster = Cluster(policy, size, Node(1), Node(2), Node(3));
+        LoadBalancer.Pick(cluster, new PickContext { Hash = 1 });
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (ulong i = 0; i < 100; i++)
+        {
+            LoadBalancer.Pick(cluster, new PickContext { Hash = StableHash.Of("key"u8, i) });
+        }
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+    }
+
+    /// <summary>The hash is part of what other sidecars and later versions must agree on.</summary>
+    [Fact]
+    public void Of_KnownTexts_NeverChanges()
+    {
+        StableHash.Of(""u8).ShouldBe(StableHash.Of([]));
+        StableHash.Of("user:1"u8).ShouldBe(KnownHash);
+        StableHash.Of("user:1"u8, 1).ShouldNotBe(KnownHash);
+    }
+
+    private const ulong KnownHash = 5_540_904_067_209_686_849;
+
+    private static int[] Spread(ClusterSnapshot cluster) =>
+        [.. Enumerable.Range(0, Keys).Select(i => PortOf(LoadBalancer.Pick(cluster, new PickContext { Hash = StableHash.Of(Encoding.UTF8.GetBytes($"user:{i}")) })!))];
+
+    private static int PortOf(EndpointSnapshot endpoint) => ((IPEndPoint)endpoint.Address).Port;
+
+    private static EndpointSnapshot Node(int port, uint weight = 1)
+    {
+        var address = new IPEndPoint(IPAddress.Loopback, port);
+        return new EndpointSnapshot(address, "", weight, EndpointHealth.Healthy, new EndpointState(address));
+    }
+
+    private static ClusterSnapshot Cluster(int policy, int size, params EndpointSnapshot[] nodes) => new()
+    {
+        Name = "c", Policy = (LoadBalancingPolicy)policy, HashTableSize = size, Endpoints = [.. nodes], State = new ClusterState("c"),
+    };
+}
