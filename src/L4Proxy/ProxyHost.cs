@@ -11,6 +11,7 @@ using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Reporting.AccessLogging;
 using MeshL4.L4Proxy.Reporting.Logging;
 using MeshL4.L4Proxy.Reporting.Metrics;
+using MeshL4.L4Proxy.Resolving;
 using MeshL4.L4Proxy.Sockets;
 using MeshL4.L4Proxy.Terminating;
 using MeshL4.L4Proxy.Upstream;
@@ -31,9 +32,11 @@ internal sealed class ProxyHost : IAsyncDisposable
     private readonly DateTimeOffset _startTime = TimeProvider.System.GetUtcNow();
     private readonly ServerStateHolder _state = new();
     private readonly List<LoopWorker> _workers = [];
+    private readonly LoopGuard _guard = new();
     private readonly TaskCompletionSource<ExitRequest> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private AdminServer? _admin;
     private ConfigPath? _config;
+    private DnsProxy? _dns;
 
     private ProxyHost(ProxyArguments arguments)
     {
@@ -64,6 +67,7 @@ internal sealed class ProxyHost : IAsyncDisposable
         }
 
         _config?.Dispose();
+        _dns?.Dispose();
         foreach (LoopWorker worker in _workers)
         {
             worker.Loop.Dispose();
@@ -90,7 +94,7 @@ internal sealed class ProxyHost : IAsyncDisposable
         StartLoops();
         ConnectionGate gate = new(_config.Bootstrap.MaxDownstreamConnections ?? ResourceLimits.OpenFiles() / 2);
         using ListenerSet listeners = Compose(gate);
-        if (IsStaticListenerMissing(listeners))
+        if (IsStaticListenerMissing(listeners) || !TryOpenDns())
         {
             return ExitCodes.Failure;
         }
@@ -129,15 +133,14 @@ internal sealed class ProxyHost : IAsyncDisposable
 
     private ListenerSet Compose(ConnectionGate gate)
     {
-        LoopGuard guard = new();
         ConnectionReporter reporter = new(_snapshots, _sinks);
-        Terminals terminals = new(new UpstreamConnector(guard), _metrics);
+        Terminals terminals = new(new UpstreamConnector(_guard), _metrics);
         FilterCounters filterCounters = new();
         ChainDrain drain = new(_workers, _snapshots, _arguments.DrainTime);
-        ConnectionPath path = new(gate, guard, new NetworkFilters(filterCounters), terminals, reporter, drain);
+        ConnectionPath path = new(gate, _guard, new NetworkFilters(filterCounters), terminals, reporter, drain);
         ConnectionGate sessions = new(ResourceLimits.OpenFiles() / 4);
-        ListenerOpening opening = new(_workers, path.ServeAsync, _snapshots, new UdpServices(_snapshots, reporter, guard, sessions));
-        ListenerSet listeners = new(opening, guard, _loggers.CreateLogger("listeners"));
+        ListenerOpening opening = new(_workers, path.ServeAsync, _snapshots, new UdpServices(_snapshots, reporter, _guard, sessions));
+        ListenerSet listeners = new(opening, _guard, _loggers.CreateLogger("listeners"));
         listeners.Tried += _config!.Ledger.RecordBinding;
         _metrics.Add(reporter.Counters);
         _metrics.Add(filterCounters);
@@ -161,6 +164,36 @@ internal sealed class ProxyHost : IAsyncDisposable
     {
         HashSet<string> names = [.. _config!.Ledger.Running.Where(static one => one.IsStaticListener).Select(static one => one.Name)];
         return listeners.Failures.Any(failure => names.Contains(failure.Resource));
+    }
+
+    /// <summary>Opens the DNS proxy, if there is to be one, and only then asks for the names: an agent beside the proxy asks for its own.</summary>
+    private bool TryOpenDns()
+    {
+        if (_config!.DnsProxy is not { } config)
+        {
+            return true;
+        }
+
+        try
+        {
+            _dns = DnsProxy.Open(config, _workers, _guard, () => _config.Streams?.AreNamesSettled ?? true, _loggers.CreateLogger("dns"));
+        }
+        catch (IOException refused)
+        {
+            _log.LogCritical("not started: {Error}", refused.Message);
+            return false;
+        }
+
+        if (_dns is { } dns)
+        {
+            _config.Streams?.FollowNames(config.FirstFetch);
+            _snapshots.Swapped += (_, current) => dns.Shared.Apply(current.Names);
+            dns.Shared.Apply(_snapshots.Current.Names);
+            _metrics.Add(dns.Shared.Counters);
+            dns.Start();
+        }
+
+        return true;
     }
 
     private async Task<AdminServer?> StartAdminAsync(ListenerSet listeners)

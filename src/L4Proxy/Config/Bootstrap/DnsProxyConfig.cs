@@ -6,8 +6,13 @@ namespace MeshL4.L4Proxy.Config.Bootstrap;
 /// <summary>Settings of the DNS proxy, as <c>meshl4.bootstrap.v1.DnsProxyOptions</c> explains them.</summary>
 internal sealed record DnsProxyConfig
 {
+    private static readonly ImmutableArray<IPEndPoint> Usual = [new(IPAddress.Loopback, 15053), new(IPAddress.IPv6Loopback, 15053)];
+
     /// <summary>UDP and TCP alike.</summary>
-    public ImmutableArray<IPEndPoint> Addresses { get; init; } = [new(IPAddress.Loopback, 15053), new(IPAddress.IPv6Loopback, 15053)];
+    public ImmutableArray<IPEndPoint> Addresses { get; init; } = Usual;
+
+    /// <summary>True when nobody named addresses.</summary>
+    public bool HasDefaultAddresses => Addresses == Usual;
 
     /// <summary>False when <c>DNS_CAPTURE</c> of the node alone asked for it: then somebody else may hold the port already.</summary>
     public bool IsExplicit { get; init; }
