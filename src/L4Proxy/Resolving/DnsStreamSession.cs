@@ -40,8 +40,8 @@ internal sealed class DnsStreamSession
         finally
         {
             _resolver.Loop.Timers.Cancel(_timer);
-            Interlocked.Decrement(ref _resolver.Shared.Counters.TcpActive);
             _resolver.Shared.TcpClients.Leave();
+            Interlocked.Decrement(ref _resolver.Shared.Counters.TcpActive);
             if (_late)
             {
                 _pipe.Close(reset: true);

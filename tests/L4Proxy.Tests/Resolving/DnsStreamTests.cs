@@ -91,8 +91,16 @@ public sealed class DnsStreamTests
         using TcpClient first = await ConnectAsync(dns), second = await ConnectAsync(dns);
         await Patience.UntilAsync(() => Volatile.Read(ref dns.Counters.TcpActive) == 2, "two are in");
         using TcpClient third = new();
-        await third.ConnectAsync(dns.Address);
-        await EndsAsync(third);
+        try
+        {
+            await third.ConnectAsync(dns.Address);
+            await EndsAsync(third);
+        }
+        catch (SocketException)
+        {
+            // Turned away before connecting was over.
+        }
+
         dns.Counters.TcpRefused.ShouldBe(1);
         first.Dispose();
         await Patience.UntilAsync(() => Volatile.Read(ref dns.Counters.TcpActive) == 1, "one left");
