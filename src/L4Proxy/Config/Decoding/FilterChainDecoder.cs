@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Google.Protobuf;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
 
@@ -57,7 +58,7 @@ internal static class FilterChainDecoder
     }
 
     private static UInt128 Fingerprint(FilterChain chain)
-        => BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(chain.ToByteArray()));
+        => BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(LiveRoutes.Without(chain).ToByteArray()));
 
     private static TerminalSnapshot? Finish(FilterChain chain, DecodeScope scope, TerminalSnapshot? terminal)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -24,8 +25,33 @@ internal static class ChainContinuity
 
         return [.. listener.Select(one => one with
         {
-            FilterChains = [.. one.FilterChains.Select(chain => known.GetValueOrDefault(chain.Fingerprint, chain))],
-            DefaultFilterChain = one.DefaultFilterChain is { } last ? known.GetValueOrDefault(last.Fingerprint, last) : null,
+            FilterChains = [.. one.FilterChains.Select(chain => Kept(chain, known))],
+            DefaultFilterChain = one.DefaultFilterChain is { } last ? Kept(last, known) : null,
         })];
+    }
+
+    /// <summary>The running chain is offered the routes of the new one, which may still be refused.</summary>
+    private static FilterChainSnapshot Kept(FilterChainSnapshot chain, Dictionary<UInt128, FilterChainSnapshot> known)
+    {
+        if (!known.TryGetValue(chain.Fingerprint, out FilterChainSnapshot? running))
+        {
+            return chain;
+        }
+
+        if (running.Terminal is XRpcProxySnapshot old && chain.Terminal is XRpcProxySnapshot now)
+        {
+            old.Routes.Offer(now.Routes.Current);
+        }
+
+        return running;
+    }
+
+    /// <summary>The listener was accepted: its chains route by what it brought.</summary>
+    public static void TakeRoutes(ImmutableArray<ListenerSnapshot> listener)
+    {
+        foreach (FilterChainSnapshot chain in listener.SelectMany(static one => one.DefaultFilterChain is { } last ? one.FilterChains.Add(last) : one.FilterChains))
+        {
+            (chain.Terminal as XRpcProxySnapshot)?.Routes.TakeOffer();
+        }
     }
 }

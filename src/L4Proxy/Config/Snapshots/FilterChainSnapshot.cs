@@ -38,7 +38,7 @@ internal sealed record FilterChainSnapshot
 
     public FilterChainMatchSnapshot Match { get; init; } = FilterChainMatchSnapshot.Any;
 
-    /// <summary>Digest of the chain as configured: equal chains of two updates are the same chain.</summary>
+    /// <summary>Digest of the chain as configured, without what may change under its connections: equal chains of two updates are the same chain.</summary>
     public UInt128 Fingerprint { get; init; }
 
     /// <summary>Non-terminal filters in their order.</summary>

@@ -45,6 +45,9 @@ internal sealed class ResourceTable<T>(
     /// <summary>Puts parts of the running resource that did not change into the new one; null for a type without such parts.</summary>
     public Func<T, T, T>? Carry { get; init; }
 
+    /// <summary>Told of each resource that runs now in place of another version or of none; null for a type without such a listener.</summary>
+    public Action<T>? Accepted { get; init; }
+
     /// <summary>Takes an update. A resource equal to the running one keeps its compiled object and is not even read.</summary>
     public AppliedUpdate Apply(ResourceUpdate update)
     {
@@ -107,6 +110,7 @@ internal sealed class ResourceTable<T>(
         {
             _held[name] = candidate.Resource;
             changed.Add(name);
+            Accepted?.Invoke(candidate.Resource.Compiled);
         }
     }
 

@@ -30,6 +30,7 @@ internal sealed class SnapshotBuilder
     {
         Conflicts = static () => new ListenerAddresses(),
         Carry = ChainContinuity.Keep,
+        Accepted = ChainContinuity.TakeRoutes,
     };
 
     private readonly ResourceTable<ClusterConfig> _clusters = new(

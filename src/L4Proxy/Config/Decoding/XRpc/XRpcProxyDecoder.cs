@@ -24,12 +24,12 @@ internal static class XRpcProxyDecoder
 
         XRpcPoliciesSnapshot defaults = XRpcPoliciesDecoder.Decode(proxy.Policies, XRpcPoliciesSnapshot.None, scope.Field("policies"));
         XRpcRouteTable routes = Routes(proxy, defaults, scope);
+        routes.UnknownAsTcp = UnknownBytesRule.IsTcp(proxy.OnUnknown, routes, scope.Field("on_unknown"));
         return new XRpcProxySnapshot
         {
             StatPrefix = proxy.StatPrefix,
             Codec = proxy.Codec,
             Routes = new XRpcRouteCell(routes),
-            UnknownAsTcp = UnknownBytesRule.IsTcp(proxy.OnUnknown, routes, scope.Field("on_unknown")),
             IdleTimeout = scope.Duration("idle_timeout", proxy.IdleTimeout) ?? TimeSpan.FromHours(1),
             AccessLogs = AccessLogDecoder.Decode(proxy.AccessLog, scope),
             Limits = Limits(proxy.Limits ?? new Limits(), scope.Field("limits")),

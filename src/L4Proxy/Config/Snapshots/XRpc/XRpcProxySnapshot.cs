@@ -12,7 +12,7 @@ internal sealed record XRpcProxySnapshot : TerminalSnapshot
     public required XRpcRouteCell Routes { get; init; }
 
     /// <summary>Whether bytes that are no frame, before the first frame, become plain TCP; else they close the connection.</summary>
-    public bool UnknownAsTcp { get; init; }
+    public bool UnknownAsTcp => Routes.Current.UnknownAsTcp;
 
     /// <summary>A client without a request for this long is closed; zero never.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);

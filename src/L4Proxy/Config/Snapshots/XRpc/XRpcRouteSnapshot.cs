@@ -10,11 +10,18 @@ namespace MeshL4.L4Proxy.Config.Snapshots.XRpc;
 internal sealed class XRpcRouteCell(XRpcRouteTable routes)
 {
     private volatile XRpcRouteTable _current = routes;
+    private XRpcRouteTable? _offered;
 
-    public XRpcRouteTable Current
+    public XRpcRouteTable Current => _current;
+
+    /// <summary>Routes to use once the update that brings them is accepted.</summary>
+    public void Offer(XRpcRouteTable routes) => _offered = routes;
+
+    /// <summary>The update was accepted.</summary>
+    public void TakeOffer()
     {
-        get => _current;
-        set => _current = value;
+        _current = _offered ?? _current;
+        _offered = null;
     }
 }
 

@@ -28,6 +28,9 @@ internal sealed class XRpcRouteTable
     /// <summary>All routes as configured.</summary>
     public ImmutableArray<XRpcRouteSnapshot> Routes { get; }
 
+    /// <summary>Whether bytes that are no frame become plain TCP to <see cref="CatchAll"/>'s cluster.</summary>
+    public bool UnknownAsTcp { get; set; }
+
     /// <summary>Whether key prefixes ignore the case of ASCII letters.</summary>
     public bool IgnoreCase { get; }
 

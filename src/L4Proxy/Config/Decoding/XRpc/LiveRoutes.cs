@@ -1,0 +1,43 @@
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
+
+namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
+
+/// <summary>
+/// What of an RPC chain may change under open connections: its routes and policies, which are looked up for each request.
+/// Everything else belongs to the chain, and a change of it drains the chain's connections.
+/// </summary>
+internal static class LiveRoutes
+{
+    /// <summary>The chain without them, to tell whether an update left the rest as it was; the chain itself when it has none.</summary>
+    public static FilterChain Without(FilterChain chain)
+    {
+        int at = chain.Filters.Count - 1;
+        if (at < 0 || Stripped(chain.Filters[at].TypedConfig) is not { } stripped)
+        {
+            return chain;
+        }
+
+        FilterChain rest = chain.Clone();
+        rest.Filters[at].TypedConfig = stripped;
+        return rest;
+    }
+
+    private static Any? Stripped(Any? typed)
+    {
+        if (TypedConfig.Is<XRpcProxy>(typed))
+        {
+            XRpcProxy proxy = XRpcProxy.Parser.ParseFrom(typed!.Value);
+            proxy.RouteConfig = null;
+            proxy.Policies = null;
+            proxy.OnUnknown = default;
+            return Packed(typed, proxy);
+        }
+
+        return null;
+    }
+
+    private static Any Packed(Any original, IMessage message) => new() { TypeUrl = original.TypeUrl, Value = message.ToByteString() };
+}

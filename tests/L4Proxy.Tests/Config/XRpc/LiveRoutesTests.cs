@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Tests.Config.Decoding;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Config.XRpc;
+
+/// <summary>Routes of an RPC chain change without making it another chain.</summary>
+public class LiveRoutesTests
+{
+    [Theory]
+    [InlineData("routes: [{forward: {cluster: b}}]", "", true)]
+    [InlineData("routes: [{forward: {cluster: a}}]", "policies: {timeout: 1s}", true)]
+    [InlineData("routes: [{forward: {cluster: a}}]", "idle_timeout: 1s", false)]
+    [InlineData("routes: [{forward: {cluster: a}}]", "limits: {max_pending_requests: 1}", false)]
+    public void Without_ChangeOfTheProxy_IsTheSameChainForRoutesAndPoliciesOnly(string routes, string more, bool same) =>
+        LiveRoutes.Without(Chain(routes, more)).Equals(LiveRoutes.Without(Chain("routes: [{forward: {cluster: a}}]", ""))).ShouldBe(same);
+
+    [Fact]
+    public void Keep_OfferedRoutes_ServeOnceTheListenerIsAccepted()
+    {
+        ListenerSnapshot running = Listener("a");
+        XRpcRouteCell cell = ((XRpcProxySnapshot)running.FilterChains[0].Terminal).Routes;
+        ImmutableArray<ListenerSnapshot> refused = ChainContinuity.Keep([Listener("b")], [running]);
+        refused[0].FilterChains[0].ShouldBeSameAs(running.FilterChains[0]);
+        ClusterOf(cell).ShouldBe("a");
+
+        ImmutableArray<ListenerSnapshot> accepted = ChainContinuity.Keep([Listener("c")], [running]);
+        ChainContinuity.TakeRoutes(accepted);
+        ClusterOf(cell).ShouldBe("c");
+    }
+
+    private static string ClusterOf(XRpcRouteCell cell) => cell.Current.CatchAll!.Clusters[0].Cluster;
+
+    private static ListenerSnapshot Listener(string cluster)
+    {
+        var route = new XRpcRouteSnapshot
+        {
+            Name = "r", Match = new XRpcMatchSnapshot(), Clusters = [new WeightedClusterSnapshot(cluster, 1)], TotalWeight = 1, Policies = XRpcPoliciesSnapshot.None,
+        };
+        var proxy = new XRpcProxySnapshot { Codec = "redis", Routes = new XRpcRouteCell(new XRpcRouteTable([route], false)) };
+        return new ListenerSnapshot { Name = "l", Address = new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 1), FilterChains = [new FilterChainSnapshot { Terminal = proxy, Fingerprint = 7 }] };
+    }
+
+    private static FilterChain Chain(string routes, string more) => Reading.Yaml<FilterChain>($$"""
+        filters:
+        - name: x
+          typed_config:
+            '@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy
+            stat_prefix: s
+            codec: redis
+            route_config: { {{routes}} }
+            {{more}}
+        """).Message!;
+}
