@@ -137,6 +137,7 @@ internal sealed class ConfigPath : IDisposable
         DnsProxy = config.Dns;
         Ledger.RecordBootstrap(config.Message);
         _builder.Handoff = config.Handoff;
+        _builder.CodecRules = config.CodecRules;
         _streams = XdsStreams.Create(config, _sink, _store, Ledger, _loggers);
         _sink.Together(() =>
         {

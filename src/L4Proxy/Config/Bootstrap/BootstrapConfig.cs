@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Config.Bootstrap;
@@ -13,6 +15,9 @@ internal sealed record BootstrapConfig
     public required BootstrapSnapshot Process { get; init; }
 
     public HttpHandoffSnapshot? Handoff { get; init; }
+
+    /// <summary>Which <c>tcp_proxy</c> chains a codec reads.</summary>
+    public ImmutableArray<CodecRuleSnapshot> CodecRules { get; init; } = [];
 
     /// <summary>Static listeners without those taken as a request for 15021 and 15090.</summary>
     public IReadOnlyList<IMessage> Listeners { get; init; } = [];

@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using System.Net;
 using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.HttpConnectionManager.V3;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Bootstrap.V1;
 using MeshL4.L4Proxy.Config.Snapshots;
@@ -18,7 +20,7 @@ internal static class BootstrapDecoder
 
     public static BootstrapConfig Decode(BootstrapMessage message, DecodeScope scope)
     {
-        (HttpHandoffSnapshot? handoff, ProxyOptions options, ControlPlaneOptions plane, DnsProxyConfig? dns) = Extensions(message, scope);
+        (HttpHandoffSnapshot? handoff, ProxyOptions options, ControlPlaneOptions plane, DnsProxyConfig? dns, ImmutableArray<CodecRuleSnapshot> codecs) = Extensions(message, scope);
         List<Listener> listeners = [.. message.StaticResources?.Listeners ?? []];
         var process = new BootstrapSnapshot
         {
@@ -36,6 +38,7 @@ internal static class BootstrapDecoder
             Message = message,
             Process = process,
             Handoff = handoff,
+            CodecRules = codecs,
             Listeners = listeners.ConvertAll<IMessage>(listener => listener),
             Clusters = [.. message.StaticResources?.Clusters ?? []],
             ListenerFile = FileOf(message.DynamicResources?.LdsConfig, dynamic.Field("lds_config")),
@@ -100,11 +103,13 @@ internal static class BootstrapDecoder
     private static bool IsHttp(Listener listener) => listener.FilterChains.Count > 0
         && listener.FilterChains.All(chain => chain.Filters.Any(filter => TypedConfig.Is<HttpConnectionManager>(filter.TypedConfig)));
 
-    private static (HttpHandoffSnapshot? Handoff, ProxyOptions Options, ControlPlaneOptions Plane, DnsProxyConfig? Dns) Extensions(BootstrapMessage message, DecodeScope scope)
+    private static (HttpHandoffSnapshot? Handoff, ProxyOptions Options, ControlPlaneOptions Plane, DnsProxyConfig? Dns, ImmutableArray<CodecRuleSnapshot> Codecs) Extensions(
+        BootstrapMessage message, DecodeScope scope)
     {
         HttpHandoffSnapshot? handoff = null;
         var options = new ProxyOptions();
         var plane = new ControlPlaneOptions();
+        ImmutableArray<CodecRuleSnapshot> codecs = [];
         (DnsProxyOptions? Options, DecodeScope Place) dns = (null, scope);
         for (int i = 0; i < message.BootstrapExtensions.Count; i++)
         {
@@ -126,13 +131,17 @@ internal static class BootstrapDecoder
             {
                 dns = (TypedConfig.Unpack<DnsProxyOptions>(extension.TypedConfig, typed), typed);
             }
+            else if (CodecRulesDecoder.Takes(extension.TypedConfig))
+            {
+                codecs = CodecRulesDecoder.Decode(extension.TypedConfig, typed);
+            }
             else
             {
                 typed.Warn($"bootstrap extension '{extension.Name}' ({TypedConfig.TypeName(extension.TypedConfig)}) is not known and left out");
             }
         }
 
-        return (handoff, options, plane, DnsProxyDecoder.Decode(dns.Options, message.Node ?? new Core.Node(), dns.Place));
+        return (handoff, options, plane, DnsProxyDecoder.Decode(dns.Options, message.Node ?? new Core.Node(), dns.Place), codecs);
     }
 
     private static HttpHandoffSnapshot? Handoff(HttpHandoff settings, DecodeScope scope)

@@ -23,6 +23,7 @@ internal static class RedisProxyDecoder
             scope.Error("downstream authentication is not supported");
         }
 
+        Refuse(proxy, scope);
         ImmutableArray<RedisRouteSnapshot> routes = Routes(proxy, scope.Field("prefix_routes"));
         string? catchAll = proxy.PrefixRoutes?.CatchAllRoute?.Cluster;
         if (routes.IsEmpty && string.IsNullOrEmpty(catchAll))
@@ -42,6 +43,26 @@ internal static class RedisProxyDecoder
             EnableCommandStats = true,
             LatencyInMicros = proxy.LatencyInMicros,
         };
+    }
+
+    /// <summary>What the decoder of the shared model honours, and this runtime does not yet.</summary>
+    private static void Refuse(RedisProxy proxy, DecodeScope scope)
+    {
+        RedisProxy.Types.ConnPoolSettings settings = proxy.Settings ?? new RedisProxy.Types.ConnPoolSettings();
+        IEnumerable<RedisProxy.Types.PrefixRoutes.Types.Route> routes = proxy.PrefixRoutes is { } set ? set.Routes.Append(set.CatchAllRoute ?? new()) : [];
+        (string Field, bool IsSet)[] later =
+        [
+            ("faults", proxy.Faults.Count > 0), ("custom_commands", proxy.CustomCommands.Count > 0),
+            ("settings.enable_hashtagging", settings.EnableHashtagging), ("settings.enable_redirection", settings.EnableRedirection),
+            ("settings.read_policy", settings.ReadPolicy != default), ("settings.connection_rate_limit", settings.ConnectionRateLimit is not null),
+            ("prefix_routes.routes.request_mirror_policy", routes.Any(static route => route.RequestMirrorPolicy.Count > 0)),
+            ("prefix_routes.routes.read_command_policy", routes.Any(static route => route.ReadCommandPolicy is not null)),
+            ("prefix_routes.routes.key_formatter", routes.Any(static route => route.KeyFormatter.Length > 0)),
+        ];
+        foreach ((string field, _) in later.Where(static one => one.IsSet))
+        {
+            scope.Field(field).Error("is not supported by this proxy");
+        }
     }
 
     private static ImmutableArray<RedisRouteSnapshot> Routes(RedisProxy proxy, DecodeScope scope)

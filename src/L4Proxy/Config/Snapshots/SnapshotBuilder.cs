@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Validating;
 using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
 using ClusterLoadAssignment = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3.ClusterLoadAssignment;
@@ -25,13 +26,7 @@ internal interface IResolvedNames
 /// </summary>
 internal sealed class SnapshotBuilder
 {
-    private readonly ResourceTable<ImmutableArray<ListenerSnapshot>> _listeners = new(
-        TypeUrls.Listener, static message => NameOf((Listener)message), static (message, scope) => DecodeListener((Listener)message, scope), true)
-    {
-        Conflicts = static () => new ListenerAddresses(),
-        Carry = ChainContinuity.Keep,
-        Accepted = ChainContinuity.TakeRoutes,
-    };
+    private readonly ResourceTable<ImmutableArray<ListenerSnapshot>> _listeners;
 
     private readonly ResourceTable<ClusterConfig> _clusters = new(
         TypeUrls.Cluster, static message => ((Cluster)message).Name, static (message, scope) => ClusterDecoder.Decode((Cluster)message, scope), true);
@@ -46,10 +41,23 @@ internal sealed class SnapshotBuilder
     private readonly ClusterCompiler _compiler;
     private (long Of, ImmutableArray<ListenerSnapshot> Listeners) _listed = (-1, []);
 
-    public SnapshotBuilder(ClusterStateRegistry states, IResolvedNames names) => _compiler = new ClusterCompiler(states, names, _clusters, _endpoints);
+    public SnapshotBuilder(ClusterStateRegistry states, IResolvedNames names)
+    {
+        _compiler = new ClusterCompiler(states, names, _clusters, _endpoints);
+        _listeners = new ResourceTable<ImmutableArray<ListenerSnapshot>>(
+            TypeUrls.Listener, static message => NameOf((Listener)message), (message, scope) => DecodeListener((Listener)message, scope), true)
+        {
+            Conflicts = static () => new ListenerAddresses(),
+            Carry = ChainContinuity.Keep,
+            Accepted = ChainContinuity.TakeRoutes,
+        };
+    }
 
     /// <summary>Where HTTP goes, from the bootstrap.</summary>
     public HttpHandoffSnapshot? Handoff { get; set; }
+
+    /// <summary>Which <c>tcp_proxy</c> chains a codec reads, from the bootstrap.</summary>
+    public ImmutableArray<CodecRuleSnapshot> CodecRules { get; set; } = [];
 
     /// <summary>The EDS files the running clusters name.</summary>
     public IEnumerable<FileSourceConfig> EdsFiles
@@ -127,9 +135,9 @@ internal sealed class SnapshotBuilder
         return _listed.Listeners;
     }
 
-    private static ImmutableArray<ListenerSnapshot> DecodeListener(Listener listener, DecodeScope scope)
+    private ImmutableArray<ListenerSnapshot> DecodeListener(Listener listener, DecodeScope scope)
     {
-        ImmutableArray<ListenerSnapshot> decoded = ListenerDecoder.Decode(listener, scope);
+        ImmutableArray<ListenerSnapshot> decoded = CodecRuleSnapshot.Apply(ListenerDecoder.Decode(listener, scope), CodecRules, scope);
         ListenerRules.CheckOne(decoded, scope);
         return decoded;
     }
