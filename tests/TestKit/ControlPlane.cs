@@ -46,6 +46,25 @@ internal sealed class ControlPlane : IAsyncDisposable
     public void Set(string version, params JsonNode[] resources)
         => Tell(new JsonObject { ["do"] = "set", ["version"] = version, ["resources"] = new JsonArray([.. resources.Select(r => r.DeepClone())]) });
 
+    /// <summary>Sets the resources of all types, given in protobuf's own JSON.</summary>
+    public void SetCanonical(string version, IEnumerable<JsonNode> resources) => Tell(Canonical("set", version, resources));
+
+    /// <summary>Changes and removes resources of the world so far.</summary>
+    /// <param name="version">The new version.</param>
+    /// <param name="resources">In protobuf's own JSON; new, or in the place of those with their names.</param>
+    /// <param name="removed">Type and name of each that goes.</param>
+    public void Change(string version, IEnumerable<JsonNode> resources, params (string Type, string Name)[] removed)
+    {
+        JsonObject command = Canonical("change", version, resources);
+        command["removed"] = new JsonArray([.. removed.Select(one => new JsonArray(one.Type, one.Name))]);
+        Tell(command);
+    }
+
+    private static JsonObject Canonical(string verb, string version, IEnumerable<JsonNode> resources) => new()
+    {
+        ["do"] = verb, ["version"] = version, ["canonical"] = true, ["resources"] = new JsonArray([.. resources.Select(r => r.DeepClone())]),
+    };
+
     /// <summary>Waits for an event.</summary>
     public Task<JsonNode> EventAsync(Func<JsonNode, bool> wanted, string what) => _process.EventAsync(wanted, what);
 

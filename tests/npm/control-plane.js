@@ -3,6 +3,10 @@
 // It is told what to do by JSON lines on standard input and tells what it met by JSON lines on standard output:
 //   {"do":"listen","address":"127.0.0.1:0"}             -> {"event":"listening","port":N}
 //   {"do":"set","version":"1","resources":[{"@type":..}]} the world of all types; pushed to every stream, changes only on delta
+//   {"do":"change","version":"2","resources":[..],"removed":[[type,name],..]} the same for what differs from the world so far; "canonical":
+//      true with either says that resources are protobuf's own JSON
+//   {"do":"istiod","debounce":ms}                         pushes as istiod does: late and together, endpoints again after clusters were
+//      asked for, and everything to a stream that comes back
 //   {"do":"raw","type":T,"any":[{"type_url":..,"value":base64}],"nonce":"..","version":".."}  one response as given, whatever it is
 //   {"do":"bytes","data":base64}                          bytes of one message as given, garbage too
 //   {"do":"end"} ends every stream in good order           {"do":"fail","code":14,"details":".."} with a status
@@ -13,6 +17,7 @@ const path = require('path');
 const readline = require('readline');
 const grpc = require('@grpc/grpc-js');
 const protobuf = require('protobufjs');
+const canonical = require('./canonical');
 
 const deps = path.join(__dirname, 'node_modules/@grpc/grpc-js-xds/deps');
 const roots = [...fs.readdirSync(deps).map((name) => path.join(deps, name)), path.join(__dirname, 'node_modules/protobufjs')];
@@ -48,15 +53,40 @@ const any = (resource) => {
 };
 
 function setWorld(command) {
-  const types = {};
+  world = { version: command.version, types: {}, order: command.order };
+  changeWorld(command);
+}
+
+function changeWorld(command) {
+  if (command.canonical && !canonicalLoaded) canonical.load(root);
+  canonicalLoaded ||= command.canonical;
   for (const resource of command.resources) {
     const url = resource['@type'].startsWith(prefix) ? resource['@type'] : prefix + resource['@type'];
     const { $ttl: ttl, ...body } = resource;
-    const encoded = any({ ...body, '@type': url });
+    const encoded = command.canonical ? canonical.any(root, { ...body, '@type': url }) : any({ ...body, '@type': url });
     const hash = require('crypto').createHash('sha256').update(encoded.value).digest('hex').slice(0, 12);
-    (types[url] ||= new Map()).set(nameOf(resource), { any: encoded, version: hash, ttl });
+    (world.types[url] ||= new Map()).set(nameOf(resource), { any: encoded, version: hash, ttl });
   }
-  world = { version: command.version, types };
+  for (const [url, name] of command.removed || []) world.types[prefix + url].delete(name);
+  world.version = command.version;
+  pushSoon();
+}
+
+let canonicalLoaded = false;
+let istiod = null;
+let waiting = null;
+let since = 0;
+
+// istiod waits until nothing has changed for a while, though not for ever.
+function pushSoon() {
+  if (!istiod) return pushAll();
+  if (waiting) clearTimeout(waiting);
+  else since = Date.now();
+  waiting = setTimeout(pushAll, Math.max(0, Math.min(istiod.debounce, since + 10 * istiod.debounce - Date.now())));
+}
+
+function pushAll() {
+  waiting = null;
   for (const stream of streams) push(stream);
 }
 
@@ -106,7 +136,7 @@ function take(stream, request) {
   let state = stream.types.get(url);
   const first = !state;
   if (first) {
-    state = { all: false, names: new Set(), held: new Map(Object.entries(request.initial_resource_versions || {})), content: null };
+    state = { all: false, names: new Set(), held: new Map(istiod ? [] : Object.entries(request.initial_resource_versions || {})), content: null };
     stream.types.set(url, state);
   }
   if (stream.delta) {
@@ -116,6 +146,10 @@ function take(stream, request) {
     subscribe.forEach((name) => { state.names.add(name); });
     unsubscribe.forEach((name) => { state.names.delete(name); state.held.delete(name); });
     if (first || subscribe.length) pushType(stream, url, first);
+    if (first && istiod && order(url) === 0 && stream.types.has(EDS)) {
+      stream.types.get(EDS).held.clear();
+      pushType(stream, EDS, false);
+    }
     return;
   }
   const before = [...state.names].sort().join();
@@ -171,6 +205,8 @@ const credentials = (command) => (command.key
 const actions = {
   listen: (command) => server.bindAsync(command.address, credentials(command), (error, port) => tell(error ? { event: 'error', message: String(error) } : { event: 'listening', port })),
   set: setWorld,
+  change: changeWorld,
+  istiod: (command) => { istiod = command; },
   raw: (command) => streams.forEach((stream) => send(stream, {
     [stream.delta ? 'system_version_info' : 'version_info']: command.version, type_url: command.type, nonce: command.nonce,
     resources: stream.delta
