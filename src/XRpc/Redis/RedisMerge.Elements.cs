@@ -1,0 +1,104 @@
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <content>Answers taken apart: structure only, no element is understood.</content>
+public sealed partial class RedisMerge
+{
+    private delegate bool ReplyPredicate(ReadOnlySpan<byte> reply);
+
+    private static bool IsError(ReadOnlySpan<byte> reply) => reply[0] is (byte)'-' or (byte)'!';
+
+    private static bool IsNull(ReadOnlySpan<byte> reply) => reply[0] == '_' || (reply[0] is (byte)'$' or (byte)'*' && reply[1] == '-');
+
+    private static ReadOnlySpan<byte> SkipAttributes(ReadOnlySpan<byte> reply)
+    {
+        while (reply[0] == '|')
+        {
+            int at = 0;
+            RespReader.TryHeader(reply, ref at, out _, out long pairs);
+            reply = reply[at..];
+            for (long i = pairs * 2; i > 0 && !reply.IsEmpty; i--)
+            {
+                reply = reply[ElementLength(reply)..];
+            }
+        }
+
+        return reply;
+    }
+
+    private static int ElementLength(ReadOnlySpan<byte> bytes)
+    {
+        var scanner = new RespReplyScanner(Unlimited);
+        FrameHead head = default;
+        return scanner.Scan(bytes, ref head, out int length) == ScanStatus.Done ? length : 0;
+    }
+
+    // The answer was scanned under its connection's limits before.
+    private static readonly RespLimitsOptions Unlimited = new(MaxBulkBytes: long.MaxValue, MaxReplyElements: long.MaxValue);
+
+    /// <summary>Index of the first answer for which something holds, or -1.</summary>
+    private int FirstWhere(ReplyPredicate holds)
+    {
+        for (int i = 0; i < _count; i++)
+        {
+            if (holds(Reply(i)))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Steps behind the heads of all arrays; false when an answer is neither an array nor an error.</summary>
+    private bool TryOpenArrays(out long elements)
+    {
+        elements = 0;
+        for (int i = 0; i < _count; i++)
+        {
+            if (IsError(Reply(i)))
+            {
+                continue;
+            }
+
+            int at = 0;
+            if (!RespReader.TryHeader(Reply(i), ref at, out byte type, out elements) || type is not ((byte)'*' or (byte)'~') || elements < 0)
+            {
+                return false;
+            }
+
+            _parts[i].At = at;
+        }
+
+        return true;
+    }
+
+    private bool HaveAll(long elements)
+    {
+        for (int i = 0; i < _count; i++)
+        {
+            if (ElementsOf(i) != elements)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private long ElementsOf(int part)
+    {
+        int at = 0;
+        return RespReader.TryHeader(Reply(part), ref at, out _, out long elements) ? elements : 0;
+    }
+
+    private bool TryTakeElement(int part, out ReadOnlySpan<byte> element)
+    {
+        ReadOnlySpan<byte> rest = Reply(part)[_parts[part].At..];
+        int length = rest.IsEmpty ? 0 : ElementLength(rest);
+        _parts[part].At += length;
+        element = rest[..length];
+        return length > 0;
+    }
+}

@@ -1,0 +1,47 @@
+using System.Buffers.Text;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <summary>Reads the few pieces of a whole reply that a proxy has to understand. False for anything else, never an exception.</summary>
+internal static class RespReader
+{
+    /// <summary>Reads a type byte, a number and the line end.</summary>
+    public static bool TryHeader(ReadOnlySpan<byte> bytes, ref int at, out byte type, out long value)
+    {
+        (type, value) = (0, 0);
+        if (at + 4 > bytes.Length)
+        {
+            return false;
+        }
+
+        type = bytes[at];
+        if (!Utf8Parser.TryParse(bytes[(at + 1)..], out value, out int used))
+        {
+            return false;
+        }
+
+        at += used + 3;
+        return at <= bytes.Length && bytes[at - 2] == '\r';
+    }
+
+    /// <summary>Reads a bulk string.</summary>
+    public static bool TryBulk(ReadOnlySpan<byte> bytes, ref int at, out ReadOnlySpan<byte> value)
+    {
+        value = default;
+        if (!TryHeader(bytes, ref at, out byte type, out long length) || type != '$' || length < 0 || length > bytes.Length - at - 2)
+        {
+            return false;
+        }
+
+        value = bytes.Slice(at, (int)length);
+        at += (int)length + 2;
+        return true;
+    }
+
+    /// <summary>Reads an integer reply.</summary>
+    public static bool TryInteger(ReadOnlySpan<byte> bytes, out long value)
+    {
+        int at = 0;
+        return TryHeader(bytes, ref at, out byte type, out value) && type == ':';
+    }
+}
