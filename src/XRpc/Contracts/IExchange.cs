@@ -17,6 +17,9 @@ public interface IExchange
     /// <summary>Whether the client has a connection of its own now.</summary>
     bool IsPinned { get; }
 
+    /// <summary>The target of the client's own connection, comparable with those of the same call; -1 when it has none.</summary>
+    int PinnedTarget { get; }
+
     /// <summary>Whether that connection relays.</summary>
     bool IsRelaying { get; }
 

@@ -52,12 +52,18 @@ public sealed class RedisCommand
         Rule = rule;
         Merge = merge;
         Keys = keys;
-        IsSingleKey = keys is [{ Keyword: "", Begin: > 0, Span: 0, CountIndex: -1 }];
+        IsSingleKey = keys is [{ Keyword: "", Begin: > 0, Span: 0, CountIndex: -1 }] && (flags & RedisCommandFlags.MovableKeys) == 0;
         FirstKey = keys is [{ Keyword: "", Begin: > 0, CountIndex: -1 }, ..] ? keys[0].Begin : 0;
     }
 
     /// <summary>Upper-case name; that of a subcommand is <c>CONTAINER|NAME</c>.</summary>
     public string Name { get; }
+
+    /// <summary>Place in the table: <see cref="RedisCommandTable.GetRow"/> takes it. A command's is its id.</summary>
+    public int Row { get; internal set; }
+
+    /// <summary>Whether this is a subcommand.</summary>
+    public bool IsSubcommand => Row >= RedisCommandTable.Count;
 
     /// <summary>Arguments with the command itself; negative means at least that many.</summary>
     public int Arity { get; }
@@ -71,7 +77,7 @@ public sealed class RedisCommand
     /// <summary>How answers become one, where there are several.</summary>
     public RedisMergeKind Merge { get; }
 
-    /// <summary>Key specifications; empty for commands without keys. SORT's STORE target is not among them: the server does not tell.</summary>
+    /// <summary>Key specifications; empty for commands without keys. SORT's STORE target is not among them: <see cref="RedisKeys"/> finds it.</summary>
     public IReadOnlyList<RedisKeySpec> Keys { get; }
 
     /// <summary>Whether exactly one key is there, at <see cref="FirstKey"/>.</summary>

@@ -198,7 +198,7 @@ public static partial class RedisCommandTable
         new("UNLINK", -2, RedisCommandFlags.Write | RedisCommandFlags.Fast, RedisRule.Split, RedisMergeKind.Sum, new RedisKeySpec(1, "", -1, 1, 0, -1)),
         new("UNSUBSCRIBE", -1, RedisCommandFlags.PubSub | RedisCommandFlags.NoScript, RedisRule.Subscribe, RedisMergeKind.None),
         new("UNWATCH", 1, RedisCommandFlags.NoScript | RedisCommandFlags.Fast, RedisRule.Transaction, RedisMergeKind.None),
-        new("WAIT", 3, RedisCommandFlags.NoScript, RedisRule.Pin, RedisMergeKind.None),
+        new("WAIT", 3, RedisCommandFlags.NoScript, RedisRule.Blocking, RedisMergeKind.None),
         new("WATCH", -2, RedisCommandFlags.NoScript | RedisCommandFlags.Fast, RedisRule.Transaction, RedisMergeKind.None, new RedisKeySpec(1, "", -1, 1, 0, -1)),
         new("XACK", -4, RedisCommandFlags.Write | RedisCommandFlags.Fast, RedisRule.Key, RedisMergeKind.None, new RedisKeySpec(1, "", 0, 1, 0, -1)),
         new("XADD", -5, RedisCommandFlags.Write | RedisCommandFlags.Fast, RedisRule.Key, RedisMergeKind.None, new RedisKeySpec(1, "", 0, 1, 0, -1)),

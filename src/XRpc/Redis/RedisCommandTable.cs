@@ -9,6 +9,7 @@ public static partial class RedisCommandTable
     private const int MaxName = 32;
 
     private static readonly RedisCommand[] Commands = CreateCommands();
+    private static readonly RedisCommand[] Rows = [.. Commands, .. CreateSubcommands()];
     private static readonly byte[][] Names = Array.ConvertAll(Commands, static c => Encoding.UTF8.GetBytes(c.Name));
     private static readonly byte[] FirstKeys = Array.ConvertAll(Commands, static c => (byte)c.FirstKey);
     private static readonly byte[] Slots = BuildSlots();
@@ -20,6 +21,10 @@ public static partial class RedisCommandTable
     /// <summary>The row of an id.</summary>
     /// <param name="id">Any value of the enumeration.</param>
     public static RedisCommand Get(RedisCommandId id) => Commands[(int)id];
+
+    /// <summary>A command or subcommand by its <see cref="RedisCommand.Row"/>.</summary>
+    /// <param name="row">From 0.</param>
+    public static RedisCommand GetRow(int row) => Rows[row];
 
     /// <summary>Argument index of a command's first key when that is fixed, else 0.</summary>
     /// <param name="id">Any value of the enumeration.</param>
@@ -74,7 +79,12 @@ public static partial class RedisCommandTable
     private static (byte[] Name, RedisCommand Command)[]?[] BuildSubcommands()
     {
         var table = new (byte[], RedisCommand)[]?[Count];
-        foreach (IGrouping<string, RedisCommand> group in CreateSubcommands().GroupBy(static c => c.Name[..c.Name.IndexOf('|')]))
+        for (int row = 0; row < Rows.Length; row++)
+        {
+            Rows[row].Row = row;
+        }
+
+        foreach (IGrouping<string, RedisCommand> group in Rows.Skip(Count).GroupBy(static c => c.Name[..c.Name.IndexOf('|')]))
         {
             table[(int)Find(Encoding.UTF8.GetBytes(group.Key))] =
                 [.. group.Select(c => (Encoding.UTF8.GetBytes(c.Name[(group.Key.Length + 1)..]), c))];

@@ -25,7 +25,31 @@ public static class RedisKeys
             }
         }
 
-        return found;
+        return command.Row == (int)RedisCommandId.Sort && FindStore(arguments) is var store and > 0 && found < indexes.Length
+            ? Add(indexes, found, store)
+            : found;
+    }
+
+    private static int Add(Span<int> indexes, int found, int index)
+    {
+        indexes[found] = index;
+        return found + 1;
+    }
+
+    /// <summary>Where SORT's STORE says to: the server does not tell, as options before it may have arguments that look the same.</summary>
+    private static int FindStore(in RespArguments arguments)
+    {
+        for (int i = 2; i < arguments.Count - 1; i++)
+        {
+            if (EqualsKeyword(arguments[i], "STORE"))
+            {
+                return i + 1;
+            }
+
+            i += EqualsKeyword(arguments[i], "LIMIT") ? 2 : EqualsKeyword(arguments[i], "BY") || EqualsKeyword(arguments[i], "GET") ? 1 : 0;
+        }
+
+        return 0;
     }
 
     private static int Begin(in RedisKeySpec spec, in RespArguments arguments)

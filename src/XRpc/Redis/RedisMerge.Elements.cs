@@ -3,10 +3,8 @@ using MeshL4.XRpc.Contracts;
 namespace MeshL4.XRpc.Redis;
 
 /// <content>Answers taken apart: structure only, no element is understood.</content>
-public sealed partial class RedisMerge
+internal readonly ref partial struct RedisMerge
 {
-    private delegate bool ReplyPredicate(ReadOnlySpan<byte> reply);
-
     private static bool IsError(ReadOnlySpan<byte> reply) => reply[0] is (byte)'-' or (byte)'!';
 
     private static bool IsNull(ReadOnlySpan<byte> reply) => reply[0] == '_' || (reply[0] is (byte)'$' or (byte)'*' && reply[1] == '-');
@@ -27,6 +25,9 @@ public sealed partial class RedisMerge
         return reply;
     }
 
+    // The answer was scanned under its connection's limits before.
+    private static readonly RespLimitsOptions Unlimited = new(MaxBulkBytes: long.MaxValue, MaxReplyElements: long.MaxValue);
+
     private static int ElementLength(ReadOnlySpan<byte> bytes)
     {
         var scanner = new RespReplyScanner(Unlimited);
@@ -34,13 +35,10 @@ public sealed partial class RedisMerge
         return scanner.Scan(bytes, ref head, out int length) == ScanStatus.Done ? length : 0;
     }
 
-    // The answer was scanned under its connection's limits before.
-    private static readonly RespLimitsOptions Unlimited = new(MaxBulkBytes: long.MaxValue, MaxReplyElements: long.MaxValue);
-
     /// <summary>Index of the first answer for which something holds, or -1.</summary>
-    private int FirstWhere(ReplyPredicate holds)
+    private int FirstWhere(Func<ReadOnlySpan<byte>, bool> holds)
     {
-        for (int i = 0; i < _count; i++)
+        for (int i = 0; i < _replies.Count; i++)
         {
             if (holds(Reply(i)))
             {
@@ -55,7 +53,7 @@ public sealed partial class RedisMerge
     private bool TryOpenArrays(out long elements)
     {
         elements = 0;
-        for (int i = 0; i < _count; i++)
+        for (int i = 0; i < _replies.Count; i++)
         {
             if (IsError(Reply(i)))
             {
@@ -68,7 +66,7 @@ public sealed partial class RedisMerge
                 return false;
             }
 
-            _parts[i].At = at;
+            _at[i] = at;
         }
 
         return true;
@@ -76,7 +74,7 @@ public sealed partial class RedisMerge
 
     private bool HaveAll(long elements)
     {
-        for (int i = 0; i < _count; i++)
+        for (int i = 0; i < _replies.Count; i++)
         {
             if (ElementsOf(i) != elements)
             {
@@ -95,9 +93,9 @@ public sealed partial class RedisMerge
 
     private bool TryTakeElement(int part, out ReadOnlySpan<byte> element)
     {
-        ReadOnlySpan<byte> rest = Reply(part)[_parts[part].At..];
+        ReadOnlySpan<byte> rest = Reply(part)[_at[part]..];
         int length = rest.IsEmpty ? 0 : ElementLength(rest);
-        _parts[part].At += length;
+        _at[part] += length;
         element = rest[..length];
         return length > 0;
     }

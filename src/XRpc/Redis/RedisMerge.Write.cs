@@ -3,11 +3,11 @@ using System.Buffers;
 namespace MeshL4.XRpc.Redis;
 
 /// <content>How the one answer is made of many.</content>
-public sealed partial class RedisMerge
+internal readonly ref partial struct RedisMerge
 {
     private void Write(IBufferWriter<byte> output)
     {
-        switch (_kind)
+        switch (_command.Merge)
         {
             case RedisMergeKind.Interleave:
                 WriteInterleaved(output);
@@ -27,7 +27,7 @@ public sealed partial class RedisMerge
             return;
         }
 
-        switch (_kind)
+        switch (_command.Merge)
         {
             case RedisMergeKind.Sum:
                 WriteSum(output);
@@ -51,19 +51,19 @@ public sealed partial class RedisMerge
     private void WriteFailure(IBufferWriter<byte> output, ReadOnlySpan<byte> error)
     {
         int failed = 0;
-        for (int i = 0; i < _count; i++)
+        for (int i = 0; i < _replies.Count; i++)
         {
             failed += IsError(Reply(i)) ? 1 : 0;
         }
 
-        if (failed == _count || error[0] != '-')
+        if (failed == _replies.Count || error[0] != '-')
         {
             output.Write(error);
             return;
         }
 
         output.Write(error[..^2]);
-        RespWriter.WriteText(output, $" ({failed} of {_count} parts of {_command} failed)\r\n");
+        RespWriter.WriteText(output, $" ({failed} of {_replies.Count} parts of {Name} failed)\r\n");
     }
 
     private void WriteFirst(IBufferWriter<byte> output)
@@ -76,7 +76,7 @@ public sealed partial class RedisMerge
     private void WriteSum(IBufferWriter<byte> output)
     {
         long sum = 0;
-        for (int i = 0; i < _count; i++)
+        for (int i = 0; i < _replies.Count; i++)
         {
             if (!RespReader.TryInteger(Reply(i), out long value))
             {
@@ -102,7 +102,7 @@ public sealed partial class RedisMerge
         for (long element = 0; element < elements; element++)
         {
             bool all = true;
-            for (int i = 0; i < _count; i++)
+            for (int i = 0; i < _replies.Count; i++)
             {
                 all &= TryTakeElement(i, out ReadOnlySpan<byte> bytes) && RespReader.TryInteger(bytes, out long value) && value != 0;
             }
@@ -120,15 +120,15 @@ public sealed partial class RedisMerge
         }
 
         long elements = 0;
-        for (int i = 0; i < _count; i++)
+        for (int i = 0; i < _replies.Count; i++)
         {
             elements += ElementsOf(i);
         }
 
         RespWriter.WriteHeader(output, Reply(0)[0], elements);
-        for (int i = 0; i < _count; i++)
+        for (int i = 0; i < _replies.Count; i++)
         {
-            output.Write(Reply(i)[_parts[i].At..]);
+            output.Write(Reply(i)[_at[i]..]);
         }
     }
 
@@ -146,8 +146,8 @@ public sealed partial class RedisMerge
             return;
         }
 
-        RespWriter.WriteHeader(output, (byte)'*', _keys);
-        for (int key = 0; key < _keys; key++)
+        RespWriter.WriteHeader(output, (byte)'*', _owners.Length);
+        for (int key = 0; key < _owners.Length; key++)
         {
             int part = _owners[key];
             if (IsError(Reply(part)))
@@ -160,7 +160,7 @@ public sealed partial class RedisMerge
             }
             else
             {
-                RespWriter.WriteError(output, $"ERR MeshL4: a node answered {_command} with too few elements");
+                RespWriter.WriteError(output, $"ERR MeshL4: a node answered {Name} with too few elements");
             }
         }
     }
@@ -183,5 +183,5 @@ public sealed partial class RedisMerge
     }
 
     private void WriteUnexpected(IBufferWriter<byte> output) =>
-        RespWriter.WriteError(output, $"ERR MeshL4: the answers to {_command} cannot be made one");
+        RespWriter.WriteError(output, $"ERR MeshL4: the answers to {Name} cannot be made one");
 }

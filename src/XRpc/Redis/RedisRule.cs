@@ -12,13 +12,10 @@ public enum RedisRule : byte
     /// <summary>In parts, one for each node that has keys of it.</summary>
     Split,
 
-    /// <summary>To every node of the default route.</summary>
+    /// <summary>To every node of every cluster that routes name.</summary>
     Fanout,
 
-    /// <summary>To every node of every cluster that routes name.</summary>
-    Everywhere,
-
-    /// <summary>To one node of the default route at a time, told by the cursor.</summary>
+    /// <summary>To one of those nodes at a time, told by the cursor.</summary>
     Scan,
 
     /// <summary>To one node of the default route, always the same.</summary>

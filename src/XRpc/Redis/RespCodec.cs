@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.XRpc.Redis;
@@ -37,7 +38,8 @@ public struct RespCodec : IXRpcCodec<RespCodec>
     };
 
     /// <summary>The request scanned last: more than the common head says.</summary>
-    public readonly RespRequestHead Request => _request;
+    [UnscopedRef]
+    public readonly ref readonly RespRequestHead Request => ref _request;
 
     /// <inheritdoc/>
     public static RespCodec Start(Side from, CodecLimits limits) => new(from, limits);

@@ -14,6 +14,7 @@ public partial struct RespRequestScanner
     private RespNumber _number;
     private NameBuffer _name;
     private int _nameLength;
+    private bool _wordEnded;
     private int _argument;
     private int _expected;
     private long _remaining;
@@ -90,7 +91,9 @@ public partial struct RespRequestScanner
 
         head.IsInline = true;
         _state = State.Inline;
-        return value == '\n' ? EndInline() : ScanStatus.More;
+        _wordEnded = false;
+        CaptureFirstWord(new ReadOnlySpan<byte>(in value));
+        return value == '\n' ? EndInline(ref head) : ScanStatus.More;
     }
 
     private ScanStatus TakeNumber(byte value, State then, RespFault fault, ref RespRequestHead head)

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 using MeshL4.XRpc.Redis;
 using Shouldly;
@@ -12,23 +11,21 @@ public sealed class RedisCursorTests
     public void Scan_OverThreeServers_SeesEveryKeyOnceAndEnds()
     {
         RedisPeer[] peers = [new(), new(), new()];
-        var expected = new List<string>();
-        for (int i = 0; i < 900; i++)
-        {
-            string key = $"key{i}";
-            expected.Add(key);
-            peers[i % 2 * 2].Ask("SET", key, "v");
-        }
-
+        using var run = new ConversationRun(peers);
+        string[] keys = [.. Enumerable.Range(0, 900).Select(static i => $"key{i}")];
+        run.Ask(["MSET", .. keys.SelectMany(static k => new[] { k, "v" })]).ShouldBe("+OK\r\n");
         List<string> seen = [];
         string cursor = "0";
         do
         {
-            cursor = Step(peers, cursor, seen);
+            string[] lines = run.Ask("SCAN", cursor, "COUNT", "50").Split("\r\n");
+            seen.AddRange(lines.Where(static line => line.StartsWith("key", StringComparison.Ordinal)));
+            cursor = lines[2];
         }
         while (cursor != "0");
 
-        seen.Distinct().Order().ShouldBe(expected.Order());
+        seen.Distinct().Order().ShouldBe(keys.Order());
+        run.Ask("SCAN", $"{RedisCursor.MaxNodes - 1}").ShouldBe("*2\r\n$1\r\n0\r\n*0\r\n");
         Array.ForEach(peers, static peer => peer.Dispose());
     }
 
@@ -66,18 +63,5 @@ public sealed class RedisCursorTests
         {
             encoded.ShouldBe(expected);
         }
-    }
-
-    private static string Step(RedisPeer[] peers, string text, List<string> seen)
-    {
-        RedisCursor.TryDecode(Encoding.ASCII.GetBytes(text), peers.Length, out RedisCursor cursor).ShouldBeTrue();
-        using var merge = new RedisMerge();
-        merge.Begin(RedisCommandTable.Get(RedisCommandId.Scan), 1, [], cursor);
-        merge.Add(0, peers[cursor.Node].Ask("SCAN", cursor.Place.ToString(), "COUNT", "50"));
-        var output = new ArrayBufferWriter<byte>();
-        merge.WriteTo(output);
-        string[] lines = Encoding.ASCII.GetString(output.WrittenSpan).Split("\r\n");
-        seen.AddRange(lines.Where(static line => line.StartsWith("key", StringComparison.Ordinal)));
-        return lines[2];
     }
 }

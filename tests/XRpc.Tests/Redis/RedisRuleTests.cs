@@ -52,7 +52,7 @@ public sealed class RedisRuleTests
     [Theory]
     [InlineData("client", "reply", RedisRule.Local)]
     [InlineData("CLIENT", "Tracking", RedisRule.Pin)]
-    [InlineData("script", "LOAD", RedisRule.Everywhere)]
+    [InlineData("script", "LOAD", RedisRule.Fanout)]
     [InlineData("memory", "usage", RedisRule.Key)]
     [InlineData("cluster", "meet", RedisRule.Refuse)]
     public void FindSubcommand_InAnyCase_GivesItsRule(string container, string name, RedisRule rule) =>

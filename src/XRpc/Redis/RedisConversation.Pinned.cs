@@ -1,0 +1,115 @@
+using System.Buffers;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <content>Commands that need a connection of the client's own, and what their answers change.</content>
+public sealed partial class RedisConversation
+{
+    /// <summary>Whether the connection is the client's for good: its state cannot be taken back.</summary>
+    private bool _sticky;
+
+    /// <summary>Whether the connection is not any more what its pool takes it for.</summary>
+    private bool _dirty;
+
+    private Decision PinFor(in RedisRequest request, IExchange exchange)
+    {
+        if (request.Id == RedisCommandId.Monitor)
+        {
+            _pendingRelay = RelayedRequest.Endless;
+            return Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay) with { Tag = (short)Purpose.Relay };
+        }
+
+        // What was never switched on needs no connection to be switched off.
+        return request.Is(1, "TRACKING"u8) && request.Is(2, "OFF"u8) && !exchange.IsPinned
+            ? Keyless(request, exchange, ForwardFlags.None)
+            : Keyless(request, exchange, ForwardFlags.Pin) with { Tag = (short)Purpose.Pin };
+    }
+
+    private Decision Blocking(in RedisRequest request, IExchange exchange)
+    {
+        if (request.Id is RedisCommandId.Xread or RedisCommandId.Xreadgroup && !HasBlock(request))
+        {
+            return Keyed(request, exchange);
+        }
+
+        ForwardFlags flags = ForwardFlags.NoTimeout | (exchange.IsPinned ? ForwardFlags.None : ForwardFlags.PinOnce);
+        if (request.Id != RedisCommandId.Wait)
+        {
+            return Keyed(request, exchange, flags);
+        }
+
+        if (exchange.IsPinned)
+        {
+            return Keyless(request, exchange, flags);
+        }
+
+        if (exchange.AllTargets() > 1)
+        {
+            return Error(exchange, RedisErrors.ManyNodes(request.Command));
+        }
+
+        // The server compares with what it had written when this connection's last command was done: a new one has none.
+        exchange.Before.Write("*1\r\n$4\r\nPING\r\n"u8);
+        return Keyless(request, exchange, flags | ForwardFlags.Quiet) with { HiddenReplies = 1 };
+    }
+
+    private static bool HasBlock(in RedisRequest request)
+    {
+        for (int i = 1; i < request.Count && !request.Is(i, "STREAMS"u8); i++)
+        {
+            if (request.Is(i, "BLOCK"u8))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void Sent(Purpose purpose)
+    {
+        switch (purpose)
+        {
+            case Purpose.OpenTransaction:
+                _transaction = Transaction.Open;
+                return;
+            case Purpose.SelectInTransaction:
+                (_transaction, _selected) = (Transaction.Open, _wanted.Database);
+                return;
+            case Purpose.Watch:
+                _watching = true;
+                return;
+            case Purpose.Unwatch:
+                _watching = false;
+                return;
+            case Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
+                ForgetTransaction();
+                return;
+            case Purpose.Pin:
+                _sticky = true;
+                return;
+            case Purpose.Relay:
+                _relaying = true;
+                (_subscriptions ??= new RedisSubscriptions()).Add(_pendingRelay);
+                return;
+        }
+    }
+
+    private ReplyAct Replied(Purpose purpose, in FrameView reply, IExchange exchange)
+    {
+        switch (purpose)
+        {
+            case Purpose.ChangeProfile or Purpose.ChangePinned:
+                Changed(reply, purpose == Purpose.ChangePinned, exchange);
+                return ReplyAct.Pass;
+            case Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
+                return Ended(reply, purpose == Purpose.EndSpoiledTransaction, exchange);
+            case Purpose.Reset when !IsError(reply):
+                ForgetAll(exchange);
+                return ReplyAct.UnpinAndClose;
+            default:
+                return ReplyAct.Pass;
+        }
+    }
+}

@@ -1,0 +1,222 @@
+using System.Buffers;
+using System.Buffers.Text;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <content>
+/// Who the client is, and which version and database it speaks. The server decides: the command goes to a connection that was
+/// brought into the new state, and the client stays in the old one when either is answered with an error.
+/// </content>
+public sealed partial class RedisConversation
+{
+    private const ForwardFlags ChangeFlags = ForwardFlags.Observe | ForwardFlags.Wait | ForwardFlags.Quiet;
+
+    private byte[]? _name;
+    private byte[]? _wantedName;
+
+    private Decision Unauthenticated(in RedisRequest request, IExchange exchange) => request.Id switch
+    {
+        RedisCommandId.Auth or RedisCommandId.Hello or RedisCommandId.Reset => Session(request, exchange),
+        RedisCommandId.Quit => Quit(exchange),
+        _ => Error(exchange, RedisErrors.NoAuthentication),
+    };
+
+    private Decision Session(in RedisRequest request, IExchange exchange) => request.Id switch
+    {
+        RedisCommandId.Auth => Authenticate(request, exchange),
+        RedisCommandId.Hello => Hello(request, exchange),
+        RedisCommandId.Select => Select(request, exchange),
+        _ => Reset(request, exchange),
+    };
+
+    private Decision Authenticate(in RedisRequest request, IExchange exchange)
+    {
+        if (request.Count is < 2 or > 3)
+        {
+            return Error(exchange, request.Count < 2 ? RedisErrors.Arity(request.Command) : RedisErrors.Syntax);
+        }
+
+        ReadOnlySpan<byte> username = request.Count == 3 ? request.Arguments[1] : default;
+        ReadOnlySpan<byte> password = request.Arguments[request.Count - 1];
+        if (_options.Passwords.IsEmpty)
+        {
+            return Change(request, _profile with { Login = RedisLogin.Copy(username, password) }, exchange);
+        }
+
+        if (!RedisAuthentication.IsRight(_options, username, password))
+        {
+            return Error(exchange, RedisErrors.WrongPassword);
+        }
+
+        _authenticated = true;
+        return Ok(exchange);
+    }
+
+    private Decision Select(in RedisRequest request, IExchange exchange)
+    {
+        // Whatever is no database number changes nothing, and the server has the words for it.
+        return request.Count == 2 && TryNumber(request.Arguments[1], out int database)
+            ? Change(request, _profile with { Database = database }, exchange)
+            : Keyless(request, exchange, ForwardFlags.None);
+    }
+
+    private Decision Hello(in RedisRequest request, IExchange exchange)
+    {
+        if (request.Count == 1)
+        {
+            return _authenticated ? Keyless(request, exchange, ForwardFlags.None) : Error(exchange, RedisErrors.HelloNeedsAuthentication);
+        }
+
+        if (!Utf8Parser.TryParse(request.Arguments[1], out long version, out int used) || used != request.Arguments[1].Length)
+        {
+            return Error(exchange, RedisErrors.VersionNoInteger);
+        }
+
+        if (version is not (2 or 3))
+        {
+            return Error(exchange, RedisErrors.VersionUnsupported);
+        }
+
+        int login = 0;
+        int name = 0;
+        for (int i = 2; i < request.Count;)
+        {
+            if (request.Is(i, "AUTH"u8) && i + 2 < request.Count)
+            {
+                login = i;
+                i += 3;
+            }
+            else if (request.Is(i, "SETNAME"u8) && i + 1 < request.Count)
+            {
+                name = i;
+                i += 2;
+            }
+            else
+            {
+                return Error(exchange, RedisErrors.HelloOption(request.Arguments[i]));
+            }
+        }
+
+        return Hello(request, (int)version, login, name, exchange);
+    }
+
+    private Decision Hello(in RedisRequest request, int version, int login, int name, IExchange exchange)
+    {
+        RedisProfile wanted = _profile with { Version = version };
+        if (login > 0 && _options.Passwords.IsEmpty)
+        {
+            wanted = wanted with { Login = RedisLogin.Copy(request.Arguments[login + 1], request.Arguments[login + 2]) };
+        }
+        else if (login > 0)
+        {
+            if (!RedisAuthentication.IsRight(_options, request.Arguments[login + 1], request.Arguments[login + 2]))
+            {
+                return Error(exchange, RedisErrors.WrongPassword);
+            }
+
+            _authenticated = true;
+        }
+
+        if (!_authenticated)
+        {
+            return Error(exchange, RedisErrors.HelloNeedsAuthentication);
+        }
+
+        if (name > 0 && !IsName(request.Arguments[name + 1]))
+        {
+            return Error(exchange, RedisErrors.ClientName);
+        }
+
+        _wantedName = name > 0 ? request.Arguments[name + 1].ToArray() : _name;
+        WriteHello(exchange.Replacement, wanted, exchange.IsPinned && login > 0 && _options.Passwords.IsEmpty);
+        return Change(request, wanted, exchange, written: true);
+    }
+
+    /// <summary>A shared connection is told the version only: it is logged in, and its name is not this client's.</summary>
+    private static void WriteHello(IBufferWriter<byte> output, in RedisProfile wanted, bool withLogin)
+    {
+        RespWriter.WriteHeader(output, (byte)'*', withLogin ? 5 : 2);
+        RespWriter.WriteBulk(output, "HELLO"u8);
+        RespWriter.WriteBulk(output, (ulong)wanted.Version);
+        if (withLogin)
+        {
+            RespWriter.WriteBulk(output, "AUTH"u8);
+            RespWriter.WriteBulk(output, wanted.Login!.Username.Span);
+            RespWriter.WriteBulk(output, wanted.Login.Password.Span);
+        }
+    }
+
+    private Decision Change(in RedisRequest request, in RedisProfile wanted, IExchange exchange, bool written = false)
+    {
+        _wanted = wanted;
+        _wantedName = request.Id == RedisCommandId.Hello ? _wantedName : _name;
+        if (request.Converted && !written)
+        {
+            exchange.Replacement.Write(request.Bytes);
+        }
+
+        if (exchange.IsPinned)
+        {
+            return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.ChangePinned };
+        }
+
+        exchange.Profile = wanted.ToConnection();
+        return Decision.Forward(flags: ChangeFlags) with { Tag = (short)Purpose.ChangeProfile };
+    }
+
+    private void Changed(in FrameView reply, bool pinned, IExchange exchange)
+    {
+        if (IsError(reply))
+        {
+            exchange.Profile = _profile.ToConnection();
+            return;
+        }
+
+        (_profile, _name) = (_wanted, _wantedName);
+        exchange.Profile = _profile.ToConnection();
+
+        // It was made for another profile, so no other client of that one may get it.
+        _dirty |= pinned;
+    }
+
+    private Decision Reset(in RedisRequest request, IExchange exchange)
+    {
+        if (request.Count != 1)
+        {
+            return Error(exchange, RedisErrors.Arity(request.Command));
+        }
+
+        if (exchange.IsPinned)
+        {
+            if (request.Converted)
+            {
+                exchange.Replacement.Write(request.Bytes);
+            }
+
+            _replies = Replies.On;
+            return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.Reset };
+        }
+
+        ForgetAll(exchange);
+        AnswerTo(exchange).Write("+RESET\r\n"u8);
+        return Answered();
+    }
+
+    private void ForgetAll(IExchange exchange)
+    {
+        _profile = RedisProfile.Of(_options.Upstream);
+        exchange.Profile = _profile.ToConnection();
+        _authenticated = _options.Passwords.IsEmpty;
+        _name = null;
+        _replies = Replies.On;
+        (_sticky, _dirty, _relaying) = (false, false, false);
+        _subscriptions?.Clear();
+        ForgetTransaction();
+    }
+
+    private static bool IsError(in FrameView reply) => reply.Head.Kind == FrameKind.ErrorResponse;
+
+    private static bool TryNumber(ReadOnlySpan<byte> text, out int number) =>
+        Utf8Parser.TryParse(text, out number, out int used) && used == text.Length && number >= 0 && text[0] is >= (byte)'0' and <= (byte)'9';
+}

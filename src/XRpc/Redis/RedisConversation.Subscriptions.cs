@@ -1,0 +1,108 @@
+using System.Buffers;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <content>
+/// Subscriptions. Messages answer nothing, so the client's own connection relays while anything is subscribed: what the server sends
+/// passes as it comes. <see cref="RedisSubscriptions"/> tells when nothing is left to come.
+/// </content>
+public sealed partial class RedisConversation
+{
+    private RedisSubscriptions? _subscriptions;
+    private RelayedRequest _pendingRelay;
+    private bool _relaying;
+
+    /// <inheritdoc/>
+    public override ReplyAct OnRelayed(FrameKind kind, in FrameView frame, IExchange exchange)
+    {
+        if (_subscriptions is not { } subscriptions)
+        {
+            return ReplyAct.Pass;
+        }
+
+        switch (subscriptions.Take(frame.Bytes, frame.IsWhole, _profile.Version))
+        {
+            case RelayEnd.Reset:
+                ForgetAll(exchange);
+                UpdatePlain();
+                return ReplyAct.UnpinAndClose;
+            case RelayEnd.NothingLeft when !_sticky && !_watching:
+                _relaying = false;
+                UpdatePlain();
+                return _dirty ? LetGo() : ReplyAct.Unpin;
+            default:
+                return ReplyAct.Pass;
+        }
+    }
+
+    private Decision Subscribe(in RedisRequest request, IExchange exchange)
+    {
+        if (request.Id is RedisCommandId.Unsubscribe or RedisCommandId.Punsubscribe or RedisCommandId.Sunsubscribe)
+        {
+            return UnsubscribeNothing(request, exchange);
+        }
+
+        if (request.Count < 2)
+        {
+            return Error(exchange, RedisErrors.Arity(request.Command));
+        }
+
+        _pendingRelay = RelayedRequest.Of(request.Id, request.Count - 1);
+        Decision decision = request.Id == RedisCommandId.Ssubscribe
+            ? Keyed(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay)
+            : Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay);
+        return decision.Act == Act.Forward ? decision with { Tag = (short)Purpose.Relay } : decision;
+    }
+
+    /// <summary>Answers as the server does when nothing is subscribed: one confirmation for each channel, or one for none.</summary>
+    private Decision UnsubscribeNothing(in RedisRequest request, IExchange exchange)
+    {
+        IBufferWriter<byte> answer = AnswerTo(exchange);
+        for (int i = 1; i < Math.Max(request.Count, 2); i++)
+        {
+            RespWriter.WriteHeader(answer, IsResp3 ? (byte)'>' : (byte)'*', 3);
+            RespWriter.WriteBulk(answer, request.Id switch
+            {
+                RedisCommandId.Unsubscribe => "unsubscribe"u8,
+                RedisCommandId.Punsubscribe => "punsubscribe"u8,
+                _ => "sunsubscribe"u8,
+            });
+            if (i < request.Count)
+            {
+                RespWriter.WriteBulk(answer, request.Arguments[i]);
+            }
+            else
+            {
+                answer.Write(IsResp3 ? "_\r\n"u8 : "$-1\r\n"u8);
+            }
+
+            answer.Write(":0\r\n"u8);
+        }
+
+        return Answered();
+    }
+
+    /// <summary>
+    /// A command of a client whose connection relays. An answer of the proxy's own could come between those of the server in the
+    /// wrong place, so whatever cannot be passed on ends the connection.
+    /// </summary>
+    private Decision Relayed(in RedisRequest request, IExchange exchange)
+    {
+        _pendingRelay = request.Command.Rule == RedisRule.Subscribe ? RelayedRequest.Of(request.Id, request.Count - 1)
+            : request.Id == RedisCommandId.Reset ? RelayedRequest.Reset
+            : RelayedRequest.Other;
+        if (request.Command.Rule == RedisRule.Refuse || request.Id is RedisCommandId.Hello or RedisCommandId.Auth or RedisCommandId.Select
+            || request.Command == RedisCommandTable.FindSubcommand(RedisCommandId.Client, "REPLY"u8))
+        {
+            return Error(exchange, RedisErrors.RefusedWhileSubscribed(request.Command), ForwardFlags.Last);
+        }
+
+        Decision decision = request.Command.Rule != RedisRule.Subscribe && (request.Command.Keys.Count > 0 || IsCustom(request))
+            ? Keyed(request, exchange)
+            : Keyless(request, exchange, ForwardFlags.None);
+        return decision.Act == Act.Forward
+            ? decision with { Tag = (short)Purpose.Relay, Flags = ForwardFlags.None }
+            : decision with { Flags = ForwardFlags.Last };
+    }
+}

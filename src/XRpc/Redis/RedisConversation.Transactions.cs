@@ -1,0 +1,210 @@
+using System.Buffers;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <content>
+/// A transaction belongs to one node: that of the watched keys, or of its first command. MULTI is answered here and sent on, on a
+/// connection of the client's own, once that is known.
+/// </content>
+public sealed partial class RedisConversation
+{
+    private Transaction _transaction;
+    private bool _watching;
+
+    /// <summary>Whether a command of the transaction was refused here, so that EXEC must fail.</summary>
+    private bool _spoiled;
+
+    /// <summary>Whether the connection that watched was lost, so that EXEC must not execute.</summary>
+    private bool _watchLost;
+
+    /// <summary>Database that a SELECT inside the transaction asks for; -1 for none.</summary>
+    private int _selected = -1;
+
+    private enum Transaction : byte { None, Deferred, Open }
+
+    private Decision OutsideTransaction(in RedisRequest request, IExchange exchange)
+    {
+        bool bare = request.Id != RedisCommandId.Watch;
+        if (bare ? request.Count != 1 : request.Count < 2)
+        {
+            return Error(exchange, request.Id == RedisCommandId.Exec ? RedisErrors.ExecArity : RedisErrors.Arity(request.Command));
+        }
+
+        return request.Id switch
+        {
+            RedisCommandId.Multi => Begin(request, exchange),
+            RedisCommandId.Watch => Watch(request, exchange),
+            RedisCommandId.Unwatch => Unwatch(request, exchange),
+            RedisCommandId.Exec => Error(exchange, RedisErrors.ExecWithoutMulti),
+            _ => Error(exchange, RedisErrors.DiscardWithoutMulti),
+        };
+    }
+
+    private Decision Begin(in RedisRequest request, IExchange exchange)
+    {
+        if (exchange.IsPinned)
+        {
+            return Keyless(request, exchange, ForwardFlags.None) with { Tag = (short)Purpose.OpenTransaction };
+        }
+
+        _watchLost = _watching;
+        _transaction = Transaction.Deferred;
+        return Ok(exchange);
+    }
+
+    private Decision Watch(in RedisRequest request, IExchange exchange)
+    {
+        Decision decision = Keyed(request, exchange, ForwardFlags.Pin);
+        return decision.Act == Act.Forward ? decision with { Flags = ForwardFlags.Pin, Tag = (short)Purpose.Watch } : decision;
+    }
+
+    private Decision Unwatch(in RedisRequest request, IExchange exchange)
+    {
+        if (_watching && exchange.IsPinned)
+        {
+            return Keyless(request, exchange, _sticky ? ForwardFlags.None : ForwardFlags.Unpin) with { Tag = (short)Purpose.Unwatch };
+        }
+
+        _watching = false;
+        return Ok(exchange);
+    }
+
+    private Decision InTransaction(in RedisRequest request, IExchange exchange)
+    {
+        if (_transaction == Transaction.Open && !exchange.IsPinned)
+        {
+            // The connection was lost, and what it had queued with it.
+            (_transaction, _spoiled) = (Transaction.Deferred, true);
+        }
+
+        switch (request.Id)
+        {
+            case RedisCommandId.Exec:
+            case RedisCommandId.Discard when request.Count == 1:
+                return End(request, exchange);
+            case RedisCommandId.Multi:
+                return Error(exchange, RedisErrors.NestedMulti);
+            case RedisCommandId.Watch:
+                return Error(exchange, RedisErrors.WatchInMulti);
+            case RedisCommandId.Reset:
+                return Reset(request, exchange);
+            case RedisCommandId.Quit:
+                return Quit(exchange);
+        }
+
+        Decision decision = Queue(request, exchange);
+        _spoiled |= decision.Act != Act.Forward && !(decision.Act == Act.Answer && (_spoiled || _watchLost));
+        return decision;
+    }
+
+    private Decision Queue(in RedisRequest request, IExchange exchange)
+    {
+        bool unsupported = request.Command.Rule is RedisRule.Refuse or RedisRule.Subscribe
+            || request.Id is RedisCommandId.Hello or RedisCommandId.Auth or RedisCommandId.Monitor
+            || (request.Command.Rule == RedisRule.Local && request.Id == RedisCommandId.Client);
+        if (unsupported)
+        {
+            return Error(exchange, RedisErrors.RefusedInMulti(request.Command));
+        }
+
+        if (_transaction == Transaction.Deferred && (_spoiled || _watchLost))
+        {
+            // It will not be executed: nothing needs to reach a server.
+            AnswerTo(exchange).Write("+QUEUED\r\n"u8);
+            return Answered();
+        }
+
+        if (request.Command.Rule is RedisRule.Fanout or RedisRule.Scan && exchange.AllTargets() > 1)
+        {
+            return Error(exchange, RedisErrors.ManyNodes(request.Command));
+        }
+
+        Decision decision = Keyed(request, exchange, _transaction == Transaction.Deferred ? ForwardFlags.Pin : ForwardFlags.None);
+        if (decision.Act != Act.Forward)
+        {
+            return decision;
+        }
+
+        // A replica has no transaction to add to.
+        decision = decision with { Flags = decision.Flags & ForwardFlags.Pin };
+        if (_transaction == Transaction.Open)
+        {
+            return request.Id == RedisCommandId.Select ? SelectLater(request, decision) : decision;
+        }
+
+        exchange.Before.Write("*1\r\n$5\r\nMULTI\r\n"u8);
+        decision = request.Id == RedisCommandId.Select ? SelectLater(request, decision) : decision;
+        return decision with { HiddenReplies = 1, Tag = (short)(decision.Tag == 0 ? (short)Purpose.OpenTransaction : decision.Tag) };
+    }
+
+    private Decision SelectLater(in RedisRequest request, in Decision decision)
+    {
+        _wanted = _profile with { Database = request.Count == 2 && TryNumber(request.Arguments[1], out int database) ? database : _profile.Database };
+        return decision with { Tag = (short)Purpose.SelectInTransaction };
+    }
+
+    private Decision End(in RedisRequest request, IExchange exchange)
+    {
+        bool execute = request.Id == RedisCommandId.Exec;
+        if (_transaction == Transaction.Deferred)
+        {
+            string? aborted = request.Count != 1 ? RedisErrors.ExecArity : execute && _spoiled ? RedisErrors.TransactionAborted : null;
+            bool lost = execute && _watchLost;
+            ForgetTransaction();
+            if (aborted is not null)
+            {
+                return Error(exchange, aborted);
+            }
+
+            AnswerTo(exchange).Write(lost ? (IsResp3 ? "_\r\n"u8 : "*-1\r\n"u8) : execute ? "*0\r\n"u8 : "+OK\r\n"u8);
+            return Answered();
+        }
+
+        bool selects = _selected >= 0 && execute && !_spoiled;
+        ForwardFlags flags = selects || _dirty ? ForwardFlags.Observe | ForwardFlags.Wait : _sticky ? ForwardFlags.None : ForwardFlags.Unpin;
+        if (execute && _spoiled)
+        {
+            exchange.Replacement.Write("*1\r\n$7\r\nDISCARD\r\n"u8);
+            return Decision.Forward(flags: flags | ForwardFlags.Observe) with { Tag = (short)Purpose.EndSpoiledTransaction };
+        }
+
+        return Keyless(request, exchange, flags) with { Tag = (short)Purpose.EndTransaction };
+    }
+
+    /// <summary>The answer to EXEC or DISCARD, when there is more to do than to let the connection go.</summary>
+    private ReplyAct Ended(in FrameView reply, bool spoiled, IExchange exchange)
+    {
+        ReadOnlySpan<byte> bytes = reply.Bytes;
+        bool executed = !spoiled && bytes.StartsWith("*"u8) && !bytes.StartsWith("*-1"u8);
+        if (executed && _selected >= 0)
+        {
+            _profile = _profile with { Database = _selected };
+            exchange.Profile = _profile.ToConnection();
+            _dirty = true;
+        }
+
+        bool undecided = _selected >= 0;
+        _selected = -1;
+        if (spoiled)
+        {
+            // Only one thing can be said of an answer: a connection that ought to be closed stays with this client instead.
+            RespWriter.WriteError(exchange.Answer, RedisErrors.TransactionAborted);
+            _sticky |= _dirty;
+            return ReplyAct.Replace;
+        }
+
+        return _sticky ? ReplyAct.Pass : _dirty ? LetGo() : undecided ? ReplyAct.Unpin : ReplyAct.Pass;
+    }
+
+    private ReplyAct LetGo()
+    {
+        _dirty = false;
+        return ReplyAct.UnpinAndClose;
+    }
+
+    private void ForgetTransaction()
+    {
+        (_transaction, _watching, _spoiled, _watchLost) = (Transaction.None, false, false, false);
+    }
+}

@@ -1,0 +1,211 @@
+using System.Buffers;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <summary>
+/// What one Redis client has said so far: who it is, which database and version it speaks, its transaction, its subscriptions, and
+/// whether it wants answers. docs/redis-commands.md tells the rule of every command. The common request takes
+/// the first branch of <see cref="OnRequest"/>: no state, one key, nothing looked at but the scanner's head.
+/// </summary>
+public sealed partial class RedisConversation : Conversation<RespCodec>
+{
+    private readonly RedisConversationOptions _options;
+    private RedisProfile _profile;
+    private RedisProfile _wanted;
+    private bool _started;
+    private bool _authenticated;
+    private bool _plain;
+    private ArrayBufferWriter<byte>? _converted;
+
+    /// <summary>A client at its first byte.</summary>
+    /// <param name="options">What is asked of clients.</param>
+    public RedisConversation(RedisConversationOptions options)
+    {
+        _options = options;
+        _profile = RedisProfile.Of(options.Upstream);
+        _authenticated = options.Passwords.IsEmpty;
+    }
+
+    /// <summary>What becomes of an answer, and what a reply's tag says of the request.</summary>
+    private enum Purpose : short
+    {
+        None,
+        OpenTransaction,
+        Watch,
+        Unwatch,
+        EndTransaction,
+        EndSpoiledTransaction,
+        SelectInTransaction,
+        ChangeProfile,
+        ChangePinned,
+        Reset,
+        Pin,
+        Relay,
+
+        /// <summary>The client wants no answer; may stand beside any of the others.</summary>
+        Muted = 256,
+    }
+
+    private bool IsResp3 => _profile.Version == 3;
+
+    /// <inheritdoc/>
+    public override Decision OnRequest(ref RespCodec codec, in FrameView frame, IExchange exchange)
+    {
+        ref readonly RespRequestHead request = ref codec.Request;
+        if (!_started)
+        {
+            Start(exchange);
+        }
+
+        if (_plain && !request.IsInline)
+        {
+            int flags = RedisForwarding.OfOneKey(request.Command);
+            if (flags >= 0)
+            {
+                return Decision.Forward((int)request.KeyOffset, (int)request.KeyLength, (ForwardFlags)flags);
+            }
+
+            flags = exchange.RoutesByKey ? -1 : RedisForwarding.OfManyKeys(request.Command);
+            if (flags >= 0)
+            {
+                return Decision.Forward(flags: (ForwardFlags)flags);
+            }
+        }
+
+        return OnUnusual(request, frame, exchange);
+    }
+
+    /// <inheritdoc/>
+    public override void OnSent(in Decision decision, IExchange exchange)
+    {
+        if (_plain && decision.Tag == 0)
+        {
+            return;
+        }
+
+        EndSkip();
+        Sent((Purpose)decision.Tag & ~Purpose.Muted);
+        UpdatePlain();
+    }
+
+    /// <inheritdoc/>
+    public override ReplyAct OnReply(int tag, in FrameView reply, IExchange exchange)
+    {
+        bool muted = ((Purpose)tag & Purpose.Muted) != 0;
+        ReplyAct act = Replied((Purpose)tag & ~Purpose.Muted, reply, exchange);
+        UpdatePlain();
+        return muted && act is ReplyAct.Pass ? ReplyAct.Replace : act;
+    }
+
+    /// <inheritdoc/>
+    public override void Merge(in MergeInput input, IExchange exchange)
+    {
+        if (((Purpose)input.Tag & Purpose.Muted) == 0)
+        {
+            RedisMerge.Write(input.Replies, exchange.Answer);
+        }
+    }
+
+    private Decision OnUnusual(in RespRequestHead head, in FrameView frame, IExchange exchange)
+    {
+        if (frame.Head.Kind == FrameKind.Empty)
+        {
+            return Decision.Dropped;
+        }
+
+        if (!frame.IsWhole)
+        {
+            return _authenticated ? OnHead(head, frame, exchange) : Error(exchange, RedisErrors.NoAuthentication, ForwardFlags.Last);
+        }
+
+        if (!head.IsInline)
+        {
+            return Decide(head.Command, frame.Bytes, converted: false, exchange);
+        }
+
+        _converted ??= new ArrayBufferWriter<byte>();
+        _converted.ResetWrittenCount();
+        if (!RespInline.TryConvert(frame.Bytes, _converted))
+        {
+            return Error(exchange, RedisErrors.UnbalancedQuotes, ForwardFlags.Last);
+        }
+
+        return _converted.WrittenCount == 0 ? Decision.Dropped : Decide(null, _converted.WrittenSpan, converted: true, exchange);
+    }
+
+    /// <summary>A long command whose end is not here yet. Where its head is enough to decide, it is not held.</summary>
+    private Decision OnHead(in RespRequestHead head, in FrameView frame, IExchange exchange)
+    {
+        int flags = RedisForwarding.OfOneKey(head.Command);
+        if (flags < 0 || head.IsInline || _transaction == Transaction.Deferred || !_options.CustomCommands.IsEmpty)
+        {
+            return Decision.NeedWhole;
+        }
+
+        if (exchange.IsPinned && exchange.RoutesByKey)
+        {
+            ReadOnlySpan<byte> key = frame.Bytes.Slice((int)head.KeyOffset, (int)head.KeyLength);
+            if (exchange.TargetOf(key, false, out _) != exchange.PinnedTarget)
+            {
+                return Decision.NeedWhole;
+            }
+        }
+
+        Decision decision = Decision.Forward((int)head.KeyOffset, (int)head.KeyLength, (ForwardFlags)flags);
+        if (exchange.IsRelaying)
+        {
+            _pendingRelay = RelayedRequest.Other;
+            return decision with { Flags = ForwardFlags.None, Tag = (short)Purpose.Relay };
+        }
+
+        return Mute(exchange.IsPinned ? decision with { Flags = ForwardFlags.None } : decision, _replies);
+    }
+
+    private Decision Decide(RedisCommandId? known, ReadOnlySpan<byte> bytes, bool converted, IExchange exchange)
+    {
+        using var arguments = new RespArguments(bytes);
+        RedisCommandId id = known ?? RedisCommandTable.Find(arguments[0]);
+        RedisCommand command = RedisCommandTable.Get(id);
+        if (command.Rule == RedisRule.Container)
+        {
+            command = arguments.Count > 1 ? RedisCommandTable.FindSubcommand(id, arguments[1]) ?? command : command;
+        }
+
+        var request = new RedisRequest(id, command, bytes, arguments, converted);
+        Replies before = _replies;
+        Decision decision = !_authenticated ? Unauthenticated(request, exchange)
+            : exchange.IsRelaying ? Relayed(request, exchange)
+            : _transaction != Transaction.None ? InTransaction(request, exchange)
+            : ByRule(request, exchange);
+        UpdatePlain();
+        return Mute(decision, before);
+    }
+
+    private Decision ByRule(in RedisRequest request, IExchange exchange) => request.Command.Rule switch
+    {
+        RedisRule.Key => Keyed(request, exchange),
+        RedisRule.Split => exchange.IsPinned ? Keyed(request, exchange) : SplitByKey(request, exchange),
+        RedisRule.Fanout => Fanout(request, exchange),
+        RedisRule.Scan => Scan(request, exchange),
+        RedisRule.Local => Local(request, exchange),
+        RedisRule.Session => Session(request, exchange),
+        RedisRule.Transaction => OutsideTransaction(request, exchange),
+        RedisRule.Subscribe => Subscribe(request, exchange),
+        RedisRule.Blocking => Blocking(request, exchange),
+        RedisRule.Pin => PinFor(request, exchange),
+        RedisRule.Refuse => Error(exchange, RedisErrors.Refused(request.Command)),
+        _ => IsCustom(request) ? Keyed(request, exchange) : Keyless(request, exchange, RedisForwarding.FlagsOf(request.Command)),
+    };
+
+    private void Start(IExchange exchange)
+    {
+        _started = true;
+        exchange.Profile = _profile.ToConnection();
+        UpdatePlain();
+    }
+
+    private void UpdatePlain() =>
+        _plain = _started && _authenticated && _transaction == Transaction.None && !_watching && !_sticky && !_relaying
+            && _replies == Replies.On && _options.CustomCommands.IsEmpty;
+}

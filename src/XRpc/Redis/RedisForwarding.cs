@@ -1,0 +1,32 @@
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.XRpc.Redis;
+
+/// <summary>How commands without any state are forwarded, looked up by number on the hot path.</summary>
+internal static class RedisForwarding
+{
+    private static readonly short[] OneKey = Build(static c => c.Rule is RedisRule.Default or RedisRule.Home || (c.Rule == RedisRule.Key && c.IsSingleKey));
+    private static readonly short[] ManyKeys = Build(static c => c.Rule is RedisRule.Key or RedisRule.Split);
+
+    /// <summary>Flags of a command that its head alone decides on: one key at a fixed place, or none at all; -1 for others.</summary>
+    public static int OfOneKey(RedisCommandId command) => OneKey[(int)command];
+
+    /// <summary>Flags of a command that goes where its keys are; -1 for others. For proxies on which keys do not matter.</summary>
+    public static int OfManyKeys(RedisCommandId command) => ManyKeys[(int)command];
+
+    /// <summary>Flags of a command that is forwarded once.</summary>
+    public static ForwardFlags FlagsOf(RedisCommand command) =>
+        (command.Flags & RedisCommandFlags.ReadOnly) != 0 ? ForwardFlags.ReadOnly | ForwardFlags.Idempotent : ForwardFlags.None;
+
+    private static short[] Build(Func<RedisCommand, bool> takes)
+    {
+        short[] table = new short[RedisCommandTable.Count];
+        for (int id = 0; id < table.Length; id++)
+        {
+            RedisCommand command = RedisCommandTable.Get((RedisCommandId)id);
+            table[id] = takes(command) ? (short)FlagsOf(command) : (short)-1;
+        }
+
+        return table;
+    }
+}
