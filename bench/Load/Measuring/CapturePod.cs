@@ -16,19 +16,22 @@ internal sealed class CapturePod : IAsyncDisposable
     private const int CapturePort = 15001;
     private const int DestinationPort = 80;
     private const int ClientThreads = 4;
-    private static readonly IPAddress[] Sources = Addresses(10, 77);
+    private static readonly IPAddress[] OwnAddresses = Addresses(10, 77);
     private static readonly IPAddress[] Destinations = Addresses(10, 99);
     private static readonly TimeSpan ToolLimit = TimeSpan.FromSeconds(20);
 
-    private readonly Socket _listener;
-    private readonly Thread _acceptor;
+    private readonly Socket? _listener;
+    private readonly Thread? _acceptor;
 
-    private CapturePod(string name, Socket listener)
+    private CapturePod(string name, Socket? listener)
     {
         Name = name;
         _listener = listener;
-        _acceptor = new Thread(Accept) { IsBackground = true };
-        _acceptor.Start();
+        if (listener is not null)
+        {
+            _acceptor = new Thread(() => Accept(listener)) { IsBackground = true };
+            _acceptor.Start();
+        }
     }
 
     public string Name { get; }
@@ -36,20 +39,28 @@ internal sealed class CapturePod : IAsyncDisposable
     /// <summary>Connections that came to the capture port.</summary>
     public long Captured { get; private set; }
 
+    /// <summary>Its own addresses.</summary>
+    public IReadOnlyList<IPAddress> Sources => OwnAddresses;
+
+    /// <summary>Puts the calling thread into the namespace.</summary>
+    public void Enter() => Namespaces.EnterNetwork(PathOf(Name));
+
     /// <summary>Makes the namespace.</summary>
+    /// <param name="stop">Ends the making.</param>
+    /// <param name="accept">Whether to accept on the capture port; false leaves it to a proxy.</param>
     /// <exception cref="VoidRunException">It cannot be made: most often for want of root.</exception>
-    public static async Task<CapturePod> CreateAsync(CancellationToken stop)
+    public static async Task<CapturePod> CreateAsync(CancellationToken stop, bool accept = true)
     {
         string name = string.Create(CultureInfo.InvariantCulture, $"ml4b-{Environment.ProcessId}-{Random.Shared.Next(1 << 20):x}");
         await ChildProcess.RunAsync("ip", ["netns", "add", name], ToolLimit, stop);
         string batch = string.Join('\n', [
             "link set lo up", "link add eth0 type veth peer name outside", "link set outside up", "link set eth0 up",
-            .. Sources.Select(a => $"addr add {a}/16 dev eth0"), "route add default dev eth0", "addr add fd77::2/64 dev eth0 nodad", "route add ::/0 dev eth0"]);
+            .. OwnAddresses.Select(a => $"addr add {a}/16 dev eth0"), "route add default dev eth0", "addr add fd77::2/64 dev eth0 nodad", "route add ::/0 dev eth0"]);
         await ChildProcess.RunAsync("sh", ["-c", $"printf '%s\\n' '{batch}' | ip -n {name} -batch -"], ToolLimit, stop);
         // Entries of closed connections live ten seconds otherwise, and would fill the table.
         await ChildProcess.RunAsync("ip", ["netns", "exec", name, "sh", "-c",
             "sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close=1 net.netfilter.nf_conntrack_tcp_timeout_time_wait=1 || true"], ToolLimit, stop);
-        return new CapturePod(name, In(name, Listen));
+        return new CapturePod(name, accept ? In(name, Listen) : null);
     }
 
     /// <summary>Runs a program here and returns what it wrote and how long the whole process took.</summary>
@@ -102,8 +113,8 @@ internal sealed class CapturePod : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _listener.Dispose();
-        _acceptor.Join();
+        _listener?.Dispose();
+        _acceptor?.Join();
         await ChildProcess.RunAsync("ip", ["netns", "del", Name], ToolLimit, CancellationToken.None);
     }
 
@@ -112,7 +123,7 @@ internal sealed class CapturePod : IAsyncDisposable
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         // A reset leaves no TIME_WAIT behind, so that ports do not run out.
         socket.LingerState = new LingerOption(true, 0);
-        socket.Bind(new IPEndPoint(Sources[(int)((number + turn) % Sources.Length)], 0));
+        socket.Bind(new IPEndPoint(OwnAddresses[(int)((number + turn) % OwnAddresses.Length)], 0));
         socket.Connect(new IPEndPoint(Destinations[(int)(((number * 7) + (turn * 5)) % Destinations.Length)], DestinationPort));
     }
 
@@ -125,13 +136,13 @@ internal sealed class CapturePod : IAsyncDisposable
         return socket;
     }
 
-    private void Accept()
+    private void Accept(Socket listener)
     {
         try
         {
             while (true)
             {
-                _listener.Accept().Dispose();
+                listener.Accept().Dispose();
                 Captured++;
             }
         }

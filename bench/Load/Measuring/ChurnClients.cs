@@ -8,10 +8,13 @@ namespace MeshL4.Load.Measuring;
 /// A closed loop of short connections from several threads: connect, one PING, read the answer, close. Sources are spread over
 /// 127.0.20.x, so that the client's ports do not run out.
 /// </summary>
-internal sealed class ChurnClients(IReadOnlyList<IPEndPoint> targets)
+/// <param name="targets">Where they connect, in turn.</param>
+/// <param name="sources">Where they come from; null for addresses on loopback.</param>
+/// <param name="begin">Run by each thread before it connects; null for nothing.</param>
+internal sealed class ChurnClients(IReadOnlyList<IPEndPoint> targets, IReadOnlyList<IPAddress>? sources = null, Action? begin = null)
 {
     private const int Threads = 8;
-    private static readonly IPAddress[] Sources = Loopback.Spread(net: 20, count: 16);
+    private readonly IReadOnlyList<IPAddress> _sources = sources ?? Loopback.Spread(net: 20, count: 16);
     private readonly Stopwatch _clock = new();
     private long _done;
     private volatile Exception? _failure;
@@ -33,11 +36,12 @@ internal sealed class ChurnClients(IReadOnlyList<IPEndPoint> targets)
         var done = 0L;
         try
         {
+            begin?.Invoke();
             while (_failure is null && !stop.IsCancellationRequested && _clock.Elapsed.TotalSeconds < seconds)
             {
                 // Coprime strides walk every pair of source and target.
-                using var socket = PingClient.Create(Sources[(number + done) % Sources.Length]);
-                socket.Connect(targets[(int)(((number * 7) + (done * 5) + (done / Sources.Length)) % targets.Count)]);
+                using var socket = PingClient.Create(_sources[(int)((number + done) % _sources.Count)]);
+                socket.Connect(targets[(int)(((number * 7) + (done * 5) + (done / _sources.Count)) % targets.Count)]);
                 PingClient.Ask(socket);
                 done++;
             }

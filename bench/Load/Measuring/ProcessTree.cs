@@ -22,11 +22,16 @@ internal static class ProcessTree
         Members(ReadAll(), rootPid).Sum(pid => ResidentKilobytes(File.ReadAllText($"/proc/{pid}/status"))) / 1024.0;
 
     /// <summary>The VmRSS line of a status file, in kB (units of 1,024 bytes).</summary>
-    public static long ResidentKilobytes(string status)
+    public static long ResidentKilobytes(string status) => Kilobytes(status, "VmRSS:");
+
+    /// <summary>The VmHWM line of a status file, the largest resident size so far, in kB.</summary>
+    public static long PeakKilobytes(string status) => Kilobytes(status, "VmHWM:");
+
+    private static long Kilobytes(string status, string label)
     {
-        var line = status.Split('\n').FirstOrDefault(l => l.StartsWith("VmRSS:", StringComparison.Ordinal))
-            ?? throw new FormatException("no VmRSS line in the status file");
-        return long.Parse(line["VmRSS:".Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), CultureInfo.InvariantCulture);
+        var line = status.Split('\n').FirstOrDefault(l => l.StartsWith(label, StringComparison.Ordinal))
+            ?? throw new FormatException($"no {label} line in the status file");
+        return long.Parse(line[label.Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), CultureInfo.InvariantCulture);
     }
 
     /// <summary>The lowest soft limit of open files (RLIMIT_NOFILE) in the tree.</summary>

@@ -41,4 +41,7 @@ internal static class Statistics
     public static double Noise(IReadOnlyCollection<double> selfRatios) => Math.Max(
         Math.Abs(Median(selfRatios) - 1),
         (Quantile(selfRatios, 0.75) - Quantile(selfRatios, 0.25)) / 2);
+
+    /// <summary>The value below which a part of the sorted values lies: 0.99 for the 99th percentile.</summary>
+    public static double Percentile(IReadOnlyList<double> sorted, double part) => sorted[Math.Min(sorted.Count - 1, (int)(sorted.Count * part))];
 }
