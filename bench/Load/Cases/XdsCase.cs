@@ -100,15 +100,17 @@ internal sealed partial class XdsCase() : BenchCase("xds", "10,000 clusters of 1
         long begun = await proxy.Plane.WrittenAsync("clusters", context.Stop);
         await proxy.ServesAsync(context.Stop);
         double serving = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
+        double processor = ProcessTree.CpuSeconds(proxy.Pid) * 1000;
         double peak = proxy.PeakMegabytes - without;
         await Task.Delay(TimeSpan.FromSeconds(10), context.Stop);
         double growth = ProcessTree.ResidentMegabytes(proxy.Pid) - without;
         result.Add(Serving, "ms", Proxy, serving);
+        result.Add("processor time until then", "ms", Proxy, processor);
         result.Add(Growth, "MB", Proxy, growth);
         result.Add(Growth, "MB", Parsed, parsed);
         result.Add(Peak, "MB", Proxy, peak);
         result.Add(Peak, "MB", Parsed, parsed);
-        Say(context, $"serving after {serving:0} ms, {growth:0.0} MB more than without ({parsed:0.0} MB parsed), peak {peak:0.0} MB");
+        Say(context, $"serving after {serving:0} ms ({processor:0} ms of processor), {growth:0.0} MB more than without ({parsed:0.0} MB parsed), peak {peak:0.0} MB");
     }
 
     /// <summary>One endpoint of one cluster at a time, with requests beside it; and the same requests without.</summary>
