@@ -218,6 +218,8 @@ internal sealed class ProxyHost : IAsyncDisposable
         State = () => _state.Current,
         Listeners = () => listeners.Open.Select(static l => new BoundListener(l.Name, l.Address)),
         ConfigDump = _config.Ledger,
+        Resources = () => _config.Ledger.Memory(CompiledSize.Of(_snapshots.Current)),
+        Loops = () => [.. _workers.Select(static w => new LoopMemoryUse(w.Loop.Memory.Rented, w.Loop.Memory.RentedBytes, w.Loop.Pipes.Lent))],
         Unready = () => _config.Streams?.Unready ?? new Dictionary<string, IReadOnlyList<string>>(),
         LastKnownGood = () => _config.Streams?.LastKnownGood,
         Quit = () => _exit.TrySetResult(new ExitRequest(Drain: false)),

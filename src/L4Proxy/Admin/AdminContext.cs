@@ -50,6 +50,12 @@ internal sealed record AdminContext
     /// <summary>Null serves an empty dump.</summary>
     public IConfigDump? ConfigDump { get; init; }
 
+    /// <summary>What resources hold, by type.</summary>
+    public Func<IReadOnlyList<ResourceMemory>> Resources { get; init; } = static () => [];
+
+    /// <summary>What the loops' buffers hold, loop by loop.</summary>
+    public Func<IReadOnlyList<LoopMemoryUse>> Loops { get; init; } = static () => [];
+
     /// <summary>What the start, or a warming cluster, waits for: names by who waits.</summary>
     public Func<IReadOnlyDictionary<string, IReadOnlyList<string>>> Unready { get; init; } = static () => new Dictionary<string, IReadOnlyList<string>>();
 

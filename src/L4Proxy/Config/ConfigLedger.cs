@@ -55,6 +55,13 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         }
     }
 
+    /// <summary>What the running resources hold, by type.</summary>
+    /// <param name="compiled">Bytes of what they were compiled to, by type URL.</param>
+    public IReadOnlyList<Admin.ResourceMemory> Memory(IReadOnlyDictionary<string, long> compiled) =>
+        [.. Running.GroupBy(static one => one.TypeUrl).OrderBy(static group => group.Key, StringComparer.Ordinal).Select(group => new Admin.ResourceMemory(
+            group.Key, group.Count(), group.Sum(static one => (long)one.Stored.WireBytes), StoredResource.HeldBytes(group.Select(static one => one.Stored)),
+            compiled.GetValueOrDefault(group.Key)))];
+
     public void RecordBootstrap(IMessage bootstrap)
     {
         lock (_access)

@@ -26,8 +26,8 @@ internal sealed class StoredResource
     /// <summary>Length of the message on the wire.</summary>
     public int WireBytes { get; }
 
-    /// <summary>Bytes this resource holds: its share of the block.</summary>
-    public long HeldBytes => _block.Members == 0 ? 0 : _block.Held / _block.Members;
+    /// <summary>Bytes that these resources hold. A block counts once, and whole for as long as one of its resources is kept.</summary>
+    public static long HeldBytes(IEnumerable<StoredResource> resources) => resources.Select(static one => one._block).Distinct().Sum(static block => (long)block.Held);
 
     /// <summary>Keeps the bytes of <paramref name="resources"/>, in their order.</summary>
     public static IReadOnlyList<StoredResource> Keep(string typeUrl, IReadOnlyList<OfferedResource> resources)
@@ -45,7 +45,6 @@ internal sealed class StoredResource
             }
 
             kept.Add(new StoredResource(typeUrl, block, (int)plain.Length, resource.Wire.Length));
-            block.Members++;
             plain.Write(resource.Wire.Span);
         }
 
@@ -61,8 +60,6 @@ internal sealed class StoredResource
         private byte[] _packed = [];
         private int _length;
         private bool _isPlain;
-
-        public int Members { get; set; }
 
         public int Held => _packed.Length;
 
