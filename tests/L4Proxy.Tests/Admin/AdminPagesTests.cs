@@ -147,7 +147,11 @@ public sealed class AdminPagesTests : AdminFixture
         info.GetProperty("state").GetString().ShouldBe("LIVE");
         info.GetProperty("node").GetProperty("id").GetString().ShouldBe("n1");
         info.GetProperty("uptime_current_epoch").GetString()!.ShouldMatch(@"^\d+s$");
-        long.Parse((await JsonAsync("/memory")).GetProperty("total_physical_bytes").GetString()!).ShouldBeGreaterThan(1 << 20);
+        JsonElement memory = await JsonAsync("/memory");
+        long.Parse(memory.GetProperty("total_physical_bytes").GetString()!).ShouldBeGreaterThan(1 << 20);
+        memory.GetProperty("resources").ValueKind.ShouldBe(JsonValueKind.Array);
+        memory.GetProperty("loops").ValueKind.ShouldBe(JsonValueKind.Array);
+        memory.GetProperty("collector").GetProperty("collections").GetArrayLength().ShouldBe(GC.MaxGeneration + 1);
     }
 
     [Fact]

@@ -1,0 +1,42 @@
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Validating;
+using Shouldly;
+using Xunit;
+using static MeshL4.L4Proxy.Tests.Config.ResourceMemoryTests;
+
+namespace MeshL4.L4Proxy.Tests.Config;
+
+/// <summary>Counts bytes of the whole heap, so that no other test may run beside it.</summary>
+[CollectionDefinition(nameof(CompiledSizeTests), DisableParallelization = true)]
+[Collection(nameof(CompiledSizeTests))]
+public sealed class CompiledSizeTests
+{
+    private const int Many = 1000;
+
+    [Fact]
+    public void Of_IsWithinHalfOfWhatTheCollectorCounts()
+    {
+        NewSink(new SnapshotStore()).Deliver(Clusters(1)); // what the first one brings along
+        var store = new SnapshotStore();
+        ResourceSink sink = NewSink(store);
+        ResourceUpdate clusters = Clusters(Many);
+        var endpoints = new ResourceUpdate(TypeUrls.Endpoints, "1", "ads", OfferedResource.Of(Enumerable.Range(0, Many).Select(static n => Assignment(n, 10))), new IssueCollector());
+        _ = clusters.Resources.Concat(endpoints.Resources).Sum(static one => one.Wire.Length + (one.Fingerprint == 0 ? 1 : 0));
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        sink.Deliver(clusters);
+        sink.Deliver(endpoints);
+        long held = GC.GetTotalMemory(forceFullCollection: true) - before;
+        GC.KeepAlive(clusters);
+        GC.KeepAlive(endpoints);
+        CompiledSize.Of(store.Current).Values.Sum().ShouldBeInRange(held / 2, held * 2);
+        GC.KeepAlive(sink);
+    }
+
+    private static ResourceUpdate Clusters(int count)
+        => new(TypeUrls.Cluster, "1", "ads", OfferedResource.Of(Enumerable.Range(0, count).Select(Cluster)), new IssueCollector());
+
+    private static ResourceSink NewSink(SnapshotStore store)
+        => new(new SnapshotBuilder(new ClusterStateRegistry(), new NoNames()), new ConfigLedger(TimeProvider.System), store, static () => { }, static (_, _) => { });
+}
