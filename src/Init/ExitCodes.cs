@@ -23,11 +23,32 @@ internal static class ExitCodes
     /// <summary>The kernel refused the rules; the earlier ones are in force.</summary>
     public const int Refused = 5;
 
-    /// <summary>A lock was held too long, or a program did not end.</summary>
+    /// <summary>A program did not end, a signal came, or another verification went on for too long.</summary>
     public const int Timeout = 6;
 
     /// <summary>New rules are in force, and not proven: left-overs could not be removed, or the earlier rules not put back.</summary>
     public const int HalfDone = 7;
+
+    /// <summary>The kernel has no nf_tables, and no older tables took their place.</summary>
+    public const int NoNfTables = 8;
+
+    /// <summary>The kernel has no TPROXY.</summary>
+    public const int NoTproxy = 9;
+
+    /// <summary>The kernel has no xt_owner.</summary>
+    public const int NoOwner = 10;
+
+    /// <summary>IPv6 is on, and ip6tables or its tables are missing.</summary>
+    public const int NoIp6tables = 11;
+
+    /// <summary>A file that has to be written is on a read-only file system.</summary>
+    public const int ReadOnly = 12;
+
+    /// <summary>Somebody held the xtables lock for too long.</summary>
+    public const int LockHeld = 13;
+
+    /// <summary>The kernel lacks another module; the message names it.</summary>
+    public const int ModuleMissing = 14;
 
     /// <summary>Packets went another way than the plan says; after apply, the earlier rules are in force again. Istio's number.</summary>
     public const int NotHeld = 126;
@@ -41,9 +62,18 @@ internal static class ExitCodes
           3  CAP_NET_ADMIN is missing
           4  nft and iptables are missing, or the one asked for is
           5  the kernel refused the rules; the earlier ones are in force
-          6  a lock was held too long, or a program did not end
+          6  a program did not end, a signal came, or another verification went on too long
           7  new rules are in force that nothing proved: left-overs could not be removed, or
              the earlier rules not be put back; the message says which
+        8 to 14: the kernel said no. The message names what is missing and what to do, and the
+        earlier rules are in force:
+          8  nf_tables is missing, and no older tables took its place
+          9  TPROXY is missing: nft_tproxy, or xt_TPROXY with iptables
+         10  xt_owner is missing (iptables only)
+         11  IPv6 is on, and ip6tables or its tables are missing
+         12  a file that has to be written is read-only: /run/xtables.lock, /proc/sys
+         13  the xtables lock was held by somebody else for 30 seconds
+         14  another module is missing
         126  verification: a promise is broken (or, with --verify=strict, one could not be
              shown here); the earlier rules are in force again
         """;
@@ -55,6 +85,13 @@ internal static class ExitCodes
         RedirectFailure.ProgramMissing => ProgramMissing,
         RedirectFailure.Timeout => Timeout,
         RedirectFailure.HalfDone => HalfDone,
+        RedirectFailure.NoNfTables => NoNfTables,
+        RedirectFailure.NoTproxy => NoTproxy,
+        RedirectFailure.NoOwner => NoOwner,
+        RedirectFailure.NoIp6tables => NoIp6tables,
+        RedirectFailure.ReadOnly => ReadOnly,
+        RedirectFailure.LockHeld => LockHeld,
+        RedirectFailure.ModuleMissing => ModuleMissing,
         _ => Refused,
     };
 }

@@ -11,6 +11,11 @@ namespace MeshL4.Init;
 /// <summary>meshl4-init: arguments in, rules in the kernel, exit code out.</summary>
 internal static class Program
 {
+    private static readonly Dictionary<string, string> None = [];
+
+    // One lock a network namespace, which is what the rules belong to: the node's own is held by programs that write other rules.
+    private static readonly Dictionary<string, string> NamespaceLock = new() { ["XTABLES_LOCKFILE"] = "/proc/self/ns/net" };
+
     private static int Main(string[] arguments) => arguments is [ProbeChild.Command, string uid, string gid]
         ? ProbeSender.Serve(new Identity(uint.Parse(uid, CultureInfo.InvariantCulture), uint.Parse(gid, CultureInfo.InvariantCulture)), Console.In, Console.Out)
         : Run(arguments, Environment.GetEnvironmentVariable, Console.Out, Console.Error, path => TargetNamespace.Enter(path, arguments));
@@ -93,7 +98,7 @@ internal static class Program
     private static int Execute(string command, RedirectOptions options, string format, Packet? packet, TextWriter output, TextWriter error)
     {
         RedirectPlan plan = RedirectPlanner.Plan(options);
-        var setter = new RuleSetter(new CommandRunner(), options);
+        var setter = new RuleSetter(new CommandRunner { Variables = options.CniMode ? NamespaceLock : None }, options);
         if (options.CleanupOnly && command == "apply")
         {
             command = "cleanup";

@@ -11,6 +11,9 @@ internal sealed class CommandRunner
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
+    /// <summary>Environment variables that programs are given besides our own.</summary>
+    public IReadOnlyDictionary<string, string> Variables { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Runs <paramref name="program"/>, feeding it <paramref name="input"/>.</summary>
     /// <exception cref="RedirectException">It is missing, or ran longer than a minute and was ended.</exception>
     public CommandResult Run(string program, IReadOnlyList<string> arguments, string? input = null)
@@ -21,6 +24,11 @@ internal sealed class CommandRunner
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        foreach ((string name, string value) in Variables)
+        {
+            start.Environment[name] = value;
+        }
+
         using Process process = Start(start);
         // Both streams are read while input is written: a program that fills one pipe while we fill another would wait for ever.
         Task<string> output = process.StandardOutput.ReadToEndAsync();

@@ -10,6 +10,9 @@ namespace MeshL4.Interceptor.Apply;
 /// <param name="withIpv6">False when there is no ip6tables.</param>
 internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool withIpv6) : IRuleBackend
 {
+    // As istio-iptables waits. A replace is two runs, and a rollback two more.
+    private const string LockSeconds = "30";
+
     private readonly Dictionary<AddressFamily, IReadOnlyList<string>> _before = [];
 
     /// <inheritdoc/>
@@ -37,8 +40,8 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Wanted(RedirectPlan plan) => IptablesText.Obstacle(plan) is string obstacle
-        ? throw new RedirectException(RedirectFailure.Refused, obstacle)
+    public IReadOnlyList<string> Wanted(RedirectPlan plan) => Obstacle(plan) is RedirectException obstacle
+        ? throw obstacle
         : [.. Families.Where(f => plan.WithIpv6 || f == AddressFamily.InterNetwork)
             .SelectMany(f => ByChain(IptablesText.Lines(plan, f).Where(IptablesState.IsRule)).Select(l => Label(f, l)))];
 
@@ -87,6 +90,18 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
         }
     }
 
+    private RedirectException? Obstacle(RedirectPlan plan)
+    {
+        if (IptablesText.Obstacle(plan) is string obstacle)
+        {
+            return new(RedirectFailure.Refused, obstacle);
+        }
+
+        // Connections by IPv6 would pass the proxy by, and nobody would know.
+        var missing = KernelRefusal.NoIp6tables($"{Program(AddressFamily.InterNetworkV6, "save")} is not installed");
+        return plan.WithIpv6 && !withIpv6 ? new(missing.Failure, missing.Advice) : null;
+    }
+
     // The programs list chains in orders of their own; only the order inside a chain means something.
     private static IEnumerable<string> ByChain(IEnumerable<string> rules) => rules.OrderBy(r => string.Join(' ', r.Split(' ').Take(3)), StringComparer.Ordinal);
 
@@ -112,7 +127,7 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
         }
 
         string program = Program(family, "restore");
-        CommandResult restored = runner.Run(program, ["--noflush", "--wait", "30"], IptablesText.Script(lines));
+        CommandResult restored = runner.Run(program, ["--noflush", "--wait", LockSeconds], IptablesText.Script(lines));
         if (restored.ExitCode != 0)
         {
             throw RedirectException.From(program, restored);

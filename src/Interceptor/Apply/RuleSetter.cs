@@ -14,16 +14,35 @@ internal sealed record RuleDifference(bool Wanted, string Line);
 internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
 {
     private readonly PolicyRouteSetter _routes = new(runner);
+    private readonly BackendChoice _backends = new(runner, options);
 
     /// <summary>Applies <paramref name="plan"/>, and removes rules that the other backend and routes that another mode left behind.</summary>
     public SetOutcome Apply(RedirectPlan plan)
     {
-        (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
+        (IRuleBackend backend, IReadOnlyList<string> installed) = _backends.Choose();
+        try
+        {
+            return Apply(plan, backend, installed);
+        }
+        catch (RedirectException e) when (_backends.PassedOver is not null)
+        {
+            throw _backends.OfBoth(e);
+        }
+    }
+
+    private SetOutcome Apply(RedirectPlan plan, IRuleBackend backend, IReadOnlyList<string> installed)
+    {
         IReadOnlyList<string> routes = Routes(plan);
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         IReadOnlyList<string> missing = Less(wantedRoutes, routes);
         IReadOnlyList<string> stale = Less(routes, wantedRoutes);
-        bool differs = options.ForceApply || !installed.SequenceEqual(backend.Wanted(plan));
+        bool others = !installed.SequenceEqual(backend.Wanted(plan));
+        if (others && installed.Count > 0 && !options.Reconcile && !options.ForceApply)
+        {
+            throw new RedirectException(RedirectFailure.Refused, $"--reconcile false: other rules of ours are in force ({installed.Count} lines, {backend.Name}); diff shows them, cleanup removes them");
+        }
+
+        bool differs = others || options.ForceApply;
 
         AddOrUndo(missing, routes, differs ? () => backend.Replace(plan) : () => { });
         return new(backend.Name, RemoveLeftOvers(backend, stale) || differs || missing.Count + stale.Count > 0);
@@ -32,7 +51,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     /// <summary>The plan against the kernel, in order; empty when they are equal.</summary>
     public IReadOnlyList<RuleDifference> Diff(RedirectPlan plan)
     {
-        (IRuleBackend backend, IReadOnlyList<string> installed) = Choose();
+        (IRuleBackend backend, IReadOnlyList<string> installed) = _backends.Choose();
         IReadOnlyList<string> wanted = backend.Wanted(plan);
         IReadOnlyList<string> routes = Routes(plan);
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
@@ -50,7 +69,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     /// <summary>Removes our rules wherever they are: through nft and through every iptables there is.</summary>
     public SetOutcome Cleanup()
     {
-        IRuleBackend[] all = [.. Everyone()];
+        IRuleBackend[] all = [.. _backends.Everyone()];
         if (all.Length == 0)
         {
             throw new RedirectException(RedirectFailure.ProgramMissing, "neither nft nor iptables is installed: nothing can be removed");
@@ -80,7 +99,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         var remembered = new List<(bool Any, Action PutBack)>();
         bool others = !runner.Exists("nft");
         bool noNfTables = false;
-        foreach (IRuleBackend backend in Everyone())
+        foreach (IRuleBackend backend in _backends.Everyone())
         {
             try
             {
@@ -89,12 +108,12 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
                     remembered.Add(nft.Remember());
                     others = nft.SawIptablesChains;
                 }
-                else if (others || noNfTables || backend.Name == Forced || IsLegacyInUse(backend))
+                else if (others || noNfTables || backend.Name == _backends.Forced || BackendChoice.IsLegacyInUse(backend))
                 {
                     remembered.Add(backend.Remember());
                 }
             }
-            catch (RedirectException e) when (e.Failure == RedirectFailure.Refused)
+            catch (RedirectException e) when (e.IsOfTheKernel)
             {
                 // A kernel without this interface has no rules in it.
                 noNfTables |= backend is NftBackend;
@@ -165,7 +184,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         bool removed = false;
         try
         {
-            DoAll([() => _routes.Remove(stale), .. Others(used).Select<IRuleBackend, Action>(b => () => removed |= RemoveIfThere(b))]);
+            DoAll([() => _routes.Remove(stale), .. _backends.Others(used).Select<IRuleBackend, Action>(b => () => removed |= RemoveIfThere(b))]);
         }
         catch (RedirectException e)
         {
@@ -182,10 +201,6 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         return [.. all.Where(l => !rest.Remove(l))];
     }
 
-    // The kernel lists the tables that the older interface has; reading them by the program would load its modules.
-    private static bool IsLegacyInUse(IRuleBackend backend) => backend.Name is "iptables-legacy" or "iptables"
-        && new[] { "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names" }.Any(f => File.Exists(f) && File.ReadAllText(f).Length > 0);
-
     private static bool RemoveIfThere(IRuleBackend backend, List<RedirectException>? refusals = null)
     {
         try
@@ -195,7 +210,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
                 return false;
             }
         }
-        catch (RedirectException e) when (e.Failure == RedirectFailure.Refused)
+        catch (RedirectException e) when (e.IsOfTheKernel)
         {
             // A kernel without this interface has no rules in it.
             refusals?.Add(e);
@@ -204,77 +219,5 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
 
         backend.Remove();
         return true;
-    }
-
-    private string? Forced => options.ForcedIptables is string kind ? $"iptables-{kind}" : null;
-
-    private (IRuleBackend Backend, IReadOnlyList<string> Installed) Choose()
-    {
-        bool noNfTables = false;
-        if (options.ForcedIptables is null && runner.Exists("nft"))
-        {
-            var nft = new NftBackend(runner);
-            try
-            {
-                return (nft, nft.Installed());
-            }
-            catch (RedirectException e) when (e.Failure == RedirectFailure.Refused && !options.NativeNftables)
-            {
-                // A kernel without nf_tables: the older interface may be there still.
-                noNfTables = true;
-            }
-        }
-
-        if (options.NativeNftables)
-        {
-            throw new RedirectException(RedirectFailure.ProgramMissing, "--native-nftables: nft is not installed");
-        }
-
-        string? kind = IptablesKind(noNfTables);
-        var iptables = new IptablesBackend(runner, kind, runner.Exists(kind is null ? "ip6tables-save" : $"ip6tables-{kind}-save"));
-        return (iptables, iptables.Installed());
-    }
-
-    // Looks at names and at what the kernel says is in use; runs nothing that could create a table.
-    private string? IptablesKind(bool noNfTables)
-    {
-        if (options.ForcedIptables is string forced)
-        {
-            return runner.Exists($"iptables-{forced}-save")
-                ? forced
-                : throw new RedirectException(RedirectFailure.ProgramMissing, $"--force-iptables-binary {forced}: iptables-{forced}-save is not installed");
-        }
-
-        string? kind = (noNfTables ? new[] { "legacy" } : ["nft", "legacy"]).FirstOrDefault(k => runner.Exists($"iptables-{k}-save"));
-        return kind is not null || runner.Exists("iptables-save")
-            ? kind
-            : throw new RedirectException(RedirectFailure.ProgramMissing, "neither nft nor iptables is installed: add one of them to the image");
-    }
-
-    // Everyone that a look without side effects does not rule out. The nft program sees what iptables-nft wrote.
-    private IEnumerable<IRuleBackend> Others(IRuleBackend used)
-    {
-        bool nftSawThem = used is not NftBackend nft || nft.SawIptablesChains;
-        return Everyone().Where(b => b.Name != used.Name && (b is NftBackend || IsLegacyInUse(b) || (nftSawThem && b.Name != "iptables-legacy")));
-    }
-
-    private IEnumerable<IRuleBackend> Everyone()
-    {
-        if (runner.Exists("nft"))
-        {
-            yield return new NftBackend(runner);
-        }
-
-        string[] kinds = [.. new[] { "nft", "legacy" }.Where(k => runner.Exists($"iptables-{k}-save"))];
-        foreach (string kind in kinds)
-        {
-            yield return new IptablesBackend(runner, kind, runner.Exists($"ip6tables-{kind}-save"));
-        }
-
-        // Where there are others it is another name of one of them.
-        if (kinds.Length == 0 && runner.Exists("iptables-save"))
-        {
-            yield return new IptablesBackend(runner, null, runner.Exists("ip6tables-save"));
-        }
     }
 }

@@ -8,6 +8,9 @@ internal static unsafe partial class Credentials
     /// <summary>CAP_NET_ADMIN.</summary>
     public const int NetAdmin = 12;
 
+    /// <summary>CAP_NET_RAW.</summary>
+    public const int NetRaw = 13;
+
     /// <summary>The effective user id.</summary>
     public static uint Uid => GetEffectiveUid();
 

@@ -48,9 +48,9 @@ internal static class FlagTable
         new(Applying, "dry-run", 'n', true, "Print, apply nothing."),
         new(Applying, "cleanup-only", null, true, "Remove the rules, as the cleanup command does."),
         new(Applying, "force-apply", null, true, "Write the rules even where they are equal."),
-        new(Applying, "reconcile", null, true, "Mend rules that differ; apply always does."),
+        new(Applying, "reconcile", null, true, "false: rules that differ are an error. Default true."),
         new(Applying, "network-namespace", null, false, "Path of the network namespace to work in."),
-        new(Applying, "cni-mode", null, true, "Run by a CNI plugin; changes nothing here."),
+        new(Applying, "cni-mode", null, true, "By a CNI plugin: wait for no xtables lock of the node."),
         new(Applying, "native-nftables", null, true, "nft only, never iptables."),
         new(Applying, "force-iptables-binary", null, false, "legacy or nft: that iptables, not nft."),
 

@@ -101,6 +101,8 @@ internal sealed class OptionsReader
         DryRun = _flags.Switch("dry-run"),
         CleanupOnly = _flags.Switch("cleanup-only"),
         ForceApply = _flags.Switch("force-apply"),
+        Reconcile = _flags.Switch("reconcile", true),
+        CniMode = _flags.Switch("cni-mode"),
         NetworkNamespace = _flags.Text("network-namespace"),
         NativeNftables = _flags.Switch("native-nftables"),
         ForcedIptables = _flags.OneOf("force-iptables-binary", "legacy", "nft"),

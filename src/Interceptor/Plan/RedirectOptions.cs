@@ -128,6 +128,12 @@ internal sealed record RedirectOptions
     /// <summary>Write the rules even when equal ones are there.</summary>
     public bool ForceApply { get; init; }
 
+    /// <summary>Replace rules of ours that differ; false makes them an error.</summary>
+    public bool Reconcile { get; init; } = true;
+
+    /// <summary>Run beside programs of the node that hold its xtables lock: the lock is the network namespace's instead.</summary>
+    public bool CniMode { get; init; }
+
     /// <summary>Path of the network namespace to work in; null for the one the process is in.</summary>
     public string? NetworkNamespace { get; init; }
 }

@@ -36,12 +36,21 @@ internal static class IptablesText
     /// <summary>Input for <c>iptables-restore --noflush</c> (or ip6tables-restore) on a namespace that has no rules of ours.</summary>
     public static string Restore(RedirectPlan plan, AddressFamily family) => Script(Lines(plan, family));
 
-    /// <summary>Lines with their tables before them as one transaction a table: nat last, so that nothing is redirected before the
-    /// tables it relies on are there.</summary>
-    public static string Script(IReadOnlyList<string> lines) => string.Concat(new[] { "raw", "mangle", "nat" }
+    /// <summary>Lines with their tables before them as one transaction a table.</summary>
+    public static string Script(IReadOnlyList<string> lines) => string.Concat(Order(lines)
         .Select(t => (Table: t, Lines: lines.Where(l => l.StartsWith($"{t} ", StringComparison.Ordinal)).Select(l => l[(t.Length + 1)..]).ToArray()))
         .Where(t => t.Lines.Length > 0)
         .Select(t => $"*{t.Table}\n{string.Join('\n', t.Lines)}\nCOMMIT\n"));
+
+    // What begins to capture is committed before what ceases to: between two commits both do, never neither. nat comes last but for that,
+    // so that nothing is redirected before the tables it relies on are there.
+    private static IEnumerable<string> Order(IReadOnlyList<string> lines) =>
+        new (string Table, string Captures)[] { ("raw", "-j CT "), ("mangle", "-j TPROXY "), ("nat", "") }
+            .OrderBy(t => t.Captures.Length > 0 && Any(lines, $"{t.Table} -D ", "") && !Any(lines, $"{t.Table} -A ", t.Captures))
+            .Select(t => t.Table);
+
+    private static bool Any(IReadOnlyList<string> lines, string start, string part) =>
+        lines.Any(l => l.StartsWith(start, StringComparison.Ordinal) && l.Contains(part, StringComparison.Ordinal));
 
     private static string Table(RedirectChain chain) => chain.Table.ToString().ToLowerInvariant();
 
