@@ -31,7 +31,7 @@ nutcracker:nutcracker:optional:rival in bench
 iperf3:iperf3:optional:bulk traffic in bench
 wrk:wrk:optional:HTTP load in bench
 conntrack:conntrack:optional:diagnosis
-strace:strace:optional:diagnosis
+strace:strace:required:refuses and kills at system calls in tests
 tcpdump:tcpdump:optional:diagnosis
 '
 

@@ -146,6 +146,8 @@ internal sealed class CommandLine
             Recursive = true,
             Arity = arity,
             AllowMultipleArgumentsPerToken = false,
+            // The library's own takes no value at all for an array that need not have one: --drop-invalid=true would be an error.
+            CustomParser = result => [.. result.Tokens.Select(t => t.Value)],
         };
         _options[name] = option;
         _root.Options.Add(option);

@@ -30,6 +30,21 @@ public class ProgramTests
     [InlineData("plan", "-x", "@/no/such/file")]
     public void Run_BadArguments_ExitsTwo(params string[] arguments) => Run(arguments).Code.ShouldBe(2);
 
+    [Theory]
+    [InlineData(true, "-b", "80")]
+    [InlineData(true, "-b", "80", "--redirect-inbound")]
+    [InlineData(true, "-b", "80", "--redirect-inbound=true")]
+    [InlineData(false, "--redirect-inbound=false", "-b", "80")]
+    [InlineData(false, "--redirect-inbound", "false", "-b", "80")]
+    public void Run_SwitchWithAndWithoutValue_IsTaken(bool captured, params string[] flags)
+    {
+        (int code, string output, string error) = Run(["plan", .. flags]);
+        code.ShouldBe(0, error);
+        output.Contains("tcp dport 80", StringComparison.Ordinal).ShouldBe(captured);
+        Run([.. flags, "plan"]).Output.ShouldBe(output);
+        Run(["plan", "--redirect-inbound=maybe"]).Code.ShouldBe(2);
+    }
+
     [Fact]
     public void Run_VariableAndFlag_FlagWins()
     {

@@ -35,9 +35,12 @@ internal static class VerifyScript
     }
 
     /// <summary>Runs a script, with the program as $0.</summary>
-    public static (int Code, string Output, string Error) Run(string script)
+    public static (int Code, string Output, string Error) Run(string script) => RunIn("-n", script);
+
+    /// <summary>The same in other namespaces: flags of unshare.</summary>
+    public static (int Code, string Output, string Error) RunIn(string namespaces, string script)
     {
-        var start = new ProcessStartInfo("unshare", ["-n", "sh", "-c", Prelude + script, Init]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("unshare", [namespaces, "sh", "-c", Prelude + script, Init]) { RedirectStandardError = true, RedirectStandardOutput = true };
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         string error = process.StandardError.ReadToEnd();

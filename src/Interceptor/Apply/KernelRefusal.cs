@@ -98,7 +98,8 @@ internal sealed partial record KernelRefusal(RedirectFailure Failure, string Adv
             return Missing("nft_chain_nat");
         }
 
-        // What a rule says of itself is no part of it.
+        // Words are underlined to their end or not at all, whatever the version; what a rule says of itself is no part of it.
+        to = quoted.IndexOf(' ', to) is >= 0 and int end ? end : quoted.Length;
         string[] words = quoted[from..to].Split(" comment ")[0].Split(' ');
         return Expressions.Where(e => words.Contains(e.Word)).Select(e => Missing(e.Module)).FirstOrDefault();
     }

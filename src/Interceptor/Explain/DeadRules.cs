@@ -45,7 +45,7 @@ internal static class DeadRules
 
     private static bool Implies(RuleMatch narrow, RuleMatch wide) => (narrow, wide) switch
     {
-        (InterfaceMatch n, InterfaceMatch w) => w.Name.EndsWith('+') ? n.Name.StartsWith(w.Name[..^1], StringComparison.Ordinal) : n.Name == w.Name,
+        (InterfaceMatch { Negated: false } n, InterfaceMatch { Negated: false } w) => w.Name.EndsWith('+') ? n.Name.StartsWith(w.Name[..^1], StringComparison.Ordinal) : n.Name == w.Name,
         (SourceMatch n, SourceMatch w) => Within(n.Blocks, w.Blocks),
         (DestinationMatch n, DestinationMatch w) when n.Negated == w.Negated => w.Negated ? Within(w.Blocks, n.Blocks) : Within(n.Blocks, w.Blocks),
         (TransportMatch n, TransportMatch w) => (n.Transports & ~w.Transports) == 0 && PortsImply(n, w),

@@ -16,13 +16,14 @@ internal sealed record FamilyMatch(AddressFamily Family) : RuleMatch
     public override bool Holds(Packet packet) => packet.Destination.AddressFamily == Family;
 }
 
-/// <summary>The interface the packet came in by, or leaves by; a trailing "+" stands for any ending, as in iptables.</summary>
-internal sealed record InterfaceMatch(string Name) : RuleMatch
+/// <summary>The interface the packet came in by, or leaves by; a trailing "+" stands for any ending, as in iptables. Any other when
+/// <paramref name="Negated"/>.</summary>
+internal sealed record InterfaceMatch(string Name, bool Negated = false) : RuleMatch
 {
     /// <inheritdoc/>
-    public override bool Holds(Packet packet) => Name.EndsWith('+')
+    public override bool Holds(Packet packet) => Negated != (Name.EndsWith('+')
         ? packet.Interface.StartsWith(Name[..^1], StringComparison.Ordinal)
-        : packet.Interface == Name;
+        : packet.Interface == Name);
 }
 
 /// <summary>The source address is in a block of <paramref name="Blocks"/>.</summary>

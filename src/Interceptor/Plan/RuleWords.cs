@@ -9,6 +9,10 @@ internal static class RuleWords
     /// <summary>The loopback interface.</summary>
     public static InterfaceMatch Lo { get; } = new("lo");
 
+    /// <summary>The kernel drops these by itself, unless somebody set route_localnet for a purpose of his own.</summary>
+    public static RedirectRule Martian { get; } = new([new InterfaceMatch("lo", true), new DestinationMatch(CidrSet.Single("127.0.0.0/8"))], RuleVerdict.Drop,
+        "nothing from outside reaches loopback, even where route_localnet lets it in");
+
     /// <summary>First in every chain: packets that are none of our business.</summary>
     public static IEnumerable<RedirectRule> LeftAlone(RedirectOptions o) => [.. OtherFamily(o), .. ExcludedInterfaces(o)];
 

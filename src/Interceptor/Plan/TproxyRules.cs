@@ -9,14 +9,15 @@ internal static class TproxyRules
     /// <summary>The mangle table's prerouting.</summary>
     public static IEnumerable<RedirectRule> Prerouting(RedirectOptions o)
     {
+        yield return Martian;
         foreach (string name in o.VirtualInterfaces)
         {
             yield return Return("outbound traffic of what is behind this interface is redirected later", new InterfaceMatch(name));
         }
 
         var marked = new MarkMatch(o.Mark);
-        yield return new([Tcp(), marked], RuleVerdict.SaveMark, "answers to a connection that the proxy made under its client's address must come back");
-        yield return Return("the proxy connected to the application under its client's address", Tcp(), marked);
+        yield return new([Tcp(), marked], RuleVerdict.SaveMark, "answers to a connection that the proxy made under the address of its client must come back");
+        yield return Return("the proxy connected to the application under the address of its client", Tcp(), marked);
         foreach (CidrSet passthrough in Passthrough(o))
         {
             yield return Return("the proxy hands inbound connections to the application from this address", Lo, new SourceMatch(passthrough));
@@ -52,7 +53,7 @@ internal static class TproxyRules
             yield return rule;
         }
 
-        yield return Return("the proxy connected to the application under its client's address", Lo, Tcp(), new MarkMatch(o.Mark));
+        yield return Return("the proxy connected to the application under the address of its client", Lo, Tcp(), new MarkMatch(o.Mark));
         foreach (CidrSet here in LoopbackBlocks(o))
         {
             foreach (OwnerMatch owner in new[] { OwnerMatch.Of(false, o.ProxyUids), OwnerMatch.Of(true, o.ProxyGids) })
@@ -62,6 +63,6 @@ internal static class TproxyRules
             }
         }
 
-        yield return new([Tcp(), new ConnectionMarkMatch(o.Mark)], RuleVerdict.RestoreMark, "answers go back to the proxy, not to the client's real address");
+        yield return new([Tcp(), new ConnectionMarkMatch(o.Mark)], RuleVerdict.RestoreMark, "answers go back to the proxy, not to the real address of the client");
     }
 }

@@ -87,6 +87,11 @@ internal static class TransparentRules
 
     private static IEnumerable<RedirectRule> Inbound(RedirectOptions o)
     {
+        if (InboundRules.Captures(o))
+        {
+            yield return Martian;
+        }
+
         foreach (RedirectRule rule in InboundRules.Captures(o) || (o.RedirectOutbound && o.VirtualInterfaces.Count > 0) ? UnderWay(o) : [])
         {
             yield return rule;

@@ -101,7 +101,7 @@ internal static class IptablesText
 
     private static IEnumerable<string> Ways(RuleMatch match, bool inbound, bool opening) => match switch
     {
-        InterfaceMatch i => [$"{(inbound ? "-i" : "-o")} {i.Name}"],
+        InterfaceMatch i => [$"{(i.Negated ? "! " : "")}{(inbound ? "-i" : "-o")} {i.Name}"],
         SourceMatch s => s.Blocks.Blocks.Select(b => $"-s {b}"),
         DestinationMatch { Negated: true } d => [string.Join(' ', d.Blocks.Blocks.Select(b => $"! -d {b}"))],
         DestinationMatch d => d.Blocks.Blocks.Select(b => $"-d {b}"),

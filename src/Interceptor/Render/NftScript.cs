@@ -74,7 +74,7 @@ internal static class NftScript
     private static string Match(RuleMatch match, bool inbound) => match switch
     {
         FamilyMatch f => $"meta nfproto {(f.Family == AddressFamily.InterNetworkV6 ? "ipv6" : "ipv4")}",
-        InterfaceMatch i => $"{(inbound ? "iifname" : "oifname")} \"{i.Name.Replace('+', '*')}\"",
+        InterfaceMatch i => $"{(inbound ? "iifname" : "oifname")} {Not(i.Negated)}\"{i.Name.Replace('+', '*')}\"",
         SourceMatch s => $"{Ip(s.Blocks)} saddr {Blocks(s.Blocks)}",
         DestinationMatch d => $"{Ip(d.Blocks)} daddr {Not(d.Negated)}{Blocks(d.Blocks)}",
         TransportMatch t => Transport(t),

@@ -41,16 +41,18 @@ public class RuleSetterTests
     }
 
     [Theory]
-    [InlineData("nft")]
-    [InlineData("legacy")]
-    public void Apply_EqualIptablesRules_WritesNothing(string kind)
+    [InlineData("nft", "REDIRECT")]
+    [InlineData("legacy", "REDIRECT")]
+    [InlineData("nft", "TPROXY")]
+    [InlineData("legacy", "TPROXY")]
+    public void Apply_EqualIptablesRules_WritesNothing(string kind, string mode)
     {
         using var pod = new Pod();
-        (string, string)[] flags = [.. Wide, ("force-iptables-binary", kind)];
+        (string, string)[] flags = [.. Wide, ("force-iptables-binary", kind), ("istio-inbound-interception-mode", mode)];
         pod.Apply(flags).Written.ShouldBeTrue();
         pod.Apply(flags).Written.ShouldBeFalse();
         pod.Apply([.. flags, ("istio-outbound-ports", "99")]).Written.ShouldBeTrue();
-        pod.Exec($"iptables-{kind}-save").Split("-j MESHL4_OUTPUT").Length.ShouldBe(2, "one jump and no more");
+        pod.Exec($"iptables-{kind}-save").Split("-j MESHL4_OUTPUT").Length.ShouldBe(mode == "TPROXY" ? 3 : 2, "one jump a table and no more");
     }
 
     [Fact]
