@@ -68,6 +68,6 @@ internal static class RedirectPlanner
         RedirectRule[] captured = o.Mode == InterceptionMode.Redirect && InboundRules.Captures(o)
             ? [.. InboundRules.Excluded(o), new([InboundRules.Wanted(o)], RuleVerdict.Redirect(o.InboundPort), InboundRules.Why(o))]
             : [];
-        return behind.Length + captured.Length == 0 ? [] : [.. OtherFamily(o), .. behind, .. ExcludedInterfaces(o), .. captured];
+        return behind.Length + captured.Length == 0 ? [] : [.. OtherFamily(o), MartianLeftToTheKernel, .. behind, .. ExcludedInterfaces(o), .. captured];
     }
 }

@@ -9,9 +9,11 @@ internal static class RuleWords
     /// <summary>The loopback interface.</summary>
     public static InterfaceMatch Lo { get; } = new("lo");
 
-    /// <summary>The kernel drops these by itself, unless somebody set route_localnet for a purpose of his own.</summary>
-    public static RedirectRule Martian { get; } = new([new InterfaceMatch("lo", true), new DestinationMatch(CidrSet.Single("127.0.0.0/8"))], RuleVerdict.Drop,
-        "nothing from outside reaches loopback, even where route_localnet lets it in");
+    /// <summary>Where rules may drop: the kernel does so by itself, unless somebody set route_localnet for a purpose of his own.</summary>
+    public static RedirectRule Martian { get; } = new(FromOutsideToLoopback, RuleVerdict.Drop, "nothing from outside reaches loopback, even where route_localnet lets it in");
+
+    /// <summary>Where rules translate: under another address the packet would pass the kernel's check, and the proxy call for it what listens on loopback.</summary>
+    public static RedirectRule MartianLeftToTheKernel { get; } = Return("to loopback from outside: left alone, for the kernel drops it", FromOutsideToLoopback);
 
     /// <summary>First in every chain: packets that are none of our business.</summary>
     public static IEnumerable<RedirectRule> LeftAlone(RedirectOptions o) => [.. OtherFamily(o), .. ExcludedInterfaces(o)];
@@ -52,6 +54,8 @@ internal static class RuleWords
 
     /// <summary>A rule that leaves packets alone.</summary>
     public static RedirectRule Return(string why, params RuleMatch[] matches) => new(matches, RuleVerdict.Return, why);
+
+    private static RuleMatch[] FromOutsideToLoopback => [new InterfaceMatch("lo", true), new DestinationMatch(CidrSet.Single("127.0.0.0/8"))];
 
     private static IEnumerable<CidrSet> Families(RedirectOptions o, string v4, string v6) =>
         o.WithIpv6 ? [CidrSet.Single(v4), CidrSet.Single(v6)] : [CidrSet.Single(v4)];
