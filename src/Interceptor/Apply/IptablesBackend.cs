@@ -1,10 +1,11 @@
 using System.Net.Sockets;
+using MeshL4.Interceptor.Linux;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Render;
 
 namespace MeshL4.Interceptor.Apply;
 
-/// <summary>Rules through iptables-save and iptables-restore: one transaction a family, IPv4 taken back when IPv6 fails.</summary>
+/// <summary>Rules through iptables-save and iptables-restore: one transaction a table, IPv4 taken back when IPv6 fails.</summary>
 /// <param name="runner">Runs the programs.</param>
 /// <param name="kind">"nft", "legacy", or null for whatever plain iptables is.</param>
 /// <param name="withIpv6">False when there is no ip6tables.</param>
@@ -126,11 +127,23 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
             return;
         }
 
-        string program = Program(family, "restore");
-        CommandResult restored = runner.Run(program, ["--noflush", "--wait", LockSeconds], IptablesText.Script(lines));
-        if (restored.ExitCode != 0)
+        // Nothing of ours to take away: then nothing is handed from table to table.
+        bool first = lines.All(l => !l.Contains(" -D ", StringComparison.Ordinal));
+        string[] scripts = first ? [IptablesText.Script(lines)] : [.. IptablesText.Transactions(lines)];
+        for (int i = 0; i < scripts.Length; i++)
         {
-            throw RedirectException.From(program, restored);
+            if (i > 0)
+            {
+                // A packet on its way from the one table to the other would find the capture in neither.
+                PacketsInFlight.Finish();
+            }
+
+            string program = Program(family, "restore");
+            CommandResult restored = runner.Run(program, ["--noflush", "--wait", LockSeconds], scripts[i]);
+            if (restored.ExitCode != 0)
+            {
+                throw RedirectException.From(program, restored);
+            }
         }
     }
 }

@@ -37,10 +37,13 @@ internal static class IptablesText
     public static string Restore(RedirectPlan plan, AddressFamily family) => Script(Lines(plan, family));
 
     /// <summary>Lines with their tables before them as one transaction a table.</summary>
-    public static string Script(IReadOnlyList<string> lines) => string.Concat(Order(lines)
+    public static string Script(IReadOnlyList<string> lines) => string.Concat(Transactions(lines));
+
+    /// <summary>The same, a table each, in the order in which they have to be committed.</summary>
+    public static IEnumerable<string> Transactions(IReadOnlyList<string> lines) => Order(lines)
         .Select(t => (Table: t, Lines: lines.Where(l => l.StartsWith($"{t} ", StringComparison.Ordinal)).Select(l => l[(t.Length + 1)..]).ToArray()))
         .Where(t => t.Lines.Length > 0)
-        .Select(t => $"*{t.Table}\n{string.Join('\n', t.Lines)}\nCOMMIT\n"));
+        .Select(t => $"*{t.Table}\n{string.Join('\n', t.Lines)}\nCOMMIT\n");
 
     // What begins to capture is committed before what ceases to: between two commits both do, never neither. nat comes last but for that,
     // so that nothing is redirected before the tables it relies on are there.
