@@ -82,6 +82,19 @@ public class KernelSaidNoTests
         fails {{code}} 'modprobe {{module}})' --force-iptables-binary {{kind}} {{flags}}
         """);
 
+    // From TPROXY the nat table is committed first; the mangle table is refused once, and the way back needs it.
+    [Theory]
+    [InlineData("nft")]
+    [InlineData("legacy")]
+    public void Apply_SecondTableRefused_FirstIsTakenBack(string kind) => Passes($$"""
+        export d; "$0" -m TPROXY -b 80 --verify off --force-iptables-binary {{kind}} || exit 13
+        before=$(rules; iptables-{{kind}}-save | grep MESHL4_)
+        says iptables-{{kind}}-restore 'echo "$input" | grep -q "^.mangle" && [ ! -e $d/once ] && : > $d/once' 'iptables-restore: line 9 failed'
+        PATH=$d:$PATH "$0" -b 81 --verify off --force-iptables-binary {{kind}} 2>$d/e; [ $? = 5 ] || { cat $d/e; exit 14; }
+        [ -e $d/once ] || exit 15
+        [ "$before" = "$(rules; iptables-{{kind}}-save | grep MESHL4_)" ] || exit 16
+        """);
+
     // The first family has its rules when the second is refused: they are taken back.
     [Fact]
     public void Apply_KernelWithoutIp6Tables_ExitsElevenAndTakesIpv4Back() => Passes("""

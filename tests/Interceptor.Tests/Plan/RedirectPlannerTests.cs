@@ -39,12 +39,15 @@ public class RedirectPlannerTests
         Decide(Everything, "127.1.2.3", 80, 1000, "lo").ShouldBeNull();
     }
 
-    [Fact]
-    public void Plan_EveryComment_FitsNftAndNeedsNoQuoting()
+    [Theory]
+    [InlineData("REDIRECT")]
+    [InlineData("TPROXY")]
+    [InlineData("TRANSPARENT")]
+    public void Plan_EveryComment_FitsNftAndNeedsNoEscape(string mode)
     {
-        RedirectPlan plan = RedirectPlanner.Plan(Flags.Options([.. Everything, ("istio-local-exclude-ports", "1"), ("istio-outbound-ports", "2"),
-            ("istio-service-exclude-cidr", "10.0.0.0/8"), ("istio-local-outbound-ports-exclude", "3"), ("istio-exclude-interfaces", "x")]));
-        plan.Chains.SelectMany(c => c.Rules).ShouldAllBe(r => r.Why.Length > 0 && r.Why.Length <= 100 && r.Why.All(c => char.IsAsciiLetterOrDigit(c) || c == ' ' || c == ':'));
+        RedirectPlan plan = RedirectPlanner.Plan(Flags.Options([.. Everything, ("istio-inbound-interception-mode", mode), ("istio-local-exclude-ports", "1"), ("istio-outbound-ports", "2"),
+            ("istio-service-exclude-cidr", "10.0.0.0/8"), ("istio-local-outbound-ports-exclude", "3"), ("istio-exclude-interfaces", "x"), ("kube-virt-interfaces", "y")]));
+        plan.Chains.SelectMany(c => c.Rules).ShouldAllBe(r => r.Why.Length > 0 && r.Why.Length <= 100 && r.Why.All(c => char.IsAsciiLetterOrDigit(c) || " :,;-".Contains(c)));
     }
 
     [Fact]
