@@ -47,7 +47,7 @@ public class RedirectPlannerTests
     {
         RedirectPlan plan = RedirectPlanner.Plan(Flags.Options([.. Everything, ("istio-inbound-interception-mode", mode), ("istio-local-exclude-ports", "1"), ("istio-outbound-ports", "2"),
             ("istio-service-exclude-cidr", "10.0.0.0/8"), ("istio-local-outbound-ports-exclude", "3"), ("istio-exclude-interfaces", "x"), ("kube-virt-interfaces", "y")]));
-        plan.Chains.SelectMany(c => c.Rules).ShouldAllBe(r => r.Why.Length > 0 && r.Why.Length <= 100 && r.Why.All(c => char.IsAsciiLetterOrDigit(c) || " :,;-".Contains(c)));
+        plan.Chains.SelectMany(c => c.Rules).ShouldAllBe(r => r.Why.Length > 0 && r.Why.Length <= 100 && r.Why.All(c => char.IsAsciiLetterOrDigit(c) || " :,;_-".Contains(c)));
     }
 
     [Fact]
