@@ -58,7 +58,8 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
             Start(exchange);
         }
 
-        if (_plain && !request.IsInline)
+        // Lines, and arrays of nothing, have no arguments yet.
+        if (_plain && request.ArgumentCount > 0)
         {
             int flags = RedisForwarding.OfOneKey(request.Command);
             if (flags >= 0)

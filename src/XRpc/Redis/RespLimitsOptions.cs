@@ -1,7 +1,7 @@
 namespace MeshL4.XRpc.Redis;
 
-/// <summary>Bounds on what a RESP peer may declare. The defaults are redis-server's.</summary>
-/// <param name="MaxArguments">Arguments of one command.</param>
+/// <summary>Bounds on what a RESP peer may declare. The defaults are redis-server's, but for the arguments.</summary>
+/// <param name="MaxArguments">Arguments of one command; those of servers before 7.0, which take 2147483647.</param>
 /// <param name="MaxBulkBytes">Bytes of one bulk string (<c>proto-max-bulk-len</c>).</param>
 /// <param name="MaxInlineBytes">Bytes of one inline command, line end included.</param>
 /// <param name="MaxReplyElements">Elements of one aggregate in a reply.</param>
@@ -11,6 +11,6 @@ public sealed record RespLimitsOptions(
     int MaxInlineBytes = 64 * 1024,
     long MaxReplyElements = int.MaxValue)
 {
-    /// <summary>redis-server's limits.</summary>
+    /// <summary>The defaults.</summary>
     public static RespLimitsOptions Default { get; } = new();
 }

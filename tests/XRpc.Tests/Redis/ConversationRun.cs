@@ -70,14 +70,29 @@ internal sealed partial class ConversationRun : IDisposable
         }
     }
 
-    private string Say(byte[] frame)
+    /// <summary>Sends bytes that are any number of whole frames.</summary>
+    public string Pieces(string text)
     {
-        FrameHead head = default;
-        if (_codec.Scan(frame, ref head, out int consumed) != ScanStatus.Done || consumed != frame.Length)
+        var answers = new StringBuilder();
+        for (byte[] rest = Encoding.Latin1.GetBytes(text); rest.Length > 0;)
         {
-            throw new InvalidOperationException("not one frame");
+            FrameHead head = default;
+            if (_codec.Scan(rest, ref head, out int consumed) != ScanStatus.Done)
+            {
+                throw new InvalidOperationException("no whole frame");
+            }
+
+            answers.Append(Say(rest[..consumed], ref head));
+            rest = rest[consumed..];
         }
 
+        return answers.ToString();
+    }
+
+    private string Say(byte[] frame) => Pieces(Encoding.Latin1.GetString(frame));
+
+    private string Say(byte[] frame, ref FrameHead head)
+    {
         Begin();
         Decision decision = Last = _conversation.OnRequest(ref _codec, new FrameView(ref head, frame, true), this);
         IsClosed |= (decision.Flags & ForwardFlags.Last) != 0;
