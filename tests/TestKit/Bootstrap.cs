@@ -26,6 +26,9 @@ internal sealed class Bootstrap
     /// <summary>Address the listeners bind; loopback unless a test lives in a namespace of its own.</summary>
     public string ListenAddress { get; init; } = "127.0.0.1";
 
+    /// <summary>The node says DNS_CAPTURE, as Istio's agents have it say.</summary>
+    public bool CapturesDns { get; init; }
+
     public static string TlsInspector => Inspector("tls_inspector", "TlsInspector");
 
     public static string HttpInspector => Inspector("http_inspector", "HttpInspector");
@@ -105,7 +108,7 @@ internal sealed class Bootstrap
     public void Extension(string name, string members) => _extensions += $"- name: meshl4.{name}\n  typed_config: {{{members}}}\n";
 
     /// <summary>The members of <c>dynamic_resources</c>.</summary>
-    public void Dynamic(string members) => _dynamic = $"node: {{id: sidecar~10.0.0.1~p.ns~ns.svc.cluster.local, cluster: p.ns, metadata: {{NAMESPACE: ns}}}}\ndynamic_resources: {{{members}}}\n";
+    public void Dynamic(string members) => _dynamic = $"node: {{id: sidecar~10.0.0.1~p.ns~ns.svc.cluster.local, cluster: p.ns, metadata: {{NAMESPACE: ns{(CapturesDns ? ", DNS_CAPTURE: 'true'" : "")}}}}}\ndynamic_resources: {{{members}}}\n";
 
     public override string ToString() =>
         $"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {AdminPort}}}}}}}\n{_extensions}{_dynamic}static_resources:\n  listeners:\n{_listeners}  clusters:\n{_clusters}";

@@ -52,6 +52,24 @@ internal static class XdsResources
         }),
     };
 
+    /// <summary>The name table: hosts and their addresses. A host below <c>svc.cluster.local</c> is a Kubernetes service.</summary>
+    public static JsonObject NameTable(params (string Host, string[] Ips)[] hosts)
+    {
+        var table = new JsonObject();
+        foreach ((string host, string[] ips) in hosts)
+        {
+            string[] labels = host.Split('.');
+            bool service = host.EndsWith(".svc.cluster.local", StringComparison.Ordinal);
+            table[host] = new JsonObject
+            {
+                ["ips"] = new JsonArray([.. ips.Select(ip => (JsonNode)ip)]), ["registry"] = service ? "Kubernetes" : "External",
+                ["shortname"] = service ? string.Join('.', labels[..^4]) : "", ["namespace"] = service ? labels[^4] : "",
+            };
+        }
+
+        return new JsonObject { ["@type"] = "istio.networking.nds.v1.NameTable", ["table"] = table };
+    }
+
     /// <summary>A STATIC cluster with one endpoint.</summary>
     public static JsonObject StaticCluster(string name, EndPoint endpoint)
     {

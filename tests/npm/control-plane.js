@@ -34,6 +34,13 @@ root.loadSync([
   'envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto', 'envoy/extensions/transport_sockets/tls/v3/tls.proto',
 ], { keepCase: true });
 
+// Istio's own type, published in no package: written down from its definition.
+protobuf.parse(`syntax = "proto3"; package istio.networking.nds.v1;
+  message NameTable {
+    message NameInfo { repeated string ips = 1; string registry = 2; string shortname = 3; string namespace = 4; }
+    map<string, NameInfo> table = 1;
+  }`, root, { keepCase: true });
+
 const type = (name) => root.lookupType('envoy.service.discovery.v3.' + name);
 const shapes = { keepCase: true, longs: Number, enums: String, bytes: String, defaults: false };
 const prefix = 'type.googleapis.com/';

@@ -122,12 +122,16 @@ internal sealed unsafe class DnsDatagramListener : IoHandler
     {
         ReceivedDatagram received = DatagramSocket.Receive(
             Fd, Loop.Memory.Scratch, Loop.Memory.ScratchLength, _destinations, _port, ControlMessages.Capacity);
-        bool usable = received is { Client: not null, DestinationLost: false };
+        bool usable = received is { Client: not null, DestinationLost: false } && !IsFromOutside(received.Destination);
         client = usable ? ClientOf(received.Client!, received.Destination) : default;
 
         // A message of no bytes is dropped as malformed: there is nowhere to answer from.
         return received.Length < 0 ? -1 : usable ? (int)received.Length : 0;
     }
+
+    /// <summary>Captured questions go to a server's port; ours is no server's, for anybody but the pod itself.</summary>
+    private bool IsFromOutside(IPEndPoint? destination) =>
+        _destinations == DestinationSource.Original && destination!.Port == _port && !IPAddress.IsLoopback(destination.Address);
 
     private bool TryReply(in DatagramClient client, ReadOnlySpan<byte> answer)
     {

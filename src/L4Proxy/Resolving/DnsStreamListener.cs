@@ -13,10 +13,11 @@ internal sealed class DnsStreamListener(DnsResolver resolver, LoopGuard guard)
 {
     /// <exception cref="IOException">The address cannot be bound.</exception>
     public AcceptSocket Open(ListenerSnapshot listener, EndPoint address) =>
-        AcceptSocket.Open(resolver.Loop, listener, address, (_, fd, peer) => Accepted(fd, peer));
+        AcceptSocket.Open(resolver.Loop, listener, address, (socket, fd, peer) => Accepted(socket, fd, peer));
 
-    private void Accepted(int fd, IPEndPoint? peer)
+    private void Accepted(AcceptSocket listening, int fd, IPEndPoint? peer)
     {
+        int port = ((IPEndPoint)listening.Listener.Address).Port;
         SocketTuning.NoDelay(fd);
         var socket = new LoopSocket(resolver.Loop, fd);
         if (socket.Watch(forWriting: false) != 0)
@@ -24,7 +25,12 @@ internal sealed class DnsStreamListener(DnsResolver resolver, LoopGuard guard)
             return;
         }
 
-        if (IsOwn(fd, peer))
+        if (listening.Listener.Transparent && SocketTuning.LocalEndPoint(fd) is { } local && local.Port == port && !IPAddress.IsLoopback(local.Address))
+        {
+            // Captured clients go to a server's port; ours is no server's, for anybody but the pod itself.
+            socket.Abort();
+        }
+        else if (IsOwn(fd, peer))
         {
             Interlocked.Increment(ref resolver.Shared.Counters.Loops);
             socket.Abort();

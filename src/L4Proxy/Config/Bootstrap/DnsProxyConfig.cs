@@ -6,13 +6,22 @@ namespace MeshL4.L4Proxy.Config.Bootstrap;
 /// <summary>Settings of the DNS proxy, as <c>meshl4.bootstrap.v1.DnsProxyOptions</c> explains them.</summary>
 internal sealed record DnsProxyConfig
 {
-    private static readonly ImmutableArray<IPEndPoint> Usual = [new(IPAddress.Loopback, 15053), new(IPAddress.IPv6Loopback, 15053)];
+    private const int Port = 15053;
+
+    /// <summary>Redirection leads to loopback.</summary>
+    private static readonly ImmutableArray<IPEndPoint> Usual = [new(IPAddress.Loopback, Port), new(IPAddress.IPv6Loopback, Port)];
+
+    /// <summary>TPROXY takes the first address of lo, whichever that is; who asks the port itself from outside gets no answer.</summary>
+    private static readonly ImmutableArray<IPEndPoint> UsualTransparent = [new(IPAddress.Any, Port), new(IPAddress.IPv6Any, Port)];
 
     /// <summary>UDP and TCP alike.</summary>
     public ImmutableArray<IPEndPoint> Addresses { get; init; } = Usual;
 
     /// <summary>True when nobody named addresses.</summary>
-    public bool HasDefaultAddresses => Addresses == Usual;
+    public bool HasDefaultAddresses => Addresses == Usual || Addresses == UsualTransparent;
+
+    /// <summary>The addresses when nobody names any.</summary>
+    public static ImmutableArray<IPEndPoint> DefaultAddresses(bool transparent) => transparent ? UsualTransparent : Usual;
 
     /// <summary>False when <c>DNS_CAPTURE</c> of the node alone asked for it: then somebody else may hold the port already.</summary>
     public bool IsExplicit { get; init; }

@@ -25,7 +25,7 @@ internal static class DnsProxyDecoder
         bool captures = Text(node, Capture) == "true";
         var config = new DnsProxyConfig
         {
-            Addresses = set.Addresses.Count == 0 ? defaults.Addresses : [.. EndPoints(set.Addresses, "addresses", null, scope)],
+            Addresses = set.Addresses.Count == 0 ? DnsProxyConfig.DefaultAddresses(set.Transparent) : [.. EndPoints(set.Addresses, "addresses", null, scope)],
             IsExplicit = set.Enabled == true,
             Transparent = set.Transparent,
             Upstreams = [.. EndPoints(set.Upstreams, "upstreams", 53, scope)],

@@ -13,6 +13,8 @@ internal sealed class Boot
 
     public int AdminPort { get; init; } = Ports.Free();
 
+    public string Node { get; init; } = "{id: test, cluster: test}";
+
     /// <summary>The two ports on all addresses are off, so that many proxies run side by side.</summary>
     public bool PublicPorts { get; init; }
 
@@ -83,6 +85,13 @@ internal sealed class Boot
         return this;
     }
 
+    /// <summary>Adds a bootstrap extension of ours.</summary>
+    public Boot Extension(string type, string members)
+    {
+        _extensions.Add($"{{name: meshl4.{type}, typed_config: {{'@type': type.googleapis.com/meshl4.bootstrap.v1.{type}, {members}}}}}");
+        return this;
+    }
+
     /// <summary>Adds top-level fields.</summary>
     public Boot More(string yaml)
     {
@@ -101,7 +110,7 @@ internal sealed class Boot
     {
         string own = PublicPorts ? "" : "{name: meshl4.proxy, typed_config: {'@type': type.googleapis.com/meshl4.bootstrap.v1.ProxyOptions, readiness_port: 0, prometheus_port: 0}}";
         return $$"""
-            node: {id: test, cluster: test}
+            node: {{Node}}
             admin: {address: {socket_address: {address: 127.0.0.1, port_value: {{AdminPort}} } } }
             bootstrap_extensions: [{{string.Join(", ", _extensions.Append(own).Where(e => e.Length > 0))}}]
             static_resources:
