@@ -12,6 +12,8 @@ internal sealed class JsonProcess : IAsyncDisposable
     private readonly ConcurrentQueue<JsonNode> _events = new();
     private readonly ConcurrentQueue<string> _errors = new();
 
+    private bool _disposed;
+
     private JsonProcess(Process process) => _process = process;
 
     /// <summary>Everything it met so far, in order.</summary>
@@ -57,8 +59,15 @@ internal sealed class JsonProcess : IAsyncDisposable
     /// <summary>Its events and errors, for messages of failure.</summary>
     public string Said() => string.Join('\n', _events.Select(e => e.ToJsonString()).Concat(_errors));
 
+    /// <summary>Ends it; a test may do so before its own end.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         if (!_process.HasExited)
         {
             _process.Kill();
