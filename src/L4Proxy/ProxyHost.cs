@@ -186,9 +186,8 @@ internal sealed class ProxyHost : IAsyncDisposable
 
         if (_dns is { } dns)
         {
+            dns.Shared.Follow(_snapshots);
             _config.Streams?.FollowNames(config.FirstFetch);
-            _snapshots.Swapped += (_, current) => dns.Shared.Apply(current.Names);
-            dns.Shared.Apply(_snapshots.Current.Names);
             _metrics.Add(dns.Shared.Counters);
             dns.Start();
         }

@@ -15,6 +15,7 @@ namespace MeshL4.L4Proxy.Resolving;
 internal sealed class DnsShared(
     DnsProxyConfig config, ImmutableArray<IPEndPoint> servers, NameContext context, int loops, Func<bool> settled)
 {
+    private readonly Lock _following = new();
     private volatile NameIndex? _index;
 
     public DnsProxyConfig Config => config;
@@ -40,13 +41,29 @@ internal sealed class DnsShared(
     /// <summary>True while questions must wait: a name of the mesh would be asked for elsewhere, and be unknown there.</summary>
     public bool AwaitsTable => _index is null && !settled();
 
-    /// <summary>Takes the table of a new snapshot; the same table costs nothing.</summary>
+    /// <summary>Takes the table of the running snapshot and, from now on, of every new one.</summary>
+    public void Follow(SnapshotStore snapshots)
+    {
+        snapshots.Swapped += (_, _) => Take(snapshots);
+        Take(snapshots);
+    }
+
+    /// <summary>Takes a table; the same table costs nothing.</summary>
     public void Apply(NameTableSnapshot? table)
     {
         if (!ReferenceEquals(_index?.Table, table))
         {
             _index = table is null ? null : new NameIndex(table, context);
             Volatile.Write(ref Counters.Hosts, table?.Entries.Length ?? 0);
+        }
+    }
+
+    /// <summary>Whoever comes last reads last: an older table cannot follow a newer.</summary>
+    private void Take(SnapshotStore snapshots)
+    {
+        lock (_following)
+        {
+            Apply(snapshots.Current.Names);
         }
     }
 }

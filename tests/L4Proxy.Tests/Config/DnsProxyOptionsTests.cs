@@ -46,6 +46,14 @@ public sealed class DnsProxyOptionsTests : IDisposable
     public void DnsProxy_WithWrongSettings_IsRefusedWithPlaceAndReason(string members, string reason)
         => _folder.Errors(Text("'true'", members)).ShouldContain("bootstrap_extensions[0].typed_config." + reason);
 
+    [Fact]
+    public void Bootstrap_OfTheExamplePod_IsTakenAndCapturesNames()
+    {
+        string text = File.ReadAllText(Path.Combine(MeshL4.TestKit.Executables.Root, "deploy/bootstrap.yaml"));
+        text.ShouldContain("DNS_CAPTURE: \"true\"");
+        _folder.Errors(text).ShouldBeEmpty();
+    }
+
     private DnsProxyConfig? Start(string capture, string members)
     {
         _folder.Start(Text(capture, members));
