@@ -72,7 +72,7 @@ public sealed class DnsCaptureTests : IDisposable
 
         // By name, as an application does it: the resolver of libc, the address of the mesh, the listener that has it.
         _pod.Exec("sh", "-c", "echo hello | socat -t5 - TCP4:vip.example:9000").Trim().ShouldBe("service hello");
-        proxy.Stat($"tcp.{Vip}_9000.downstream_cx_total").ShouldBe(1, proxy.Get("/stats"));
+        Wait.Until(() => proxy.Stat($"tcp.{Vip}_9000.downstream_cx_total") == 1, () => proxy.Get("/stats"));
 
         plane.Set("2", [.. Mesh("10.0.0.6")]);
         Wait.Until(() => Dig(Pod.OutsideIp, "+notcp", "web.ns", "A") == "10.0.0.6", () => proxy.Log + plane.Said());
