@@ -14,6 +14,7 @@ using MeshL4.L4Proxy.Reporting.Metrics;
 using MeshL4.L4Proxy.Resolving;
 using MeshL4.L4Proxy.Sockets;
 using MeshL4.L4Proxy.Terminating;
+using MeshL4.L4Proxy.Terminating.XRpc;
 using MeshL4.L4Proxy.Upstream;
 using Microsoft.Extensions.Logging;
 
@@ -134,7 +135,7 @@ internal sealed class ProxyHost : IAsyncDisposable
     private ListenerSet Compose(ConnectionGate gate)
     {
         ConnectionReporter reporter = new(_snapshots, _sinks);
-        Terminals terminals = new(new UpstreamConnector(_guard), _metrics);
+        Terminals terminals = new(new UpstreamConnector(_guard), new XRpcServices(_snapshots, _guard, _metrics));
         FilterCounters filterCounters = new();
         ChainDrain drain = new(_workers, _snapshots, _arguments.DrainTime);
         ConnectionPath path = new(gate, _guard, new NetworkFilters(filterCounters), terminals, reporter, drain);

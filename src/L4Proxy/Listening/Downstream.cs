@@ -40,6 +40,9 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
     /// <summary>The client's end of stream was read: nothing unread can turn closing into a reset.</summary>
     public bool ReachedEnd { get; set; }
 
+    /// <summary>The terminal used the socket itself and has said its last words there: closing must not lose them.</summary>
+    public bool LingersOnClose { get; set; }
+
     /// <summary>Counted in the process-wide gate.</summary>
     public bool HoldsGate { get; set; }
 
@@ -85,7 +88,11 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
     /// <summary>Closes in order, with an answer on its way that must not be lost to bytes left unread.</summary>
     public void CloseAfterLastWords()
     {
-        if (_pipe is { } pipe)
+        if (LingersOnClose && !Socket.IsClosed)
+        {
+            LingeringClose.Start(Socket);
+        }
+        else if (_pipe is { } pipe)
         {
             pipe.CloseAfterLastWords();
         }

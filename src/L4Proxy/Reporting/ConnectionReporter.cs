@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Reporting.AccessLogging;
 using MeshL4.L4Proxy.Reporting.Metrics;
 
@@ -63,7 +64,7 @@ internal sealed class ConnectionReporter(SnapshotStore store, LogSinks sinks) : 
     /// <summary>Bytes of a relayed connection. A codec shares upstream connections and counts their bytes itself.</summary>
     private void CountCluster(ConnectionRecord record)
     {
-        if (record.ClusterName is not { } name || record.Chain?.Terminal is RedisProxySnapshot
+        if (record.ClusterName is not { } name || record.Chain?.Terminal is XRpcProxySnapshot
             || !store.Current.Clusters.TryGetValue(name, out ClusterSnapshot? cluster))
         {
             return;

@@ -147,7 +147,7 @@ internal sealed unsafe partial class EventLoop : IDisposable
         EpollEvent* events = stackalloc EpollEvent[EventBatch];
         while (!_stopping)
         {
-            int timeout = _requeued.Count > 0 ? 0 : Timers.MillisecondsToNext(Environment.TickCount64);
+            int timeout = _requeued.Count > 0 || _turnEnd.Count > 0 ? 0 : Timers.MillisecondsToNext(Environment.TickCount64);
             int count = Epoll.Wait(_epoll, events, EventBatch, timeout);
             NowMilliseconds = Environment.TickCount64;
             Timers.Advance(NowMilliseconds, this);
@@ -157,6 +157,7 @@ internal sealed unsafe partial class EventLoop : IDisposable
             }
 
             RunRequeued();
+            RunTurnEnd();
             ReuseSlots();
         }
     }

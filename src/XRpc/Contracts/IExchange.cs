@@ -41,7 +41,7 @@ public interface IExchange
     /// <param name="removeKeyBytes">Bytes to take off the key's front on the way to that server.</param>
     int TargetOf(ReadOnlySpan<byte> key, bool readOnly, out int removeKeyBytes);
 
-    /// <summary>Asks for all servers of all routes, replicas excluded: targets 0 to n-1.</summary>
+    /// <summary>Asks for all servers of all routes, replicas excluded: targets 0 to n-1, in an order that stays as long as they do.</summary>
     /// <returns>Their number, n; 0 when there is none.</returns>
     int AllTargets();
 

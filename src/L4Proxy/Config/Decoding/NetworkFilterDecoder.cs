@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.ConnectionLimit.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.HttpConnectionManager.V3;
@@ -7,6 +8,7 @@ using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.LocalRatelim
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.RedisProxy.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.SniCluster.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.TcpProxy.V3;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots;
 using DirectResponse = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.DirectResponse.V3.Config;
 using NetworkRbac = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.Rbac.V3.RBAC;
@@ -26,7 +28,8 @@ internal static class NetworkFilterDecoder
     private static readonly Dictionary<string, Decoder> Known = new(StringComparer.Ordinal)
     {
         [NameOf<TcpProxy>()] = End<TcpProxy>(TcpProxyDecoder.Decode),
-        [NameOf<RedisProxy>()] = End<RedisProxy>(RedisProxyDecoder.Decode),
+        [NameOf<RedisProxy>()] = End<RedisProxy>(RedisModel.Decode),
+        [NameOf<XRpcProxy>()] = End<XRpcProxy>(XRpcProxyDecoder.Decode),
         [NameOf<HttpConnectionManager>()] = End<HttpConnectionManager>(HttpManagerDecoder.Decode),
         [NameOf<DirectResponse>()] = End<DirectResponse>(DecodeResponse),
         [NameOf<ConnectionLimit>()] = Pass<ConnectionLimit>(AdmissionFilterDecoder.Decode),

@@ -31,29 +31,6 @@ internal sealed record TcpProxySnapshot : TerminalSnapshot
     public int MaxConnectAttempts { get; init; } = 1;
 }
 
-/// <summary>One prefix route of <c>redis_proxy</c>.</summary>
-internal sealed record RedisRouteSnapshot(string Prefix, bool RemovePrefix, string Cluster);
-
-/// <summary><c>envoy.extensions.filters.network.redis_proxy</c>, the part this build runs.</summary>
-internal sealed record RedisProxySnapshot : TerminalSnapshot
-{
-    /// <summary>Time from forwarding a command to its whole answer.</summary>
-    public TimeSpan OpTimeout { get; init; }
-
-    public ImmutableArray<RedisRouteSnapshot> Routes { get; init; } = [];
-
-    public bool CaseInsensitivePrefixes { get; init; }
-
-    /// <summary>Cluster of keys no prefix takes and of commands without a key; null answers with an error.</summary>
-    public string? CatchAllCluster { get; init; }
-
-    public bool EnableCommandStats { get; init; } = true;
-
-    public bool LatencyInMicros { get; init; }
-
-    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
-}
-
 /// <summary><c>http_connection_manager</c>: the connection is handed to the L7 engine.</summary>
 internal sealed record HttpHandoffTerminalSnapshot : TerminalSnapshot
 {

@@ -1,4 +1,5 @@
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 
 namespace MeshL4.L4Proxy.Config.Validating;
 
@@ -31,9 +32,14 @@ internal static class SnapshotRules
     public static IEnumerable<string> ClustersOf(TerminalSnapshot terminal) => terminal switch
     {
         TcpProxySnapshot tcp => tcp.Clusters.Select(cluster => cluster.Cluster),
-        RedisProxySnapshot redis => redis.Routes.Select(route => route.Cluster).Concat(redis.CatchAllCluster is { } all ? [all] : []),
+        XRpcProxySnapshot proxy => proxy.Routes.Current.Routes.SelectMany(ClustersOf).Distinct(),
         _ => [],
     };
+
+    private static IEnumerable<string> ClustersOf(XRpcRouteSnapshot route) =>
+        route.Clusters.Select(cluster => cluster.Cluster)
+            .Concat(route.ReadCluster is { } reads ? [reads] : [])
+            .Concat(route.Policies.Mirrors.Select(mirror => mirror.Cluster));
 
     /// <summary>Adds a warning about a listener, at the first of several chains of which the same is to be said.</summary>
     public static void Warn(IssueCollector issues, ListenerSnapshot listener, string path, string message)

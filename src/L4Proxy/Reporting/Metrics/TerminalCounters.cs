@@ -1,4 +1,5 @@
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 
 namespace MeshL4.L4Proxy.Reporting.Metrics;
 
@@ -18,7 +19,7 @@ internal sealed class TerminalCounters(string scope, string prefix)
 
     public static string ScopeOf(TerminalSnapshot terminal) => terminal switch
     {
-        RedisProxySnapshot => "redis",
+        XRpcProxySnapshot proxy => proxy.Codec,
         HttpHandoffTerminalSnapshot => "http",
         _ => "tcp",
     };
@@ -35,7 +36,7 @@ internal sealed class TerminalCounters(string scope, string prefix)
 
     public void Collect(IMetricVisitor visitor)
     {
-        if (_scope.Scope != "redis") // the Redis terminal shows its own: a name shown twice voids a Prometheus scrape
+        if (_scope.Scope is "tcp" or "http") // protocols show their own: a name shown twice voids a Prometheus scrape
         {
             visitor.Counter(_scope, "downstream_cx_total", Volatile.Read(ref _total));
         }
@@ -57,8 +58,7 @@ internal sealed class TerminalCounters(string scope, string prefix)
 
     private static string TagOf(string scope) => scope switch
     {
-        "redis" => "envoy_redis_prefix",
         "http" => "envoy_http_conn_manager_prefix",
-        _ => "envoy_tcp_prefix",
+        _ => $"envoy_{scope}_prefix",
     };
 }

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.RedisProxy.V3;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 
 namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
@@ -33,6 +34,19 @@ internal static class LiveRoutes
             proxy.RouteConfig = null;
             proxy.Policies = null;
             proxy.OnUnknown = default;
+            return Packed(typed, proxy);
+        }
+
+        if (TypedConfig.Is<RedisProxy>(typed))
+        {
+            RedisProxy proxy = RedisProxy.Parser.ParseFrom(typed!.Value);
+            proxy.PrefixRoutes = null;
+            proxy.Faults.Clear();
+            if (proxy.Settings is { } settings)
+            {
+                settings.OpTimeout = null;
+            }
+
             return Packed(typed, proxy);
         }
 

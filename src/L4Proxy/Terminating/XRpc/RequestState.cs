@@ -1,0 +1,194 @@
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <summary>
+/// What a request in flight has beyond the plain: a held answer, a copy of the request for another try, its part in a split
+/// one. Taken from a pool of the loop and given back.
+/// </summary>
+internal sealed class RequestState<TCodec>
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    private byte[] _reply = [];
+    private byte[] _request = [];
+
+    /// <summary>Whether the answer is held here instead of being passed on.</summary>
+    public bool Captures { get; set; }
+
+    /// <summary>The conversation looks at the answer.</summary>
+    public bool Observes { get; set; }
+
+    public short Tag { get; set; }
+
+    public XRpcRouteSnapshot? Route { get; set; }
+
+    /// <summary>The split request that this is a fragment of; null for none.</summary>
+    public SplitRequest<TCodec>? Split { get; set; }
+
+    /// <summary>Number of the fragment.</summary>
+    public int Fragment { get; set; }
+
+    /// <summary>Tries left after this one.</summary>
+    public int Retries { get; set; }
+
+    /// <summary>The answer is over the limit, or was cut short.</summary>
+    public bool IsOverflown { get; private set; }
+
+    public FrameKind ReplyKind { get; set; }
+
+    public int ReplyLength { get; private set; }
+
+    public int RequestLength { get; private set; }
+
+    /// <summary>When it came, in Stopwatch ticks; a retry does not change it.</summary>
+    public long StartedAt { get; set; }
+
+    /// <summary>Whether its end is logged.</summary>
+    public bool IsLogged { get; set; }
+
+    public ReadOnlySpan<byte> Reply => _reply.AsSpan(0, ReplyLength);
+
+    /// <summary>The bytes that were sent, for another try.</summary>
+    public ReadOnlySpan<byte> Request => _request.AsSpan(0, RequestLength);
+
+    /// <summary>Holds more of the answer.</summary>
+    public void Capture(ReadOnlySpan<byte> bytes, long most)
+    {
+        if (IsOverflown || ReplyLength + (long)bytes.Length > most)
+        {
+            IsOverflown = true;
+            return;
+        }
+
+        ReplyLength = Append(ref _reply, ReplyLength, bytes);
+    }
+
+    /// <summary>Whether the request's bytes are held for another try.</summary>
+    public bool KeepsRequest { get; set; }
+
+    /// <summary>Holds the request, when another try is allowed.</summary>
+    public void KeepForRetry(ReadOnlySpan<byte> bytes)
+    {
+        if (KeepsRequest)
+        {
+            RequestLength = Append(ref _request, 0, bytes);
+        }
+    }
+
+    /// <summary>Puts another answer in the place of what was held.</summary>
+    public void Replace(ReadOnlySpan<byte> bytes, long most)
+    {
+        (ReplyLength, IsOverflown) = (0, false);
+        Capture(bytes, Math.Max(most, bytes.Length));
+    }
+
+    /// <summary>As new; long buffers are not kept.</summary>
+    public void Reset()
+    {
+        (Captures, Observes, IsOverflown, IsLogged, KeepsRequest) = (false, false, false, false, false);
+        (Tag, Fragment, Retries, ReplyLength, RequestLength, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, FrameKind.None, 0);
+        (Route, Split) = (null, null);
+        _reply = _reply.Length > 64 * 1024 ? [] : _reply;
+        _request = _request.Length > 64 * 1024 ? [] : _request;
+    }
+
+    private static int Append(ref byte[] buffer, int length, ReadOnlySpan<byte> bytes)
+    {
+        if (buffer.Length - length < bytes.Length)
+        {
+            Array.Resize(ref buffer, Math.Max(length + bytes.Length, Math.Max(256, buffer.Length * 2)));
+        }
+
+        bytes.CopyTo(buffer.AsSpan(length));
+        return length + bytes.Length;
+    }
+}
+
+/// <summary>A request whose fragments went to several servers.</summary>
+internal sealed class SplitRequest<TCodec> : MergeReplies
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    private readonly List<RequestState<TCodec>> _fragments = [];
+    private byte[] _notes = [];
+    private int _notesLength;
+
+    /// <summary>Fragments not answered yet.</summary>
+    public int Missing { get; set; }
+
+    public Pending<TCodec> Request { get; set; }
+
+    public short Tag { get; set; }
+
+    public override int Count => _fragments.Count;
+
+    public override ReadOnlySpan<byte> Notes => _notes.AsSpan(0, _notesLength);
+
+    public IReadOnlyList<RequestState<TCodec>> Fragments => _fragments;
+
+    public override ReadOnlySpan<byte> this[int fragment] => _fragments[fragment].Reply;
+
+    public override FrameKind KindOf(int fragment) => _fragments[fragment].ReplyKind;
+
+    public void Begin(ReadOnlySpan<byte> notes, short tag)
+    {
+        _fragments.Clear();
+        _notesLength = notes.Length;
+        Tag = tag;
+        Missing = 0;
+        if (_notes.Length < notes.Length)
+        {
+            _notes = new byte[notes.Length];
+        }
+
+        notes.CopyTo(_notes);
+    }
+
+    public void Add(RequestState<TCodec> fragment)
+    {
+        fragment.Split = this;
+        fragment.Fragment = _fragments.Count;
+        fragment.Captures = true;
+        _fragments.Add(fragment);
+        Missing++;
+    }
+}
+
+/// <summary>States not in use, of one loop.</summary>
+internal sealed class RequestStatePool<TCodec>
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    private const int Most = 4096;
+
+    private readonly Stack<RequestState<TCodec>> _states = new();
+    private readonly Stack<SplitRequest<TCodec>> _splits = new();
+
+    public RequestState<TCodec> Rent() => _states.TryPop(out RequestState<TCodec>? state) ? state : new RequestState<TCodec>();
+
+    public SplitRequest<TCodec> RentSplit() => _splits.TryPop(out SplitRequest<TCodec>? split) ? split : new SplitRequest<TCodec>();
+
+    public void Return(RequestState<TCodec> state)
+    {
+        state.Reset();
+        if (_states.Count < Most)
+        {
+            _states.Push(state);
+        }
+    }
+
+    /// <summary>Gives a split request and all its fragments back.</summary>
+    public void Return(SplitRequest<TCodec> split)
+    {
+        foreach (RequestState<TCodec> fragment in split.Fragments)
+        {
+            Return(fragment);
+        }
+
+        split.Request = default;
+        if (_splits.Count < Most)
+        {
+            _splits.Push(split);
+        }
+    }
+}

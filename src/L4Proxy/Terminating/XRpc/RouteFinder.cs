@@ -1,0 +1,111 @@
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <summary>The route of a request, in the table that is current now.</summary>
+internal static class RouteFinder
+{
+    /// <summary>Null when no route takes it.</summary>
+    public static XRpcRouteSnapshot? Find<TCodec>(XRpcRouteTable table, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key)
+        where TCodec : struct, IXRpcCodec<TCodec>
+    {
+        foreach (XRpcRouteSnapshot route in table.Conditional)
+        {
+            if (Matches(route.Match, codec, frame, key, table.IgnoreCase))
+            {
+                return route;
+            }
+        }
+
+        return key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key);
+    }
+
+    /// <summary>Whether a method is in a list of configuration (upper case; empty takes all).</summary>
+    public static bool HasMethod<TCodec>(System.Collections.Immutable.ImmutableArray<string> methods, int method, in TCodec codec, in FrameView frame)
+        where TCodec : struct, IXRpcCodec<TCodec>
+    {
+        if (methods.IsEmpty)
+        {
+            return true;
+        }
+
+        if (method > 0 && method < TCodec.Traits.Methods.Length)
+        {
+            return Contains(methods, TCodec.Traits.Methods[method]);
+        }
+
+        // Not one of the codec's own: the name is in the frame.
+        int meta = TCodec.Traits.FindMeta("method");
+        return meta >= 0 && codec.TryMeta(frame, meta, out ReadOnlySpan<byte> name) && Contains(methods, name);
+    }
+
+    /// <summary>Whether a frame has a metadata value as a condition wants it.</summary>
+    public static bool HasMetadata<TCodec>(XRpcMetadataMatch condition, in TCodec codec, in FrameView frame)
+        where TCodec : struct, IXRpcCodec<TCodec>
+    {
+        int meta = TCodec.Traits.FindMeta(condition.Name);
+        bool holds = meta >= 0 && codec.TryMeta(frame, meta, out ReadOnlySpan<byte> value) && (condition.Value is null || condition.Value(value));
+        return holds != condition.Invert;
+    }
+
+    /// <summary>The called service; empty when the frame has none.</summary>
+    public static ReadOnlySpan<byte> Service<TCodec>(in TCodec codec, in FrameView frame)
+        where TCodec : struct, IXRpcCodec<TCodec>
+    {
+        int meta = TCodec.Traits.ServiceMeta;
+        return meta >= 0 && codec.TryMeta(frame, meta, out ReadOnlySpan<byte> service) ? service : default;
+    }
+
+    private static bool Matches<TCodec>(XRpcMatchSnapshot match, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key, bool ignoreCase)
+        where TCodec : struct, IXRpcCodec<TCodec>
+    {
+        ReadOnlySpan<byte> prefix = match.KeyPrefix.Span;
+        if (!prefix.IsEmpty && (key.Length < prefix.Length
+            || !(ignoreCase ? System.Text.Ascii.EqualsIgnoreCase(key[..prefix.Length], prefix) : key.StartsWith(prefix))))
+        {
+            return false;
+        }
+
+        if (!HasMethod(match.Methods, frame.Head.Method, codec, frame) || (match.Service is { } service && !service(Service(codec, frame))))
+        {
+            return false;
+        }
+
+        foreach (XRpcMetadataMatch condition in match.Metadata)
+        {
+            if (!HasMetadata(condition, codec, frame))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static bool Contains(System.Collections.Immutable.ImmutableArray<string> upper, string name)
+    {
+        foreach (string one in upper)
+        {
+            if (one.Equals(name, StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool Contains(System.Collections.Immutable.ImmutableArray<string> upper, ReadOnlySpan<byte> name)
+    {
+        foreach (string one in upper)
+        {
+            if (System.Text.Ascii.EqualsIgnoreCase(name, one))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,150 @@
+using System.Buffers;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <summary>A server that a request may go to.</summary>
+internal readonly record struct Target(XRpcRouteSnapshot Route, ClusterSnapshot Cluster, EndpointSnapshot Endpoint);
+
+/// <summary>The runtime as conversations see it. One for all clients of a loop: it is bound to one client for one call.</summary>
+internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchange
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    private readonly ScratchWriter _answer = new();
+    private readonly ScratchWriter _before = new();
+    private readonly ScratchWriter _replacement = new();
+    private readonly ScratchWriter _notes = new();
+    private readonly ScratchWriter _fragmentBytes = new();
+    private readonly List<Target> _targets = [];
+    private readonly List<(int Target, int Start)> _fragments = [];
+    private XRpcSession<TCodec> _session = null!;
+    private bool _used;
+
+    public bool RoutesByKey => _session.Proxy.Routes.Current.HasPrefixes || _session.HashesKeys;
+
+    public ConnectionProfile Profile
+    {
+        get => _session.Profile;
+        set => _session.Profile = value;
+    }
+
+    public bool IsPinned => _session.IsPinned;
+
+    public bool IsRelaying => _session.IsRelaying;
+
+    public int PinnedTarget => _session.PinnedTarget() is { } target ? NumberOf(target) : -1;
+
+    public IBufferWriter<byte> Answer => Use(_answer);
+
+    public IBufferWriter<byte> Before => Use(_before);
+
+    public IBufferWriter<byte> Replacement => Use(_replacement);
+
+    public IBufferWriter<byte> Notes => Use(_notes);
+
+    /// <summary>What was written to <see cref="Answer"/>.</summary>
+    public ReadOnlySpan<byte> AnswerBytes => _answer.Written;
+
+    public ReadOnlySpan<byte> BeforeBytes => _before.Written;
+
+    public ReadOnlySpan<byte> ReplacementBytes => _replacement.Written;
+
+    public ReadOnlySpan<byte> NotesBytes => _notes.Written;
+
+    public int FragmentCount => _fragments.Count;
+
+    /// <summary>Binds to a client, for one call.</summary>
+    public SessionExchange<TCodec> For(XRpcSession<TCodec> session)
+    {
+        _session = session;
+        if (_used)
+        {
+            Clear();
+        }
+
+        return this;
+    }
+
+    public int TargetOf(ReadOnlySpan<byte> key, bool readOnly, out int removeKeyBytes)
+    {
+        removeKeyBytes = 0;
+        XRpcRouteTable table = _session.Proxy.Routes.Current;
+        XRpcRouteSnapshot? route = key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key);
+        if (route is null || !_session.TryResolve(route, key, readOnly, out Target target))
+        {
+            return -1;
+        }
+
+        removeKeyBytes = route.RemoveKeyPrefix ? route.Match.KeyPrefix.Length : 0;
+        return NumberOf(target);
+    }
+
+    public int AllTargets()
+    {
+        _used = true;
+        _targets.Clear();
+        foreach (XRpcRouteSnapshot route in _session.Proxy.Routes.Current.Routes)
+        {
+            _session.AddAllTargets(route, this);
+        }
+
+        return _targets.Count;
+    }
+
+    /// <summary>Adds a server once.</summary>
+    public int NumberOf(in Target target)
+    {
+        _used = true;
+        for (int i = 0; i < _targets.Count; i++)
+        {
+            if (_targets[i].Cluster.Name == target.Cluster.Name && _targets[i].Endpoint.Address.Equals(target.Endpoint.Address))
+            {
+                return i;
+            }
+        }
+
+        _targets.Add(target);
+        return _targets.Count - 1;
+    }
+
+    public IBufferWriter<byte> Fragment(int target)
+    {
+        _used = true;
+        _fragments.Add((target, _fragmentBytes.Count));
+        return _fragmentBytes;
+    }
+
+    public Target TargetAt(int number) => _targets[number];
+
+    /// <summary>A fragment that was written.</summary>
+    public Target FragmentAt(int index, out ReadOnlySpan<byte> bytes)
+    {
+        (int target, int start) = _fragments[index];
+        int end = index + 1 < _fragments.Count ? _fragments[index + 1].Start : _fragmentBytes.Count;
+        bytes = _fragmentBytes.Written[start..end];
+        return _targets[target];
+    }
+
+    /// <summary>The loop, for what is made here.</summary>
+    public XRpcLoop<TCodec> Owner => owner;
+
+    private ScratchWriter Use(ScratchWriter writer)
+    {
+        _used = true;
+        return writer;
+    }
+
+    private void Clear()
+    {
+        _used = false;
+        _answer.Clear();
+        _before.Clear();
+        _replacement.Clear();
+        _notes.Clear();
+        _fragmentBytes.Clear();
+        _targets.Clear();
+        _fragments.Clear();
+    }
+}

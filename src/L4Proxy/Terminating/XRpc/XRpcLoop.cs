@@ -1,0 +1,189 @@
+using System.Diagnostics;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Terminating.Policies;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <summary>
+/// What one loop has of one protocol: the pools, the clients, the clock of their time-outs, and the work of the end of a turn.
+/// Touched by that loop only.
+/// </summary>
+internal sealed class XRpcLoop<TCodec> : ITurnEnd
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(50);
+
+    private readonly Dictionary<string, UpstreamPool<TCodec>> _pools = [];
+    private readonly List<XRpcSession<TCodec>> _sessions = [];
+    private readonly SnapshotStore _store;
+    private readonly LoopTimer _clock;
+    private List<XRpcSession<TCodec>> _attend = [];
+    private List<XRpcSession<TCodec>> _attendNow = [];
+    private List<UpstreamLink<TCodec>> _flush = [];
+    private List<UpstreamLink<TCodec>> _flushNow = [];
+    private List<UpstreamLink<TCodec>> _read = [];
+    private List<UpstreamLink<TCodec>> _readNow = [];
+    private bool _turnEndAsked;
+
+    public XRpcLoop(EventLoop loop, SnapshotStore store, LoopGuard guard)
+    {
+        (Loop, _store, Guard) = (loop, store, guard);
+        Exchange = new SessionExchange<TCodec>(this);
+        _clock = new LoopTimer(static state => ((XRpcLoop<TCodec>)state!).Tick(), this);
+    }
+
+    public EventLoop Loop { get; }
+
+    public LoopGuard Guard { get; }
+
+    /// <summary>The running configuration: read once for each batch of requests.</summary>
+    public ProxySnapshot Snapshot => _store.Current;
+
+    /// <summary>Given to conversations; one for all clients, as only one is asked at a time.</summary>
+    public SessionExchange<TCodec> Exchange { get; }
+
+    /// <summary>For an answer of the proxy's own, or a control frame.</summary>
+    public ScratchWriter Local { get; } = new();
+
+    /// <summary>For a frame that is changed on its way.</summary>
+    public ScratchWriter Edited { get; } = new();
+
+    /// <summary>Writes lines about requests; null when nobody wants any.</summary>
+    public IRequestLog? RequestLog { get; init; }
+
+    public RequestStatePool<TCodec> States { get; } = new();
+
+    /// <summary>Bytes held for clients that do not read, of all clients of this loop.</summary>
+    public long Backlog { get; set; }
+
+    /// <summary>Backlog above which a client that would add to it is closed: what bounds the memory of all that never read.</summary>
+    public long MostBacklog { get; set; } = 256L * 1024 * 1024;
+
+    /// <summary>Pools of this loop.</summary>
+    public IEnumerable<UpstreamPool<TCodec>> Pools => _pools.Values;
+
+    /// <summary>Stopwatch ticks; to be read once for a batch.</summary>
+    public long Now() => Stopwatch.GetTimestamp();
+
+    public UpstreamPool<TCodec> Pool(string cluster)
+    {
+        if (!_pools.TryGetValue(cluster, out UpstreamPool<TCodec>? pool))
+        {
+            _pools.Add(cluster, pool = new UpstreamPool<TCodec>(this, cluster));
+        }
+
+        return pool;
+    }
+
+    public void Add(XRpcSession<TCodec> session)
+    {
+        session.Index = _sessions.Count;
+        _sessions.Add(session);
+        if (!_clock.IsArmed)
+        {
+            Loop.Timers.Arm(_clock, TickInterval);
+        }
+    }
+
+    public void Remove(XRpcSession<TCodec> session)
+    {
+        XRpcSession<TCodec> last = _sessions[^1];
+        _sessions[session.Index] = last;
+        last.Index = session.Index;
+        _sessions.RemoveAt(_sessions.Count - 1);
+    }
+
+    /// <summary>Lets a client go on at the end of the turn: only there may it read, since the receive buffer is in use before.</summary>
+    public void Attend(XRpcSession<TCodec> session)
+    {
+        if (!session.IsToBeAttended)
+        {
+            session.IsToBeAttended = true;
+            _attend.Add(session);
+            AskTurnEnd();
+        }
+    }
+
+    /// <summary>Sends what was written to a connection, at the end of the turn.</summary>
+    public void FlushLater(UpstreamLink<TCodec> link)
+    {
+        _flush.Add(link);
+        AskTurnEnd();
+    }
+
+    /// <summary>Reads from a connection at the end of the turn.</summary>
+    public void ReadLater(UpstreamLink<TCodec> link)
+    {
+        _read.Add(link);
+        AskTurnEnd();
+    }
+
+    public void OnTurnEnd()
+    {
+        _turnEndAsked = false;
+        (_read, _readNow) = (_readNow, _read);
+        foreach (UpstreamLink<TCodec> link in _readNow)
+        {
+            link.Read();
+        }
+
+        _readNow.Clear();
+        (_attend, _attendNow) = (_attendNow, _attend);
+        foreach (XRpcSession<TCodec> session in _attendNow)
+        {
+            session.IsToBeAttended = false;
+            session.Attend();
+        }
+
+        _attendNow.Clear();
+        (_flush, _flushNow) = (_flushNow, _flush);
+        foreach (UpstreamLink<TCodec> link in _flushNow)
+        {
+            link.Flush();
+        }
+
+        _flushNow.Clear();
+    }
+
+    private void AskTurnEnd()
+    {
+        if (!_turnEndAsked)
+        {
+            _turnEndAsked = true;
+            Loop.AtTurnEnd(this);
+        }
+    }
+
+    private void Tick()
+    {
+        long now = Now();
+        for (int i = _sessions.Count - 1; i >= 0; i--)
+        {
+            if (i < _sessions.Count)
+            {
+                _sessions[i].Tick(now);
+            }
+        }
+
+        bool anyLink = false;
+        foreach (UpstreamPool<TCodec> pool in _pools.Values)
+        {
+            pool.Tick(now);
+            anyLink |= pool.SharedLinks.Count + pool.PrivateLinks.Count > 0;
+        }
+
+        // With nobody left to look after, an idle loop sleeps; connections kept for later are looked at once a second.
+        if (_sessions.Count > 0)
+        {
+            Loop.Timers.Arm(_clock, TickInterval);
+        }
+        else if (anyLink)
+        {
+            Loop.Timers.Arm(_clock, TimeSpan.FromSeconds(1));
+        }
+    }
+}

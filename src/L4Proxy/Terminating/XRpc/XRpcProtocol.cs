@@ -1,0 +1,81 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Listening;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Terminating.Policies;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <summary>A protocol that chains may end in.</summary>
+internal interface IXRpcProtocol
+{
+    CodecTraits Traits { get; }
+
+    /// <summary>Whether a connection's first bytes are this protocol's.</summary>
+    Detection Detect(ReadOnlySpan<byte> first);
+
+    /// <summary>Serves one connection to its end; how it ended is in its record.</summary>
+    ValueTask RunAsync(Downstream downstream, XRpcProxySnapshot proxy);
+}
+
+/// <summary>What the protocols of a process share.</summary>
+internal sealed record XRpcServices(SnapshotStore Snapshots, LoopGuard Guard, MetricsRegistry Metrics, IRequestLog? RequestLog = null);
+
+/// <summary>One protocol: its codec, what its connections mean, and the state of each loop.</summary>
+/// <param name="services">Shared parts of the process.</param>
+/// <param name="converse">Makes the state of a new client connection.</param>
+internal sealed class XRpcProtocol<TCodec>(XRpcServices services, Func<XRpcProxySnapshot, Conversation<TCodec>> converse) : IXRpcProtocol
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    private readonly ConcurrentDictionary<int, XRpcLoop<TCodec>> _loops = new();
+    private readonly ConcurrentDictionary<string, XRpcStats> _stats = new();
+    private readonly ConcurrentDictionary<(string Prefix, int Loop), XRpcStatShard> _shards = new();
+
+    public CodecTraits Traits => TCodec.Traits;
+
+    public Detection Detect(ReadOnlySpan<byte> first) => TCodec.Detect(first);
+
+    /// <summary>State of the loops that served a connection of this protocol; for tests and pages.</summary>
+    public IEnumerable<XRpcLoop<TCodec>> Loops => _loops.Values;
+
+    public async ValueTask RunAsync(Downstream downstream, XRpcProxySnapshot proxy)
+    {
+        XRpcLoop<TCodec> loop = _loops.TryGetValue(downstream.Loop.Index, out XRpcLoop<TCodec>? known)
+            ? known
+            : _loops.GetOrAdd(downstream.Loop.Index, _ => new XRpcLoop<TCodec>(downstream.Loop, services.Snapshots, services.Guard) { RequestLog = services.RequestLog });
+        var session = new XRpcSession<TCodec>(loop, downstream, proxy, converse(proxy), Shard(proxy, downstream.Loop.Index));
+        downstream.OnCancel(session.Abort);
+        downstream.OnDrain(session.Drain);
+        await session.RunAsync(TakeSniffed(downstream));
+    }
+
+    private static byte[] TakeSniffed(Downstream downstream)
+    {
+        if (downstream.PipeIfAny is not { } pipe)
+        {
+            return [];
+        }
+
+        pipe.Detach();
+        byte[] sniffed = pipe.Buffered.ToArray();
+        downstream.Record.BytesReceived += sniffed.Length;
+        pipe.Input.Complete();
+        return sniffed;
+    }
+
+    private XRpcStatShard Shard(XRpcProxySnapshot proxy, int loop) =>
+        _shards.TryGetValue((proxy.StatPrefix, loop), out XRpcStatShard? shard)
+            ? shard
+            : _shards.GetOrAdd((proxy.StatPrefix, loop), key => Stats(key.Prefix, proxy).AddShard());
+
+    private XRpcStats Stats(string prefix, XRpcProxySnapshot proxy) => _stats.GetOrAdd(prefix, p =>
+    {
+        var stats = new XRpcStats(TCodec.Traits, p, proxy.Redis is { LatencyInMicros: true });
+        services.Metrics.Add(stats);
+        return stats;
+    });
+}

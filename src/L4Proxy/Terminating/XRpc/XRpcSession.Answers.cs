@@ -1,0 +1,268 @@
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <content>Answers that are made or looked at here: errors, held answers, merged ones.</content>
+internal sealed partial class XRpcSession<TCodec>
+{
+    /// <summary>The protocol's error for a request that goes nowhere. Always true: the frame is dealt with.</summary>
+    private bool AnswerLocally(in FrameHead request, in LocalReply reply)
+    {
+        if (IsRelaying)
+        {
+            return true;
+        }
+
+        _stats.Asked(request.Method);
+        ScratchWriter bytes = _owner.Local;
+        bytes.Clear();
+        if (request.Replies != 0 && TCodec.WriteLocalReply(request, reply, bytes))
+        {
+            AnswerBytes(bytes.Written, TakeSequence(), request.Method, isError: true);
+        }
+        else
+        {
+            _stats.RequestsEnded++;
+        }
+
+        return true;
+    }
+
+    /// <summary>For bytes that are no frame: what is known of it stands in the head.</summary>
+    private void AnswerLocally(in LocalReply reply)
+    {
+        FrameHead head = _head;
+        head.Replies = 1;
+        AnswerLocally(head, reply);
+    }
+
+    /// <summary>Gives bytes in the turn of a request that is in flight, and ends it.</summary>
+    private void AnswerBytes(ReadOnlySpan<byte> bytes, uint sequence, int method, bool isError)
+    {
+        bool turn = IsTurn(sequence);
+        if (turn)
+        {
+            Record.BytesSent += bytes.Length;
+            if (!bytes.IsEmpty)
+            {
+                Hold(bytes);
+            }
+        }
+        else
+        {
+            DeliverEarly(sequence, bytes);
+        }
+
+        _stats.Answered(method, isError, 0);
+        EndRequest(sequence, turn);
+    }
+
+    private void TakeCaptured(UpstreamLink<TCodec> link, in Pending<TCodec> pending, RequestState<TCodec> state, long now)
+    {
+        if (state.IsOverflown)
+        {
+            FinishLocally(pending, LocalReplyReason.TooLarge, default);
+            return;
+        }
+
+        if (state.Split is { } split)
+        {
+            EndFragment(split, now);
+            return;
+        }
+
+        FrameHead head = new() { Kind = state.ReplyKind, Length = state.ReplyLength, Replies = 1, Id = pending.Id };
+        Observe(link, pending, state, head, now);
+    }
+
+    /// <summary>Shows an answer to the conversation, and gives the client what that says.</summary>
+    private void Observe(UpstreamLink<TCodec>? link, in Pending<TCodec> pending, RequestState<TCodec> state, in FrameHead head, long now)
+    {
+        SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
+        ReplyAct act = state.Observes ? _conversation.OnReply(state.Tag, new FrameView(in head, state.Reply, isWhole: true), exchange) : ReplyAct.Pass;
+        bool unpins = act is ReplyAct.Unpin or ReplyAct.UnpinAndClose || pending.Has(PendingFlags.Unpin);
+        if (unpins && (link ?? _pinned) is { } own)
+        {
+            Unpin(own, reusable: act != ReplyAct.UnpinAndClose);
+        }
+
+        _stats.Answered(pending.Method, head.Kind == FrameKind.ErrorResponse, now - pending.SentAt);
+        ReadOnlySpan<byte> bytes = act == ReplyAct.Replace ? exchange.AnswerBytes : state.Reply;
+        GiveAnswer(bytes, pending.Sequence);
+        LogRequest(state, pending, head.Kind, now);
+        _owner.States.Return(state);
+    }
+
+    private void GiveAnswer(ReadOnlySpan<byte> bytes, uint sequence)
+    {
+        bool turn = IsTurn(sequence);
+        if (turn)
+        {
+            Deliver(bytes);
+        }
+        else
+        {
+            DeliverEarly(sequence, bytes);
+        }
+
+        EndRequest(sequence, turn);
+    }
+
+    private void EndFragment(SplitRequest<TCodec> split, long now)
+    {
+        if (--split.Missing > 0)
+        {
+            return;
+        }
+
+        Pending<TCodec> request = split.Request;
+        FrameHead head = request.ToHead();
+        SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
+        _conversation.Merge(new MergeInput(split.Tag, in head, split), exchange);
+        _stats.Answered(request.Method, AllFailed(split), now - request.SentAt);
+        GiveAnswer(exchange.AnswerBytes, request.Sequence);
+        _owner.States.Return(split);
+    }
+
+    private static bool AllFailed(SplitRequest<TCodec> split)
+    {
+        for (int i = 0; i < split.Count; i++)
+        {
+            if (split.KindOf(i) != FrameKind.ErrorResponse)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>A request that was sent ends with the proxy's error, or with the server's own words.</summary>
+    private void FinishLocally(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw)
+    {
+        ScratchWriter writer = _owner.Local;
+        writer.Clear();
+        FrameHead head = pending.ToHead();
+        if (raw.IsEmpty)
+        {
+            TCodec.WriteLocalReply(head, new LocalReply(reason), writer);
+            raw = writer.Written;
+        }
+
+        long now = _owner.Now();
+        if (pending.State is { } state)
+        {
+            state.Replace(raw, MaxCapture);
+            state.ReplyKind = FrameKind.ErrorResponse;
+            if (state.Split is { } split)
+            {
+                EndFragment(split, now);
+                return;
+            }
+
+            head.Kind = FrameKind.ErrorResponse;
+            head.Length = raw.Length;
+            Observe(null, pending, state, head, now);
+            return;
+        }
+
+        if (pending.Has(PendingFlags.Unpin) && _pinned is { } own)
+        {
+            Unpin(own, reusable: false);
+        }
+
+        AnswerBytes(raw, pending.Sequence, pending.Method, isError: true);
+    }
+
+    /// <summary>Gives back what a request held when nobody is interested any more.</summary>
+    private void Forget(in Pending<TCodec> pending)
+    {
+        if (pending.State is not { } state)
+        {
+            return;
+        }
+
+        if (state.Split is not { } split)
+        {
+            _owner.States.Return(state);
+        }
+        else if (--split.Missing == 0)
+        {
+            _owner.States.Return(split);
+        }
+    }
+
+    /// <summary>Sends the fragments; false when one of their connections makes the request wait.</summary>
+    private bool Split(in FrameView frame, in Decision decision)
+    {
+        SessionExchange<TCodec> exchange = _owner.Exchange;
+        int count = exchange.FragmentCount;
+        if (count == 0)
+        {
+            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.NoHealthyUpstream));
+        }
+
+        Span<int> bindings = count <= 64 ? stackalloc int[count] : new int[count];
+        for (int i = 0; i < count; i++)
+        {
+            bindings[i] = BindTo(exchange.FragmentAt(i, out _));
+            if (SharedLink(bindings[i]) is not { } link)
+            {
+                return false;
+            }
+
+            if (link.MustWait(this))
+            {
+                _pause = Pause.Upstream;
+                return false;
+            }
+        }
+
+        _stats.Asked(frame.Head.Method);
+        SplitRequest<TCodec> split = _owner.States.RentSplit();
+        split.Begin(exchange.NotesBytes, decision.Tag);
+        split.Request = new Pending<TCodec>
+        {
+            Session = this, Sequence = TakeSequence(), SentAt = _now, Method = (ushort)frame.Head.Method, Id = frame.Head.Id, Seed = frame.Head.ReplySeed,
+        };
+        for (int i = 0; i < count; i++)
+        {
+            split.Add(_owner.States.Rent());
+        }
+
+        _conversation.OnSent(decision, exchange);
+        for (int i = 0; i < count; i++)
+        {
+            Target target = exchange.FragmentAt(i, out ReadOnlySpan<byte> bytes);
+            SendFragment(split, i, target.Route, _bindings[bindings[i]].Link!, bytes, decision);
+        }
+
+        return true;
+    }
+
+    private void SendFragment(
+        SplitRequest<TCodec> split, int index, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, ReadOnlySpan<byte> bytes, in Decision decision)
+    {
+        var pending = new Pending<TCodec>
+        {
+            Session = this,
+            State = split.Fragments[index],
+            SentAt = _now,
+            Sequence = split.Request.Sequence,
+            Method = split.Request.Method,
+            TimeoutMs = TimeoutOf(route, decision),
+        };
+        if (link.State == LinkState.Closed || !link.TryReserve(out _))
+        {
+            FinishLocally(pending, LocalReplyReason.ConnectFailed, default);
+            return;
+        }
+
+        link.Output.Append(bytes);
+        link.Add() = pending;
+        link.LastUsedMs = _owner.Loop.NowMilliseconds;
+        link.MarkDirty();
+    }
+}

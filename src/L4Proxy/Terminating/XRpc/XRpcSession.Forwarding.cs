@@ -1,0 +1,329 @@
+using System.Runtime.InteropServices;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <content>What becomes of one frame of the client.</content>
+internal sealed partial class XRpcSession<TCodec>
+{
+    private const ForwardFlags OwnConnection = ForwardFlags.Pin | ForwardFlags.PinOnce | ForwardFlags.Relay;
+
+    private readonly bool _hashTags;
+
+    /// <summary>The policies said yes to the current frame already, before it had to wait.</summary>
+    private bool _admitted;
+
+    /// <summary>Deals with a frame; false when it has to wait, and will be handled again.</summary>
+    private bool Handle(in FrameView frame)
+    {
+        if (frame.Head.Kind is FrameKind.Empty or FrameKind.Pong or FrameKind.Ping or FrameKind.GoAway)
+        {
+            return HandleControl(frame.Head);
+        }
+
+        if (!HasRoom && !IsRelaying)
+        {
+            _pause = Pause.Room;
+            return false;
+        }
+
+        Decision decision = _conversation.OnRequest(ref _codec, frame, _owner.Exchange.For(this));
+        bool dealt = decision.Act switch
+        {
+            Act.Forward => Forward(frame, decision),
+            Act.Answer => AnswerWritten(frame, decision),
+            Act.NeedWhole => AskForWhole(frame),
+            Act.Split => Split(frame, decision),
+            Act.Refuse => AnswerLocally(frame.Head, new LocalReply(decision.Reason)),
+            _ => true,
+        };
+        if (dealt)
+        {
+            _admitted = false;
+        }
+
+        return dealt;
+    }
+
+    private bool HandleControl(in FrameHead head)
+    {
+        if (head.Kind == FrameKind.GoAway)
+        {
+            _stopReading = true;
+        }
+        else if (head.Kind == FrameKind.Ping)
+        {
+            ScratchWriter pong = _owner.Local;
+            pong.Clear();
+            if (TCodec.TryWriteControl(Side.Upstream, ControlFrame.Pong, head.Id, pong))
+            {
+                AnswerBytes(pong.Written, TakeSequence(), head.Method, isError: false);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>True for a frame that cannot get any more whole: it is refused. Else it is handled again when it is.</summary>
+    private bool AskForWhole(in FrameView frame)
+    {
+        if (frame.IsWhole)
+        {
+            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
+        }
+
+        _askedForWhole = true;
+        return true;
+    }
+
+    private bool AnswerWritten(in FrameView frame, in Decision decision)
+    {
+        if (IsRelaying)
+        {
+            Deliver(_owner.Exchange.AnswerBytes);
+        }
+        else
+        {
+            _stats.Asked(frame.Head.Method);
+            AnswerBytes(_owner.Exchange.AnswerBytes, TakeSequence(), frame.Head.Method, isError: false);
+        }
+
+        _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
+        return true;
+    }
+
+    private bool Forward(in FrameView frame, in Decision decision)
+    {
+        if (_pinned is { IsRelaying: true } relay)
+        {
+            return ForwardRelayed(frame, decision, relay);
+        }
+
+        ReadOnlySpan<byte> key = frame.Bytes.Slice(decision.KeyOffset, decision.KeyLength);
+        Target target = default;
+        XRpcRouteSnapshot? route;
+        if (decision.TargetPlusOne > 0)
+        {
+            target = _owner.Exchange.TargetAt(decision.TargetPlusOne - 1);
+            route = target.Route;
+        }
+        else
+        {
+            route = RouteFinder.Find(Proxy.Routes.Current, _codec, frame, key);
+        }
+
+        if (route is null || route.RejectMessage is not null)
+        {
+            return AnswerLocally(
+                frame.Head, route is null ? new LocalReply(LocalReplyReason.NoRoute) : new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
+        }
+
+        if (!route.Policies.IsPlain && !_admitted && !Admit(frame, decision, route, key, out bool wait))
+        {
+            return !wait;
+        }
+
+        if (!TryLink(frame, decision, route, key, target, out UpstreamLink<TCodec>? link))
+        {
+            return false;
+        }
+
+        return link is null
+            ? AnswerLocally(frame.Head, new LocalReply(_linkFailure))
+            : Send(frame, decision, route, link);
+    }
+
+    private bool ForwardRelayed(in FrameView frame, in Decision decision, UpstreamLink<TCodec> relay)
+    {
+        if (relay.MustWait(this))
+        {
+            _pause = Pause.Upstream;
+            return false;
+        }
+
+        ReadOnlySpan<byte> replaced = _owner.Exchange.ReplacementBytes;
+        relay.Output.Append(replaced.IsEmpty ? frame.Bytes : replaced);
+        relay.MarkDirty();
+        _stats.Asked(frame.Head.Method);
+        _stats.RequestsEnded++;
+        _streaming = frame.IsWhole ? null : relay;
+        _conversation.OnSent(decision, _owner.Exchange);
+        return true;
+    }
+
+    private LocalReplyReason _linkFailure;
+
+    /// <summary>Finds the connection. False when the frame has to wait; true with none when there is none to be had.</summary>
+    private bool TryLink(
+        in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, in Target target, out UpstreamLink<TCodec>? link)
+    {
+        link = _pinned;
+        bool own = (decision.Flags & OwnConnection) != 0 || !frame.IsWhole || TCodec.Traits.Order == FrameOrder.PingPong;
+        if (link is null && InFlight > 0 && ((own && IsOrdered) || (decision.Flags & ForwardFlags.Quiet) != 0))
+        {
+            _pause = Pause.Quiet;
+            return false;
+        }
+
+        if (link is null && !TryUnpinned(decision, route, key, target, own, frame.IsWhole, out link))
+        {
+            return false;
+        }
+
+        if (link is { State: LinkState.Closed })
+        {
+            (link, _linkFailure) = (null, LocalReplyReason.ConnectFailed);
+        }
+
+        if (link is not null && link.MustWait(this))
+        {
+            _pause = Pause.Upstream;
+            return false;
+        }
+
+        return true;
+    }
+
+    private bool TryUnpinned(
+        in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, in Target target, bool own, bool whole, out UpstreamLink<TCodec>? link)
+    {
+        link = null;
+        _linkFailure = LocalReplyReason.NoHealthyUpstream;
+        int at = target.Cluster is null
+            ? Bind(ClusterOf(route, (decision.Flags & ForwardFlags.ReadOnly) != 0), key)
+            : BindTo(target);
+        if (at < 0)
+        {
+            return true;
+        }
+
+        if (!own)
+        {
+            link = SharedLink(at);
+            return link is not null;
+        }
+
+        bool forOne = !whole || (decision.Flags & (ForwardFlags.Pin | ForwardFlags.Relay)) == 0;
+        link = PrivateLink(_bindings[at].Cluster, _bindings[at].Endpoint, forOne);
+        _linkFailure = LocalReplyReason.Overflow;
+        return true;
+    }
+
+    /// <summary>Appends the frame to a connection and notes what is due.</summary>
+    private bool Send(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link)
+    {
+        SessionExchange<TCodec> exchange = _owner.Exchange;
+        if (decision.HiddenReplies > 0)
+        {
+            link.Output.Append(exchange.BeforeBytes);
+            for (int i = 0; i < decision.HiddenReplies; i++)
+            {
+                link.Add() = new Pending<TCodec> { Session = this, Flags = PendingFlags.Hidden, SentAt = _now, TimeoutMs = TimeoutOf(route, decision) };
+            }
+        }
+
+        if (!link.TryReserve(out ulong id))
+        {
+            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Overflow));
+        }
+
+        RequestState<TCodec>? state = StateFor(frame, decision, route);
+        if (!Write(frame, route, link, id, state))
+        {
+            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
+        }
+
+        link.MarkDirty();
+        link.LastUsedMs = _owner.Loop.NowMilliseconds;
+        _stats.Asked(frame.Head.Method);
+        if ((decision.Flags & ForwardFlags.Relay) != 0)
+        {
+            link.IsRelaying = true;
+            _stats.RequestsEnded++;
+        }
+        else if (frame.Head.Replies == 0)
+        {
+            _stats.RequestsEnded++;
+        }
+        else
+        {
+            Expect(frame.Head, decision, route, link, state);
+        }
+
+        _streaming = frame.IsWhole ? null : link;
+        AfterSending(decision, link);
+        return true;
+    }
+
+    private void Expect(in FrameHead head, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, RequestState<TCodec>? state)
+    {
+        ref Pending<TCodec> pending = ref link.Add();
+        pending.Session = this;
+        pending.State = state;
+        pending.SentAt = _now;
+        pending.Id = head.Id;
+        pending.Seed = head.ReplySeed;
+        pending.TimeoutMs = TimeoutOf(route, decision);
+        pending.Sequence = TakeSequence();
+        pending.Method = (ushort)head.Method;
+        pending.Flags = PendingFlags.None;
+        if (decision.Flags != ForwardFlags.None || _pinnedForOne || head.Replies != 1)
+        {
+            bool unpin = (decision.Flags & ForwardFlags.Unpin) != 0 || (_pinnedForOne && _pinned == link);
+            pending.Flags |= unpin ? PendingFlags.Unpin : 0;
+            pending.Flags |= (decision.Flags & ForwardFlags.Idempotent) != 0 ? PendingFlags.Idempotent : 0;
+            pending.Flags |= head.Replies == FrameHead.UntilEnd ? PendingFlags.Stream : 0;
+        }
+    }
+
+    private void AfterSending(in Decision decision, UpstreamLink<TCodec> link)
+    {
+        _conversation.OnSent(decision, _owner.Exchange);
+        bool waits = (decision.Flags & (ForwardFlags.Wait | ForwardFlags.Unpin)) != 0 || (_pinnedForOne && _pinned == link && IsOrdered);
+        if (waits && InFlight > 0 && _streaming is null)
+        {
+            _pause = Pause.Quiet;
+        }
+
+        _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
+    }
+
+    private bool Write(in FrameView frame, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, ulong id, RequestState<TCodec>? state)
+    {
+        ReadOnlySpan<byte> replaced = _owner.Exchange.ReplacementBytes;
+        int remove = replaced.IsEmpty && route.RemoveKeyPrefix ? route.Match.KeyPrefix.Length : 0;
+        bool edits = remove > 0 || !route.Policies.RequestMetadata.IsEmpty || (id != 0 && TCodec.Traits.Id is null);
+        ReadOnlySpan<byte> bytes = replaced.IsEmpty ? frame.Bytes : replaced;
+        if (edits && replaced.IsEmpty)
+        {
+            ScratchWriter edited = _owner.Edited;
+            edited.Clear();
+            if (!_codec.WriteEdited(frame, new HeadEdit(id == 0 ? null : id, remove, MetadataOf(route)), edited))
+            {
+                return false;
+            }
+
+            bytes = edited.Written;
+        }
+        else if (id != 0)
+        {
+            // The bytes are this loop's own receive buffer.
+            IdBytes.Write(MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(bytes), bytes.Length), TCodec.Traits.Id!, id);
+        }
+
+        state?.KeepForRetry(bytes);
+        link.Output.Append(bytes);
+        return true;
+    }
+
+    private uint TakeSequence()
+    {
+        InFlight++;
+        return _nextSequence++;
+    }
+
+    private static int TimeoutOf(XRpcRouteSnapshot route, in Decision decision) =>
+        (decision.Flags & ForwardFlags.NoTimeout) != 0 ? 0 : (int)Math.Min(route.Policies.Timeout.TotalMilliseconds, int.MaxValue);
+}

@@ -1,0 +1,234 @@
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Terminating.Policies;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <content>What a route wants done besides forwarding. Plain routes never come here.</content>
+internal sealed partial class XRpcSession<TCodec>
+{
+    private LoopTimer? _delay;
+
+    /// <summary>Asks the route's policies. False: the request was answered, or waits (<paramref name="wait"/>).</summary>
+    private bool Admit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, out bool wait)
+    {
+        wait = false;
+        XRpcPoliciesSnapshot policies = route.Policies;
+        if (policies.Authorization is { } rules && !RequestAuthorization.Allows(rules, _codec, frame, key, _downstream))
+        {
+            _stats.Denied++;
+            return !AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Denied));
+        }
+
+        if (policies.RateLimit is { } bucket && !bucket.TryTake())
+        {
+            _stats.RateLimited++;
+            return !AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.RateLimited));
+        }
+
+        foreach (XRpcFaultSnapshot fault in policies.Faults)
+        {
+            if (fault.Fraction.Takes((uint)_downstream.Worker.Random.Next((int)Share.All))
+                && RouteFinder.HasMethod(fault.Methods, frame.Head.Method, _codec, frame))
+            {
+                return ApplyFault(frame, fault, out wait);
+            }
+        }
+
+        Mirror(frame, decision, policies);
+        _admitted = true;
+        return true;
+    }
+
+    /// <summary>One fault takes a request; the first in the order of the configuration.</summary>
+    private bool ApplyFault(in FrameView frame, XRpcFaultSnapshot fault, out bool wait)
+    {
+        wait = fault.Delay > TimeSpan.Zero;
+        _faultMessage = fault.AbortMessage;
+        if (wait)
+        {
+            _stats.DelayFaults++;
+            _pause = Pause.Delay;
+            _delay ??= new LoopTimer(static state => ((XRpcSession<TCodec>)state!).EndDelay(), this);
+            _owner.Loop.Timers.Arm(_delay, fault.Delay);
+            return false;
+        }
+
+        return !AbortByFault(frame);
+    }
+
+    private string? _faultMessage;
+
+    private bool AbortByFault(in FrameView frame)
+    {
+        _stats.AbortFaults++;
+        string message = _faultMessage ?? "fault injected";
+        _faultMessage = null;
+        return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, message));
+    }
+
+    private void EndDelay()
+    {
+        if (!IsClosed && _pause == Pause.Delay)
+        {
+            _pause = Pause.None;
+            _admitted = true;
+            _owner.Attend(this);
+        }
+    }
+
+    private void Mirror(in FrameView frame, in Decision decision, XRpcPoliciesSnapshot policies)
+    {
+        foreach (XRpcMirrorSnapshot mirror in policies.Mirrors)
+        {
+            bool skipped = !frame.IsWhole || frame.Head.Replies == FrameHead.UntilEnd || (mirror.ExcludeReads && (decision.Flags & ForwardFlags.ReadOnly) != 0)
+                || (decision.Flags & (OwnConnection | ForwardFlags.Quiet)) != 0 || IsPinned
+                || !mirror.Fraction.Takes((uint)_downstream.Worker.Random.Next((int)Share.All));
+            if (skipped || Bind(mirror.Cluster, default) is var at && at < 0)
+            {
+                continue;
+            }
+
+            ref Binding binding = ref _bindings[at];
+            UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, _profile, 1, Spread);
+            if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark || !link.TryReserve(out ulong id))
+            {
+                continue;
+            }
+
+            WriteCopy(link, frame.Bytes, id);
+            if (frame.Head.Replies != 0)
+            {
+                link.Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden, SentAt = _now };
+            }
+
+            _stats.Mirrored++;
+        }
+    }
+
+    /// <summary>Appends a frame with another id, when the protocol has ids at a fixed place.</summary>
+    private static void WriteCopy(UpstreamLink<TCodec> link, ReadOnlySpan<byte> bytes, ulong id)
+    {
+        if (id != 0 && TCodec.Traits.Id is { } place)
+        {
+            Span<byte> room = link.Output.GetSpan(bytes.Length);
+            bytes.CopyTo(room);
+            IdBytes.Write(room, place, id);
+            link.Output.Advance(bytes.Length);
+        }
+        else
+        {
+            link.Output.Append(bytes);
+        }
+
+        link.MarkDirty();
+    }
+
+    /// <summary>What must be remembered of a request beyond the plain; null for most.</summary>
+    private RequestState<TCodec>? StateFor(in FrameView frame, in Decision decision, XRpcRouteSnapshot route)
+    {
+        bool observes = (decision.Flags & ForwardFlags.Observe) != 0;
+        XRpcPoliciesSnapshot policies = route.Policies;
+        bool retries = policies.Retry is { Retries: > 0 } && (decision.Flags & ForwardFlags.Idempotent) != 0 && frame.IsWhole && !IsPinned;
+        bool logs = policies.RequestLog is not null;
+        if ((!observes && !retries && !logs) || frame.Head.Replies == 0 || (decision.Flags & ForwardFlags.Relay) != 0)
+        {
+            return null;
+        }
+
+        RequestState<TCodec> state = _owner.States.Rent();
+        state.Captures = state.Observes = observes;
+        state.Tag = decision.Tag;
+        state.Route = route;
+        state.Retries = retries ? policies.Retry!.Retries : 0;
+        state.KeepsRequest = retries;
+        state.StartedAt = _now;
+        state.IsLogged = logs;
+        return state;
+    }
+
+    /// <summary>Sends an idempotent request again; false when it may not be, or cannot.</summary>
+    private bool TryAgain(in Pending<TCodec> pending, LocalReplyReason reason)
+    {
+        if (pending.State is not { Retries: > 0, Route: { } route } state || !pending.Has(PendingFlags.Idempotent)
+            || reason is not (LocalReplyReason.ConnectFailed or LocalReplyReason.UpstreamClosed or LocalReplyReason.Timeout))
+        {
+            return false;
+        }
+
+        state.Retries--;
+        _config = _owner.Snapshot;
+        _bindingCount = 0;
+        int at = Bind(ClusterOf(route, readOnly: false), default);
+        if (at < 0)
+        {
+            return false;
+        }
+
+        ref Binding binding = ref _bindings[at];
+        binding.Link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, _profile, Proxy.Upstream.ConnectionsPerEndpoint, Spread);
+        UpstreamLink<TCodec> link = binding.Link;
+        if (link.State == LinkState.Closed || !link.TryReserve(out ulong id))
+        {
+            return false;
+        }
+
+        WriteCopy(link, state.Request, id);
+        ref Pending<TCodec> again = ref link.Add();
+        again = pending;
+        again.Flags &= ~(PendingFlags.Begun | PendingFlags.Abandoned);
+        again.SentAt = _owner.Now();
+        _stats.Retried++;
+        return true;
+    }
+
+    private static IReadOnlyList<MetaEdit>? MetadataOf(XRpcRouteSnapshot route) =>
+        route.Policies.RequestMetadata.IsEmpty ? null : MetadataEdits.Of(route.Policies);
+
+    /// <summary>A line of the request log: for a share of the requests, and for each that failed.</summary>
+    private void LogRequest(RequestState<TCodec> state, in Pending<TCodec> pending, FrameKind reply, long now)
+    {
+        if (state is { IsLogged: true, Route: { } route } && route.Policies.RequestLog is { } log
+            && (reply == FrameKind.ErrorResponse || log.Sampling.Takes((uint)_downstream.Worker.Random.Next((int)Share.All))))
+        {
+            _owner.RequestLog?.Write(log, route, TCodec.Traits, pending.Method, reply, now - state.StartedAt, _downstream);
+        }
+    }
+
+    /// <summary>A binding to a server that a conversation chose.</summary>
+    private int BindTo(in Target target)
+    {
+        for (int i = 0; i < _bindingCount; i++)
+        {
+            if (_bindings[i].Name == target.Cluster.Name && _bindings[i].Endpoint.Address.Equals(target.Endpoint.Address))
+            {
+                return i;
+            }
+        }
+
+        if (_bindingCount == _bindings.Length)
+        {
+            Array.Resize(ref _bindings, Math.Max(1, _bindings.Length * 2));
+        }
+
+        _bindings[_bindingCount] = new Binding(target.Cluster.Name, _config ?? _owner.Snapshot, target.Cluster, target.Endpoint, null, false);
+        return _bindingCount++;
+    }
+
+    /// <summary>A frame of the server passed on a connection that relays.</summary>
+    public void Relayed(UpstreamLink<TCodec> link, in FrameHead head, ReadOnlySpan<byte> bytes)
+    {
+        SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
+        ReplyAct act = _conversation.OnRelayed(head.Kind, new FrameView(in head, bytes, isWhole: head.Length == bytes.Length), exchange);
+        if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose)
+        {
+            Unpin(link, reusable: act == ReplyAct.Unpin);
+            if (_pause != Pause.None || !_held.IsEmpty)
+            {
+                _owner.Attend(this);
+            }
+        }
+    }
+}

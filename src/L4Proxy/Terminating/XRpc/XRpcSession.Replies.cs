@@ -1,0 +1,391 @@
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <content>Answers: passed on in their turn, held when they are early, and what happens when the client does not read them.</content>
+internal sealed partial class XRpcSession<TCodec>
+{
+    /// <summary>Answers waiting for the client above which no more requests of it are read.</summary>
+    private const int RequestWatermark = 64 * 1024;
+
+    private readonly OutputQueue _output;
+    private List<EarlyReply>? _early;
+    private List<UpstreamLink<TCodec>>? _stalled;
+    private uint _nextSequence;
+    private uint _headSequence;
+    private long _earlyBytes;
+    private long _counted;
+    private long _lastProgressMs;
+    private OutputQueue? _afterPart;
+    private bool _partOpen;
+
+    /// <summary>Requests whose answers are due.</summary>
+    public int InFlight { get; private set; }
+
+    /// <summary>Answers that came before their turn are held.</summary>
+    public bool HasEarly => _early is { Count: > 0 };
+
+    /// <summary>Bytes held for this client.</summary>
+    public long Backlog => _output.Length + _earlyBytes;
+
+    /// <summary>More is held than it may have: who sends to it has to wait.</summary>
+    public bool IsOverfull => !IsClosed && Backlog > Proxy.Limits.MaxBufferedBytes;
+
+    /// <summary>Bytes of one answer that may be held to be looked at.</summary>
+    public long MaxCapture => Proxy.Limits.MaxBufferedBytes;
+
+    private bool HasRoom => InFlight < Proxy.Limits.MaxPendingRequests && _output.Length < RequestWatermark;
+
+    /// <summary>Whether an answer is the one that the client is to get next.</summary>
+    public bool IsTurn(uint sequence) => !IsOrdered || sequence == _headSequence;
+
+    /// <summary>Passes bytes on that are in their turn: at once, when nothing else waits.</summary>
+    public unsafe void Deliver(ReadOnlySpan<byte> bytes)
+    {
+        if (IsClosed || bytes.IsEmpty)
+        {
+            return;
+        }
+
+        Record.BytesSent += bytes.Length;
+        if (_output.IsEmpty && _socket.Writable)
+        {
+            nint sent;
+            fixed (byte* start = bytes)
+            {
+                sent = _socket.Send(start, bytes.Length);
+            }
+
+            if (sent == bytes.Length)
+            {
+                return;
+            }
+
+            if (sent < 0 && _socket.Writable)
+            {
+                End(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset");
+                return;
+            }
+
+            bytes = bytes[(int)Math.Max(sent, 0)..];
+            _lastProgressMs = _owner.Loop.NowMilliseconds;
+        }
+
+        Hold(bytes);
+    }
+
+    /// <summary>Passes a whole frame on; behind the long one of another connection that is being passed on, if there is one.</summary>
+    public void DeliverWhole(ReadOnlySpan<byte> frame)
+    {
+        if (IsClosed)
+        {
+            return;
+        }
+
+        Record.BytesSent += frame.Length;
+        if (_partOpen)
+        {
+            (_afterPart ??= new OutputQueue(_owner.Loop.Memory)).Append(frame);
+        }
+        else
+        {
+            Hold(frame);
+        }
+    }
+
+    /// <summary>Reserves the client's side for a long frame; false when another has it.</summary>
+    public bool BeginPart() => !_partOpen && (_partOpen = true);
+
+    /// <summary>Passes a piece of the long frame on.</summary>
+    public void DeliverPart(ReadOnlySpan<byte> bytes) => Deliver(bytes);
+
+    /// <summary>The long frame is over, or will never be.</summary>
+    public void EndPart()
+    {
+        _partOpen = false;
+        if (_afterPart is { IsEmpty: false } waiting)
+        {
+            waiting.MoveTo(_output);
+            _owner.Attend(this);
+        }
+    }
+
+    /// <summary>Holds bytes of an answer whose turn has not come.</summary>
+    public void DeliverEarly(uint sequence, ReadOnlySpan<byte> bytes)
+    {
+        if (IsClosed)
+        {
+            return;
+        }
+
+        if (Backlog == 0)
+        {
+            _lastProgressMs = _owner.Loop.NowMilliseconds;
+        }
+
+        EarlyReply early = Early(sequence);
+        early.Bytes.Append(bytes);
+        _earlyBytes += bytes.Length;
+        CountBacklog();
+    }
+
+    /// <summary>A connection waits for this client.</summary>
+    public void NoteStalled(UpstreamLink<TCodec> link)
+    {
+        _lastProgressMs = _owner.Loop.NowMilliseconds;
+        (_stalled ??= []).Add(link);
+    }
+
+    /// <summary>A request was answered whole.</summary>
+    /// <param name="link">Where it was sent.</param>
+    /// <param name="pending">The request.</param>
+    /// <param name="reply">Head of its answer.</param>
+    /// <param name="passed">Whether the client has got it already, in its turn.</param>
+    /// <param name="now">Stopwatch ticks.</param>
+    public void RequestAnswered(UpstreamLink<TCodec> link, in Pending<TCodec> pending, in FrameHead reply, bool passed, long now)
+    {
+        if (IsClosed)
+        {
+            Forget(pending);
+            return;
+        }
+
+        if (pending.State is { } state)
+        {
+            state.ReplyKind = reply.Kind;
+            if (state.Captures)
+            {
+                TakeCaptured(link, pending, state, now);
+                return;
+            }
+
+            LogRequest(state, pending, reply.Kind, now);
+            _owner.States.Return(state);
+        }
+
+        _stats.Answered(pending.Method, reply.Kind == FrameKind.ErrorResponse, now - pending.SentAt);
+        if (pending.Has(PendingFlags.Unpin))
+        {
+            Unpin(link, reusable: true);
+        }
+
+        EndRequest(pending.Sequence, passed);
+    }
+
+    /// <summary>A request will have no answer: it is sent again, or the client is told.</summary>
+    /// <param name="pending">The request; no longer in flight.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="raw">The server's own words; empty for none.</param>
+    /// <param name="mayRetry">Whether another try makes sense.</param>
+    public void RequestFailed(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw, bool mayRetry)
+    {
+        if (IsClosed || pending.Has(PendingFlags.Hidden))
+        {
+            Forget(pending);
+            return;
+        }
+
+        if (pending.Has(PendingFlags.Begun))
+        {
+            // Half an answer cannot be taken back.
+            End(
+                reason == LocalReplyReason.Timeout ? ResponseFlags.UT : reason == LocalReplyReason.UpstreamBroken ? ResponseFlags.UPE : ResponseFlags.UC,
+                EndedBy.Upstream,
+                Proxy.Codec + (reason == LocalReplyReason.Timeout ? "_op_timeout" : reason == LocalReplyReason.UpstreamBroken ? "_reply_malformed" : "_upstream_closed_with_requests_in_flight"));
+            Forget(pending);
+            return;
+        }
+
+        if (mayRetry && TryAgain(pending, reason))
+        {
+            return;
+        }
+
+        FinishLocally(pending, reason, raw);
+    }
+
+    /// <summary>The client's own connection to the server is gone.</summary>
+    public void PinnedClosed(UpstreamLink<TCodec> link)
+    {
+        if (_pinned != link)
+        {
+            return;
+        }
+
+        _pinned = null;
+        link.PinnedTo = null;
+        if (_streaming == link)
+        {
+            _streaming = null;
+            _skipping = true;
+        }
+
+        if (!IsClosed && !_pinnedForOne)
+        {
+            // What the client built up there, a transaction or subscriptions, is lost: only its own end says so.
+            End(ResponseFlags.UC, EndedBy.Upstream, Proxy.Codec + "_pinned_upstream_closed");
+        }
+    }
+
+    private void Hold(ReadOnlySpan<byte> bytes)
+    {
+        if (_output.IsEmpty)
+        {
+            _lastProgressMs = _owner.Loop.NowMilliseconds;
+        }
+
+        _output.Append(bytes);
+        CountBacklog();
+        if (_socket.Writable)
+        {
+            _owner.Attend(this);
+        }
+    }
+
+    /// <summary>Sends what waits. Also when the socket can take more again.</summary>
+    private void FlushOutput()
+    {
+        long before = _output.Length;
+        if (!_output.SendTo(_socket))
+        {
+            End(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset");
+            return;
+        }
+
+        if (_output.Length < before)
+        {
+            _lastProgressMs = _owner.Loop.NowMilliseconds;
+            CountBacklog();
+            if (_stalled is not null && Backlog < Proxy.Limits.MaxBufferedBytes / 2)
+            {
+                ReleaseStall();
+            }
+
+            if (_output.IsEmpty || (_pause == Pause.Room && HasRoom))
+            {
+                _owner.Attend(this);
+            }
+        }
+    }
+
+    private void ReleaseStall()
+    {
+        if (_stalled is { } links)
+        {
+            _stalled = null;
+            foreach (UpstreamLink<TCodec> link in links)
+            {
+                link.Unstall();
+            }
+        }
+    }
+
+    private void CountBacklog()
+    {
+        long backlog = Backlog;
+        _owner.Backlog += backlog - _counted;
+        bool grew = backlog > _counted;
+        _counted = backlog;
+        if (grew && backlog > RequestWatermark && _owner.Backlog > _owner.MostBacklog)
+        {
+            End(ResponseFlags.OM, EndedBy.Proxy, "downstream_backlog_limit");
+        }
+    }
+
+    /// <summary>A request is over; what waited for its end goes on.</summary>
+    private void EndRequest(uint sequence, bool passed)
+    {
+        InFlight--;
+        if (IsOrdered)
+        {
+            if (!passed && sequence != _headSequence)
+            {
+                Early(sequence).IsWhole = true;
+                InFlight++;
+                return;
+            }
+
+            _headSequence++;
+            if (HasEarly)
+            {
+                ReleaseEarly();
+            }
+        }
+
+        if ((InFlight == 0 && (_pause == Pause.Quiet || _stopReading)) || (_pause == Pause.Room && HasRoom))
+        {
+            _owner.Attend(this);
+        }
+    }
+
+    private void ReleaseEarly()
+    {
+        while (FindEarly(_headSequence) is { } early)
+        {
+            Record.BytesSent += early.Bytes.Length;
+            _earlyBytes -= early.Bytes.Length;
+            early.Bytes.MoveTo(_output);
+            _early!.Remove(early);
+            if (!early.IsWhole)
+            {
+                break;
+            }
+
+            InFlight--;
+            _headSequence++;
+        }
+
+        CountBacklog();
+        _owner.Attend(this);
+    }
+
+    private EarlyReply Early(uint sequence)
+    {
+        if (FindEarly(sequence) is { } early)
+        {
+            return early;
+        }
+
+        early = new EarlyReply(sequence, new OutputQueue(_owner.Loop.Memory));
+        (_early ??= []).Add(early);
+        return early;
+    }
+
+    private EarlyReply? FindEarly(uint sequence)
+    {
+        for (int i = 0; i < _early?.Count; i++)
+        {
+            if (_early[i].Sequence == sequence)
+            {
+                return _early[i];
+            }
+        }
+
+        return null;
+    }
+
+    private void DropEarly()
+    {
+        for (int i = 0; i < _early?.Count; i++)
+        {
+            _early[i].Bytes.Clear();
+        }
+
+        _early?.Clear();
+        _earlyBytes = 0;
+        _afterPart?.Clear();
+    }
+
+    /// <summary>An answer, or its beginning, that came before its turn.</summary>
+    private sealed class EarlyReply(uint sequence, OutputQueue bytes)
+    {
+        public uint Sequence { get; } = sequence;
+
+        public OutputQueue Bytes { get; } = bytes;
+
+        public bool IsWhole { get; set; }
+    }
+}

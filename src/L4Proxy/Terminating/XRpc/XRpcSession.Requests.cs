@@ -1,0 +1,295 @@
+using MeshL4.Interceptor.Linux;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <content>From the client's bytes to frames, and what makes reading them pause.</content>
+internal sealed partial class XRpcSession<TCodec>
+{
+    /// <summary>A frame longer than this is forwarded while it arrives, on a connection of its own.</summary>
+    private const int StreamThreshold = 64 * 1024;
+
+    /// <summary>A frame that has to be seen whole has at most this many bytes.</summary>
+    private const int MostHeld = 1024 * 1024;
+
+    private const int RoundsPerTurn = 4;
+
+    private TCodec _codec;
+    private FrameHead _head;
+    private HeldBytes _held;
+    private bool _frameScanned;
+    private bool _headKnown;
+    private bool _askedForWhole;
+    private bool _stopReading;
+    private bool _isDraining;
+    private Pause _pause;
+    private long _now;
+    private ProxySnapshot? _config;
+
+    /// <summary>Takes the rest of a frame that is forwarded while it arrives; null for none.</summary>
+    private UpstreamLink<TCodec>? _streaming;
+
+    /// <summary>The rest of the current frame goes nowhere.</summary>
+    private bool _skipping;
+
+    private enum Pause : byte
+    {
+        None,
+
+        /// <summary>Until every request so far was answered.</summary>
+        Quiet,
+
+        /// <summary>Until the client has taken its answers, or fewer requests are in flight.</summary>
+        Room,
+
+        /// <summary>Until the server has taken what was sent to it.</summary>
+        Upstream,
+
+        /// <summary>Until an injected delay is over.</summary>
+        Delay,
+    }
+
+    private bool MayRead => !IsClosed && !_stopReading && _pause == Pause.None;
+
+    /// <summary>Looks whether a pause is over, handles what was held and reads on. Not while the receive buffer is in use.</summary>
+    private void GoOn()
+    {
+        if (_pause == Pause.None || IsPauseOver())
+        {
+            _pause = Pause.None;
+            if (!_held.IsEmpty && !_stopReading)
+            {
+                _now = _owner.Now();
+                _config = _owner.Snapshot;
+                Process(_held.Bytes, _held.Scanned);
+            }
+
+            if (_socket.Readable && MayRead)
+            {
+                ReadRequests();
+            }
+        }
+
+        if (_isDraining && !IsClosed && _pause == Pause.None && _streaming is null)
+        {
+            _stopReading = true;
+        }
+
+        EndWhenDone();
+    }
+
+    private bool IsPauseOver() => _pause switch
+    {
+        Pause.Quiet => InFlight == 0,
+        Pause.Room => HasRoom,
+        Pause.Upstream => true,
+        _ => false,
+    };
+
+    private unsafe void ReadRequests()
+    {
+        for (int round = 0; MayRead && _socket.Readable; round++)
+        {
+            if (round == RoundsPerTurn)
+            {
+                _owner.Loop.Requeue(_socket);
+                return;
+            }
+
+            LoopMemory memory = _owner.Loop.Memory;
+            bool fresh = _held.IsEmpty;
+            nint count = fresh ? _socket.Receive(memory.Scratch, memory.ScratchLength) : _held.Receive(_socket);
+            if (count > 0)
+            {
+                Record.BytesReceived += count;
+                _lastActivityMs = _owner.Loop.NowMilliseconds;
+                _now = _owner.Now();
+                _config = _owner.Snapshot;
+                Process(fresh ? memory.ScratchArray.AsSpan(0, (int)count) : _held.Bytes, fresh ? 0 : _held.Scanned);
+            }
+            else if (count == 0)
+            {
+                EndOfRequests();
+            }
+            else if (_socket.Readable && count != -Errno.EINTR)
+            {
+                End(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset");
+            }
+        }
+
+        EndWhenDone();
+    }
+
+    private void EndOfRequests()
+    {
+        _reachedEnd = true;
+        _stopReading = true;
+        if (_streaming is { } link)
+        {
+            // The server waits for a rest that will never come.
+            _streaming = null;
+            link.Close(LocalReplyReason.UpstreamClosed, reset: true);
+        }
+
+        if (_pinned is { IsRelaying: true })
+        {
+            End(ResponseFlags.None, EndedBy.Downstream, null);
+        }
+    }
+
+    /// <summary>A client that said its last gets the answers due, then its end.</summary>
+    private void EndWhenDone()
+    {
+        if (_stopReading && !IsClosed && InFlight == 0 && _output.IsEmpty)
+        {
+            End(ResponseFlags.None, _isDraining ? EndedBy.Proxy : EndedBy.Downstream, null);
+        }
+    }
+
+    /// <summary>Handles frame after frame, and holds what is left.</summary>
+    private void Process(Span<byte> bytes, int scanned)
+    {
+        int start = 0;
+        while (MayRead)
+        {
+            if (!_frameScanned)
+            {
+                if (scanned == bytes.Length)
+                {
+                    break;
+                }
+
+                ScanStatus status = _codec.Scan(bytes[scanned..], ref _head, out int consumed);
+                scanned += consumed;
+                if (status == ScanStatus.Bad)
+                {
+                    Refuse(LocalReplyReason.BadFrame, TCodec.Describe(_head.Fault));
+                    break;
+                }
+
+                _headKnown |= status == ScanStatus.Head;
+                if (status != ScanStatus.Done)
+                {
+                    if (!TakePart(bytes[start..scanned], ref start, scanned))
+                    {
+                        break;
+                    }
+
+                    continue;
+                }
+
+                _frameScanned = true;
+            }
+
+            if (_streaming is not null || _skipping)
+            {
+                EndStreamed(bytes[start..scanned]);
+            }
+            else if (!Handle(new FrameView(ref _head, bytes[start..scanned], isWhole: true)))
+            {
+                break;
+            }
+
+            (_frameScanned, _headKnown, _askedForWhole) = (false, false, false);
+            start = scanned;
+        }
+
+        if (IsClosed || _stopReading)
+        {
+            _held.Release(_owner.Loop.Memory);
+        }
+        else if (!_held.IsEmpty || start < bytes.Length)
+        {
+            _held.Keep(_owner.Loop.Memory, bytes, start, scanned);
+        }
+    }
+
+    /// <summary>All bytes were taken and the frame goes on: hold it, or forward it as it comes. False to stop for now.</summary>
+    private bool TakePart(Span<byte> frame, ref int start, int scanned)
+    {
+        if (_streaming is { } link)
+        {
+            link.Output.Append(frame);
+            link.MarkDirty();
+            start = scanned;
+            if (link.MustWait(this))
+            {
+                _pause = Pause.Upstream;
+            }
+        }
+        else if (_skipping)
+        {
+            start = scanned;
+        }
+        else if (frame.Length > (_askedForWhole ? MostHeld : StreamThreshold))
+        {
+            if (_askedForWhole || !_headKnown)
+            {
+                Refuse(LocalReplyReason.TooLarge, null);
+                return false;
+            }
+
+            if (!Handle(new FrameView(ref _head, frame, isWhole: false)))
+            {
+                return false;
+            }
+
+            if (!_askedForWhole)
+            {
+                start = scanned;
+                _skipping = _streaming is null;
+            }
+        }
+        else if (!_headKnown && frame.Length > (Proxy.Limits.MaxHeadBytes ?? TCodec.Traits.MaxHead) && frame.Length > StreamThreshold)
+        {
+            Refuse(LocalReplyReason.TooLarge, null);
+            return false;
+        }
+
+        return true;
+    }
+
+    private void EndStreamed(ReadOnlySpan<byte> rest)
+    {
+        if (_streaming is { } link)
+        {
+            link.Output.Append(rest);
+            link.MarkDirty();
+            _streaming = null;
+            PauseUntilQuiet();
+        }
+
+        _skipping = false;
+    }
+
+    /// <summary>Answers with an error in the client's turn and takes nothing more of it.</summary>
+    private void Refuse(LocalReplyReason reason, string? words)
+    {
+        _stats.ProtocolErrors++;
+        if (_streaming is { } link)
+        {
+            _streaming = null;
+            link.Close(LocalReplyReason.UpstreamClosed, reset: true);
+        }
+        else if (_pinned is not { IsRelaying: true })
+        {
+            AnswerLocally(new LocalReply(reason, words));
+        }
+
+        _stopReading = true;
+        string detail = reason == LocalReplyReason.BadFrame ? "protocol_error_" + words!.Replace(' ', '_').Replace("'", "") : "frame_too_large";
+        Record.Fail(ResponseFlags.DPE, EndedBy.Proxy, $"{TCodec.Traits.Name}_{detail}");
+    }
+
+    private void PauseUntilQuiet()
+    {
+        if (InFlight > 0)
+        {
+            _pause = Pause.Quiet;
+        }
+    }
+}

@@ -1,0 +1,248 @@
+using MeshL4.L4Proxy.Balancing;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <content>From a route to a connection. What was found is remembered, so that the common request looks nothing up.</content>
+internal sealed partial class XRpcSession<TCodec>
+{
+    private Binding[] _bindings = [];
+    private int _bindingCount;
+    private UpstreamLink<TCodec>? _pinned;
+    private bool _pinnedForOne;
+    private ConnectionProfile _profile = ConnectionProfile.None;
+    private (ProxySnapshot? Config, XRpcRouteTable? Table) _hashesFor;
+    private bool _hashes;
+
+    /// <summary>State that this client's server connections are in.</summary>
+    public ConnectionProfile Profile
+    {
+        get => _profile;
+        set
+        {
+            if (!value.Equals(_profile))
+            {
+                _profile = value;
+                _bindingCount = 0;
+            }
+        }
+    }
+
+    public bool IsPinned => _pinned is not null && !_pinnedForOne;
+
+    public bool IsRelaying => _pinned is { IsRelaying: true };
+
+    /// <summary>Whether keys choose among the servers of a cluster.</summary>
+    public bool HashesKeys
+    {
+        get
+        {
+            ProxySnapshot config = _config ?? _owner.Snapshot;
+            XRpcRouteTable table = Proxy.Routes.Current;
+            if (!ReferenceEquals(config, _hashesFor.Config) || !ReferenceEquals(table, _hashesFor.Table))
+            {
+                _hashes = table.Routes.Any(r => r.Clusters.Any(c => config.Clusters.TryGetValue(c.Cluster, out ClusterSnapshot? cluster) && IsHashed(cluster)));
+                _hashesFor = (config, table);
+            }
+
+            return _hashes;
+        }
+    }
+
+    /// <summary>The server of the client's own connection.</summary>
+    public Target? PinnedTarget() =>
+        IsPinned && Proxy.Routes.Current.Routes is [{ } route, ..] ? new Target(route, _pinned!.Cluster, _pinned.Endpoint) : null;
+
+    /// <summary>The server for a key of a route; false when there is none.</summary>
+    public bool TryResolve(XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool readOnly, out Target target)
+    {
+        int at = Bind(ClusterOf(route, readOnly), key);
+        target = at >= 0 ? new Target(route, _bindings[at].Cluster, _bindings[at].Endpoint) : default;
+        return at >= 0;
+    }
+
+    /// <summary>Every usable server of a route, replicas excluded.</summary>
+    public void AddAllTargets(XRpcRouteSnapshot route, SessionExchange<TCodec> exchange)
+    {
+        ProxySnapshot config = _config ?? _owner.Snapshot;
+        foreach (WeightedClusterSnapshot choice in route.Clusters)
+        {
+            if (config.Clusters.TryGetValue(choice.Cluster, out ClusterSnapshot? cluster))
+            {
+                foreach (EndpointSnapshot endpoint in cluster.Endpoints)
+                {
+                    if (endpoint.Usable)
+                    {
+                        exchange.NumberOf(new Target(route, cluster, endpoint));
+                    }
+                }
+            }
+        }
+    }
+
+    private string ClusterOf(XRpcRouteSnapshot route, bool readOnly)
+    {
+        if (readOnly && route.ReadCluster is { } reads)
+        {
+            return reads;
+        }
+
+        if (route.Clusters.Length == 1)
+        {
+            return route.Clusters[0].Cluster;
+        }
+
+        // A client that is answered in order stays with one cluster; the others draw for every request.
+        ulong point = (IsOrdered ? Spread : (ulong)_downstream.Worker.Random.NextInt64()) % Math.Max(route.TotalWeight, 1);
+        foreach (WeightedClusterSnapshot choice in route.Clusters)
+        {
+            if (point < choice.Weight)
+            {
+                return choice.Cluster;
+            }
+
+            point -= choice.Weight;
+        }
+
+        return route.Clusters[^1].Cluster;
+    }
+
+    /// <summary>Index of the binding for a request to a cluster; -1 when it has no usable server.</summary>
+    private int Bind(string name, ReadOnlySpan<byte> key)
+    {
+        _config ??= _owner.Snapshot;
+        for (int i = 0; i < _bindingCount; i++)
+        {
+            ref Binding binding = ref _bindings[i];
+            if (binding.IsSticky && ReferenceEquals(binding.Name, name) && (ReferenceEquals(binding.Config, _config) || Renew(ref binding)))
+            {
+                return i;
+            }
+        }
+
+        return BindAnew(name, key);
+    }
+
+    private int BindAnew(string name, ReadOnlySpan<byte> key)
+    {
+        if (!_config!.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
+        {
+            return -1;
+        }
+
+        PickContext context = new() { OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Hash = HashOf(cluster, key) };
+        if (LoadBalancer.Pick(cluster, context) is not { } endpoint)
+        {
+            Interlocked.Increment(ref cluster.State.Counters.CxNoneHealthy);
+            return -1;
+        }
+
+        bool sticky = IsOrdered && !IsHashed(cluster);
+        for (int i = 0; i < _bindingCount; i++)
+        {
+            if (ReferenceEquals(_bindings[i].Name, name) && (sticky || ReferenceEquals(_bindings[i].Endpoint, endpoint)))
+            {
+                _bindings[i] = new Binding(name, _config, cluster, endpoint, _bindings[i].Endpoint == endpoint ? _bindings[i].Link : null, sticky);
+                return i;
+            }
+        }
+
+        if (_bindingCount == _bindings.Length)
+        {
+            Array.Resize(ref _bindings, Math.Max(1, _bindings.Length * 2));
+        }
+
+        _bindings[_bindingCount] = new Binding(name, _config, cluster, endpoint, null, sticky);
+        return _bindingCount++;
+    }
+
+    /// <summary>The configuration changed: a server that is still there is kept.</summary>
+    private bool Renew(ref Binding binding)
+    {
+        if (!_config!.Clusters.TryGetValue(binding.Name, out ClusterSnapshot? cluster))
+        {
+            return false;
+        }
+
+        if (!ReferenceEquals(cluster, binding.Cluster) && !UpstreamPool<TCodec>.Has(cluster, binding.Endpoint.Address)
+            && cluster.Discovery != ClusterDiscovery.OriginalDestination)
+        {
+            return false;
+        }
+
+        binding = binding with { Config = _config, Cluster = cluster };
+        return true;
+    }
+
+    /// <summary>A shared connection to a bound server; null with a pause when the client has to wait for its earlier answers first.</summary>
+    private UpstreamLink<TCodec>? SharedLink(int at)
+    {
+        ref Binding binding = ref _bindings[at];
+        if (binding.Link is { CanTake: true } link)
+        {
+            return link;
+        }
+
+        if (binding.Link is { State: not LinkState.Closed, IsDraining: false } && InFlight > 0 && IsOrdered)
+        {
+            // On another connection this request could overtake those before it.
+            _pause = Pause.Quiet;
+            return null;
+        }
+
+        XRpcUpstreamSnapshot settings = Proxy.Upstream;
+        UpstreamPool<TCodec> pool = _owner.Pool(binding.Name);
+        pool.Settings = settings;
+        binding.Link = pool.Shared(binding.Cluster, binding.Endpoint, _profile, Math.Max(settings.ConnectionsPerEndpoint, 1), Spread);
+        Record.ClusterName ??= binding.Name;
+        Record.UpstreamHost ??= binding.Endpoint.Address;
+        return binding.Link;
+    }
+
+    /// <summary>A connection for this client alone; null at the bound.</summary>
+    private UpstreamLink<TCodec>? PrivateLink(ClusterSnapshot cluster, EndpointSnapshot endpoint, bool forOne)
+    {
+        UpstreamPool<TCodec> pool = _owner.Pool(cluster.Name);
+        pool.Settings = Proxy.Upstream;
+        UpstreamLink<TCodec>? link = pool.Borrow(cluster, endpoint, _profile, Proxy.Upstream.MaxPinnedConnections);
+        Record.ClusterName ??= cluster.Name;
+        Record.UpstreamHost ??= endpoint.Address;
+        if (link is { State: not LinkState.Closed })
+        {
+            link.PinnedTo = this;
+            (_pinned, _pinnedForOne) = (link, forOne);
+        }
+
+        return link;
+    }
+
+    /// <summary>Gives the client's own connection up.</summary>
+    private void Unpin(UpstreamLink<TCodec> link, bool reusable)
+    {
+        if (_pinned != link)
+        {
+            return;
+        }
+
+        _pinned = null;
+        link.PinnedTo = null;
+        link.IsRelaying = false;
+        link.LastUsedMs = _owner.Loop.NowMilliseconds;
+        if (!reusable || link.InFlight > 0)
+        {
+            link.Close(LocalReplyReason.UpstreamClosed, reset: false);
+        }
+    }
+
+    private static bool IsHashed(ClusterSnapshot cluster) => cluster.Policy is LoadBalancingPolicy.RingHash or LoadBalancingPolicy.Maglev;
+
+    /// <summary>Requests without a key hash as the empty one does, so that they meet at one server.</summary>
+    private ulong? HashOf(ClusterSnapshot cluster, ReadOnlySpan<byte> key) => IsHashed(cluster) ? StableHash.Of(_hashTags ? HashTag.Of(key) : key) : null;
+
+    /// <summary>A server this client uses, as found under one configuration.</summary>
+    private record struct Binding(
+        string Name, ProxySnapshot Config, ClusterSnapshot Cluster, EndpointSnapshot Endpoint, UpstreamLink<TCodec>? Link, bool IsSticky);
+}

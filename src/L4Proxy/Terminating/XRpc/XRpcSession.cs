@@ -1,0 +1,202 @@
+using System.Threading.Tasks.Sources;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Listening;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <summary>
+/// One client of a protocol: its frames are scanned, routed one by one and sent on connections that other clients use too; answers
+/// come back in the order of the requests where the protocol has one. Plain methods driven by readiness, on one loop.
+/// </summary>
+internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSource
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    private static readonly bool IsOrdered = TCodec.Traits.Order != FrameOrder.Multiplexed;
+
+    private readonly XRpcLoop<TCodec> _owner;
+    private readonly Downstream _downstream;
+    private readonly LoopSocket _socket;
+    private readonly Conversation<TCodec> _conversation;
+    private readonly XRpcStatShard _stats;
+    private ManualResetValueTaskSourceCore<bool> _ended;
+    private long _lastActivityMs;
+    private bool _reachedEnd;
+    private bool _completed;
+
+    public XRpcSession(
+        XRpcLoop<TCodec> owner, Downstream downstream, XRpcProxySnapshot proxy, Conversation<TCodec> conversation, XRpcStatShard stats)
+    {
+        (_owner, _downstream, Proxy, _conversation, _stats) = (owner, downstream, proxy, conversation, stats);
+        _hashTags = proxy.Redis is { HashTags: true };
+        _socket = downstream.Socket;
+        _output = new OutputQueue(owner.Loop.Memory);
+        CodecLimits limits = CodecLimits.Default;
+        _codec = TCodec.Start(Side.Downstream, new CodecLimits(proxy.Limits.MaxHeadBytes ?? limits.MaxHead, proxy.Limits.MaxFrameBytes ?? limits.MaxFrame));
+        _lastActivityMs = _lastProgressMs = owner.Loop.NowMilliseconds;
+        Spread = (uint)downstream.Worker.Random.Next();
+    }
+
+    public XRpcProxySnapshot Proxy { get; }
+
+    /// <summary>Place in the loop's list of clients.</summary>
+    public int Index { get; set; }
+
+    /// <summary>In the list for the end of the turn.</summary>
+    public bool IsToBeAttended { get; set; }
+
+    /// <summary>Nothing more is passed on to this client.</summary>
+    public bool IsClosed { get; private set; }
+
+    /// <summary>Which of several shared connections, and of several weighted clusters, this client uses.</summary>
+    public uint Spread { get; }
+
+    public Downstream Downstream => _downstream;
+
+    private ConnectionRecord Record => _downstream.Record;
+
+    /// <summary>Serves the client to its end; how it ended is in the record.</summary>
+    /// <param name="sniffed">Bytes that were read already.</param>
+    public ValueTask RunAsync(ReadOnlySpan<byte> sniffed)
+    {
+        _stats.ConnectionsTotal++;
+        _owner.Add(this);
+        _socket.Owner = this;
+        _socket.Readable = true;
+        if (!sniffed.IsEmpty)
+        {
+            _held.Keep(_owner.Loop.Memory, sniffed, 0, 0);
+        }
+
+        _owner.Attend(this);
+        return new ValueTask(this, _ended.Version);
+    }
+
+    public void OnSocketReady(LoopSocket socket)
+    {
+        if (IsClosed)
+        {
+            return;
+        }
+
+        if (!_output.IsEmpty && socket.Writable)
+        {
+            FlushOutput();
+        }
+
+        if (socket.Readable && !IsClosed)
+        {
+            ReadRequests();
+        }
+    }
+
+    /// <summary>Goes on with what had to wait. At the end of a turn.</summary>
+    public void Attend()
+    {
+        if (IsClosed)
+        {
+            Complete();
+            return;
+        }
+
+        if (!_output.IsEmpty)
+        {
+            FlushOutput();
+        }
+
+        if (!IsClosed)
+        {
+            GoOn();
+        }
+    }
+
+    /// <summary>Takes no more requests than have been read, and ends when the answers due are written.</summary>
+    public void Drain()
+    {
+        if (!IsClosed && !_stopReading)
+        {
+            _isDraining = true;
+            Record.EndedBy = EndedBy.Proxy;
+            Record.Details ??= "drain";
+            _owner.Attend(this);
+        }
+    }
+
+    /// <summary>Ends now, for a reason that is not the client's.</summary>
+    public void Abort(ResponseFlags flag, string details) => End(flag, EndedBy.Proxy, details);
+
+    /// <summary>Looks at the time-outs.</summary>
+    /// <param name="now">Stopwatch ticks.</param>
+    public void Tick(long now)
+    {
+        _ = now;
+        if (IsClosed)
+        {
+            return;
+        }
+
+        long ms = _owner.Loop.NowMilliseconds;
+        if ((Backlog > 0 || _stalled is not null) && ms - _lastProgressMs > Proxy.Limits.SlowReaderTimeout.TotalMilliseconds)
+        {
+            End(ResponseFlags.SI, EndedBy.Downstream, _stopReading ? "last_answers_not_read" : "downstream_too_slow");
+        }
+        else if (InFlight == 0 && Proxy.IdleTimeout > TimeSpan.Zero && ms - _lastActivityMs > Proxy.IdleTimeout.TotalMilliseconds)
+        {
+            End(ResponseFlags.SI, EndedBy.Proxy, "idle_timeout");
+        }
+    }
+
+    void IValueTaskSource.GetResult(short token) => _ended.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _ended.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _ended.OnCompleted(continuation, state, token, flags);
+
+    /// <summary>Stops everything; the connection itself is closed at the end of the turn, when nobody uses the receive buffer.</summary>
+    private void End(ResponseFlags flag, EndedBy by, string? details)
+    {
+        if (IsClosed)
+        {
+            return;
+        }
+
+        IsClosed = true;
+        if (flag != ResponseFlags.None)
+        {
+            Record.Fail(flag, by, details!);
+        }
+
+        _owner.Attend(this);
+    }
+
+    private void Complete()
+    {
+        if (_completed)
+        {
+            return;
+        }
+
+        _completed = true;
+        _owner.Remove(this);
+        ReleaseStall();
+        _pinned?.Close(LocalReplyReason.UpstreamClosed, reset: true);
+        DropEarly();
+        _output.Clear();
+        _owner.Backlog -= _counted;
+        _counted = 0;
+        _held.Release(_owner.Loop.Memory);
+        _downstream.ReachedEnd = _reachedEnd;
+        _downstream.LingersOnClose = !_reachedEnd;
+        _stats.ConnectionsEnded++;
+        _stats.RequestsEnded += InFlight;
+        if (_socket.Owner == this)
+        {
+            _socket.Owner = null;
+        }
+
+        _ended.SetResult(true);
+    }
+}

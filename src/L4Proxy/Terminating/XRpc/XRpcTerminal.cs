@@ -1,0 +1,50 @@
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Listening;
+using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Upstream;
+using MeshL4.XRpc.Contracts;
+using MeshL4.XRpc.Redis;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <summary>The protocols of this build, by the name that configuration gives. A new codec is one line here.</summary>
+internal sealed class XRpcTerminal
+{
+    private readonly Dictionary<string, IXRpcProtocol> _protocols = new(StringComparer.Ordinal);
+
+    private readonly UnknownBytes _unknown;
+
+    public XRpcTerminal(XRpcServices services, UpstreamConnector connector)
+    {
+        _unknown = new UnknownBytes(connector);
+        Add(new XRpcProtocol<RespCodec>(services, RedisConversations.Create));
+    }
+
+    /// <summary>Makes a protocol known.</summary>
+    public void Add(IXRpcProtocol protocol) => _protocols.Add(protocol.Traits.Name, protocol);
+
+    public ValueTask RunAsync(Downstream downstream, XRpcProxySnapshot proxy)
+    {
+        if (!_protocols.TryGetValue(proxy.Codec, out IXRpcProtocol? protocol))
+        {
+            downstream.Record.Fail(ResponseFlags.LR, EndedBy.Proxy, "codec_not_found");
+            return ValueTask.CompletedTask;
+        }
+
+        return proxy.Routes.Current.UnknownAsTcp && protocol.Traits.FirstSpeaker == Side.Downstream
+            ? RunIfKnownAsync(downstream, proxy, protocol)
+            : protocol.RunAsync(downstream, proxy);
+    }
+
+    private async ValueTask RunIfKnownAsync(Downstream downstream, XRpcProxySnapshot proxy, IXRpcProtocol protocol)
+    {
+        if (await _unknown.IsKnownAsync(downstream, protocol))
+        {
+            await protocol.RunAsync(downstream, proxy);
+        }
+        else if (downstream.Record.Flags == ResponseFlags.None)
+        {
+            await _unknown.RelayAsync(downstream, proxy);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Terminating.XRpc;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Upstream.Pools;
+
+/// <summary>A connection that answers in the order it was asked: the oldest request in a ring is the one being answered.</summary>
+internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    private readonly PendingRing<TCodec> _ring = new();
+
+    public FifoLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
+        : base(owner, pool, cluster, endpoint, profile)
+    {
+    }
+
+    public override int InFlight => _ring.Count;
+
+    protected override bool IsFull => _ring.IsFull;
+
+    public override bool TryReserve(out ulong id)
+    {
+        id = 0;
+        return !_ring.IsFull;
+    }
+
+    public override ref Pending<TCodec> Add() => ref _ring.Add();
+
+    /// <summary>
+    /// The server is taken to be stuck when it said nothing for a request's whole time; answers that flow, if slowly, are
+    /// progress. Who waited is answered, and the connection takes nothing new until it moves; with nobody waiting it is closed.
+    /// </summary>
+    public override void ExpireRequests(long now)
+    {
+        if (_ring.IsEmpty || StalledBy is not null || State == LinkState.Closed)
+        {
+            return;
+        }
+
+        long quietMs = Owner.Loop.NowMilliseconds - LastReadMs;
+        bool anybody = false;
+        for (int i = 0; i < _ring.Count; i++)
+        {
+            ref Pending<TCodec> pending = ref _ring[i];
+            bool waited = pending.TimeoutMs > 0 && quietMs >= pending.TimeoutMs
+                && System.Diagnostics.Stopwatch.GetElapsedTime(pending.SentAt, now).TotalMilliseconds >= pending.TimeoutMs;
+            if (waited && !pending.Has(PendingFlags.Abandoned))
+            {
+                IsSuspect = true;
+                Pending<TCodec> given = pending;
+                pending.Flags |= PendingFlags.Abandoned;
+                pending.State = null;
+                given.Session?.RequestFailed(given, LocalReplyReason.Timeout, default, mayRetry: true);
+            }
+
+            anybody |= !pending.Has(PendingFlags.Abandoned);
+        }
+
+        if (!anybody && IsSuspect)
+        {
+            Close(LocalReplyReason.Timeout, reset: true);
+        }
+    }
+
+    protected override bool WritePing()
+    {
+        if (!TCodec.TryWriteControl(Side.Downstream, ControlFrame.Ping, 0, Output))
+        {
+            return false;
+        }
+
+        Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden | PendingFlags.HealthCheck, SentAt = Owner.Now() };
+        MarkDirty();
+        return true;
+    }
+
+    protected override int Take(Span<byte> bytes)
+    {
+        if (IsRelaying)
+        {
+            return Relay(bytes);
+        }
+
+        long now = Owner.Now();
+        int at = 0;
+        int runStart = 0;
+        XRpcSession<TCodec>? run = null;
+        while (at < bytes.Length && State != LinkState.Closed)
+        {
+            int start = at;
+            ScanStatus status = Codec.Scan(bytes[at..], ref Reply, out int consumed);
+            at += consumed;
+            if (status == ScanStatus.Bad)
+            {
+                run?.Deliver(bytes[runStart..start]);
+                Close(LocalReplyReason.UpstreamBroken, reset: true);
+                return bytes.Length;
+            }
+
+            if (Reply.Kind == FrameKind.Push || _ring.IsEmpty)
+            {
+                run?.Deliver(bytes[runStart..start]);
+                run = null;
+                TakeUnasked(bytes[start..at]);
+                continue;
+            }
+
+            ref Pending<TCodec> head = ref _ring.Head;
+            XRpcSession<TCodec>? session = head.Session;
+            bool direct = session is not null && (head.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned)) == 0
+                && head.State is not { Captures: true } && !session.IsClosed && session.IsTurn(head.Sequence);
+            if (run is not null && (!direct || run != session || run.HasEarly))
+            {
+                run.Deliver(bytes[runStart..start]);
+                run = null;
+            }
+
+            if (direct)
+            {
+                (run, runStart) = run is null ? (session, start) : (run, runStart);
+                head.Flags |= PendingFlags.Begun;
+            }
+            else
+            {
+                TakeIndirect(ref head, bytes[start..at], status == ScanStatus.Done);
+            }
+
+            if (status == ScanStatus.Done && State != LinkState.Closed)
+            {
+                if (direct && (session!.HasEarly || head.State is not null || head.Flags != PendingFlags.Begun))
+                {
+                    run!.Deliver(bytes[runStart..at]);
+                    run = null;
+                }
+
+                EndReply(direct, now);
+            }
+        }
+
+        run?.Deliver(bytes[runStart..at]);
+        if (run is { IsOverfull: true })
+        {
+            StallFor(run);
+        }
+
+        return bytes.Length;
+    }
+
+    protected override void FailPending(LocalReplyReason reason, ReadOnlySpan<byte> rawReply)
+    {
+        while (!_ring.IsEmpty)
+        {
+            Pending<TCodec> pending = _ring.Head;
+            _ring.RemoveHead();
+            if (!pending.Has(PendingFlags.Abandoned))
+            {
+                pending.Session?.RequestFailed(pending, reason, rawReply, mayRetry: rawReply.IsEmpty);
+            }
+        }
+    }
+
+    private int Relay(Span<byte> bytes)
+    {
+        int at = 0;
+        XRpcSession<TCodec>? client = PinnedTo;
+        if (client is null || client.IsClosed)
+        {
+            Close(LocalReplyReason.UpstreamClosed, reset: true);
+            return bytes.Length;
+        }
+
+        client.Deliver(bytes);
+        while (at < bytes.Length && IsRelaying && State != LinkState.Closed)
+        {
+            int start = at;
+            ScanStatus status = Codec.Scan(bytes[at..], ref Reply, out int consumed);
+            at += consumed;
+            if (status == ScanStatus.Bad)
+            {
+                Close(LocalReplyReason.UpstreamBroken, reset: true);
+            }
+            else if (status == ScanStatus.Done)
+            {
+                client.Relayed(this, Reply, bytes[start..at]);
+            }
+        }
+
+        if (client.IsOverfull)
+        {
+            StallFor(client);
+        }
+
+        return bytes.Length;
+    }
+
+    /// <summary>A push to the client that has the connection for itself; anything else that nobody asked for ends the connection.</summary>
+    private void TakeUnasked(ReadOnlySpan<byte> bytes)
+    {
+        if (Reply.Kind != FrameKind.Push)
+        {
+            Close(LocalReplyReason.UpstreamBroken, reset: true);
+        }
+        else if (PinnedTo is { IsClosed: false } owner)
+        {
+            owner.Deliver(bytes);
+        }
+        else if (!_ring.IsEmpty && _ring.Head.Session is { IsClosed: false } asker && asker.IsTurn(_ring.Head.Sequence))
+        {
+            asker.Deliver(bytes);
+        }
+    }
+
+    private void TakeIndirect(ref Pending<TCodec> head, ReadOnlySpan<byte> bytes, bool done)
+    {
+        if (head.Has(PendingFlags.Preamble))
+        {
+            if (done && Reply.Kind == FrameKind.ErrorResponse)
+            {
+                Close(LocalReplyReason.ConnectFailed, reset: false, Reply.Length == bytes.Length ? bytes : default);
+            }
+        }
+        else if (head.Session is { IsClosed: false } session && !head.Has(PendingFlags.Hidden) && !head.Has(PendingFlags.Abandoned))
+        {
+            if (head.State is { Captures: true } state)
+            {
+                state.Capture(bytes, session.MaxCapture);
+            }
+            else
+            {
+                session.DeliverEarly(head.Sequence, bytes);
+                head.Flags |= PendingFlags.Begun;
+                if (session.IsOverfull)
+                {
+                    StallFor(session);
+                }
+            }
+        }
+    }
+
+    /// <summary>The oldest request was answered.</summary>
+    private void EndReply(bool direct, long now)
+    {
+        Pending<TCodec> done = _ring.Head;
+        _ring.RemoveHead();
+        if (done.Session is { } session && (done.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned)) == 0)
+        {
+            session.RequestAnswered(this, done, Reply, direct, now);
+        }
+    }
+}

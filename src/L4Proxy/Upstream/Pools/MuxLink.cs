@@ -1,0 +1,235 @@
+using System.Diagnostics;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Terminating.XRpc;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Upstream.Pools;
+
+/// <summary>
+/// A connection whose answers carry the id of their request, in any order. Requests of many clients have ids of this connection's
+/// own: a slot and its generation, so that an answer is found by one index, and one that comes too late finds nobody.
+/// </summary>
+internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    /// <summary>An answer up to this length is passed on in one piece; a longer one as it comes.</summary>
+    private const int MostHeld = 64 * 1024;
+
+    private readonly SlotTable<TCodec> _slots = new(TCodec.Traits.Id is { } id ? Math.Min(id.Width * 8, TCodec.Traits.IdBits) : TCodec.Traits.IdBits);
+    private int _scanned;
+    private bool _headKnown;
+    private bool _skipping;
+    private XRpcSession<TCodec>? _passing;
+
+    public MuxLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
+        : base(owner, pool, cluster, endpoint, profile)
+    {
+    }
+
+    public override int InFlight => _slots.Used;
+
+    protected override bool IsFull => _slots.IsFull;
+
+    public override bool TryReserve(out ulong id) => _slots.TryReserve(out id);
+
+    public override ref Pending<TCodec> Add() => ref _slots.Add();
+
+    public override void ExpireRequests(long now)
+    {
+        for (int i = 0; i < _slots.Count && State != LinkState.Closed && _slots.Used > 0; i++)
+        {
+            ref Pending<TCodec> pending = ref _slots[i];
+            if (_slots.IsUsed(i) && pending.TimeoutMs > 0 && Stopwatch.GetElapsedTime(pending.SentAt, now).TotalMilliseconds >= pending.TimeoutMs)
+            {
+                Pending<TCodec> late = pending;
+                _slots.Free(i);
+                late.Session?.RequestFailed(late, LocalReplyReason.Timeout, default, mayRetry: true);
+            }
+        }
+    }
+
+    protected override bool WritePing()
+    {
+        if (!TryReserve(out ulong id) || !TCodec.TryWriteControl(Side.Downstream, ControlFrame.Ping, id, Output))
+        {
+            return false;
+        }
+
+        MarkDirty();
+        return true;
+    }
+
+    protected override int Take(Span<byte> bytes)
+    {
+        long now = Owner.Now();
+        int start = 0;
+        int at = _scanned;
+        while (at < bytes.Length && State != LinkState.Closed)
+        {
+            ScanStatus status = Codec.Scan(bytes[at..], ref Reply, out int consumed);
+            at += consumed;
+            if (status == ScanStatus.Bad)
+            {
+                Close(LocalReplyReason.UpstreamBroken, reset: true);
+                return bytes.Length;
+            }
+
+            _headKnown |= status is ScanStatus.Head or ScanStatus.Done;
+            bool done = status == ScanStatus.Done;
+            if (_passing is not null || _skipping || (!done && at - start > MostHeld && _headKnown))
+            {
+                PassPart(bytes[start..at], done, now);
+                start = at;
+            }
+            else if (done)
+            {
+                TakeFrame(bytes[start..at], now);
+                start = at;
+            }
+
+            _headKnown &= !done;
+        }
+
+        _scanned = at - start;
+        return State == LinkState.Closed ? bytes.Length : start;
+    }
+
+    protected override void FailPending(LocalReplyReason reason, ReadOnlySpan<byte> rawReply)
+    {
+        _passing?.EndPart();
+        _passing = null;
+        for (int i = 0; i < _slots.Count; i++)
+        {
+            if (_slots.IsUsed(i))
+            {
+                Pending<TCodec> pending = _slots[i];
+                _slots.Free(i);
+                pending.Session?.RequestFailed(pending, reason, rawReply, mayRetry: true);
+            }
+        }
+    }
+
+    private static bool Ends(FrameKind kind) => kind is not (FrameKind.StreamData or FrameKind.StreamOpen);
+
+    private void TakeFrame(Span<byte> frame, long now)
+    {
+        switch (Reply.Kind)
+        {
+            case FrameKind.Ping:
+                if (TCodec.TryWriteControl(Side.Downstream, ControlFrame.Pong, Reply.Id, Output))
+                {
+                    MarkDirty();
+                }
+
+                return;
+            case FrameKind.GoAway:
+                IsDraining = true;
+                return;
+            case FrameKind.Pong or FrameKind.Empty or FrameKind.Push:
+                return;
+        }
+
+        int slot = _slots.Find(Reply.Id);
+        if (slot < 0)
+        {
+            return;
+        }
+
+        ref Pending<TCodec> pending = ref _slots[slot];
+        pending.SentAt = Ends(Reply.Kind) ? pending.SentAt : now;
+        if (pending.Session is { IsClosed: false } session && !pending.Has(PendingFlags.Hidden))
+        {
+            Give(session, ref pending, frame);
+        }
+
+        if (Ends(Reply.Kind))
+        {
+            EndRequest(slot, now);
+        }
+    }
+
+    private void Give(XRpcSession<TCodec> session, ref Pending<TCodec> pending, Span<byte> frame)
+    {
+        ReadOnlySpan<byte> bytes = WithId(frame, pending.Id, isWhole: true);
+        if (pending.State is { Captures: true } state)
+        {
+            state.Capture(bytes, session.MaxCapture);
+            return;
+        }
+
+        pending.Flags |= PendingFlags.Begun;
+        session.DeliverWhole(bytes);
+        if (session.IsOverfull)
+        {
+            StallFor(session);
+        }
+    }
+
+    private ReadOnlySpan<byte> WithId(Span<byte> frame, ulong id, bool isWhole)
+    {
+        if (TCodec.Traits.Id is { } place)
+        {
+            IdBytes.Write(frame, place, id);
+            return frame;
+        }
+
+        ScratchWriter edited = Owner.Edited;
+        edited.Clear();
+        return Codec.WriteEdited(new FrameView(ref Reply, frame, isWhole), new HeadEdit(id), edited) ? edited.Written : frame;
+    }
+
+    /// <summary>A part of a long answer; the first one has its head.</summary>
+    private void PassPart(Span<byte> part, bool done, long now)
+    {
+        int slot = _slots.Find(Reply.Id);
+        if (_passing is null && !_skipping)
+        {
+            bool wanted = slot >= 0 && Ends(Reply.Kind) && _slots[slot] is { Session.IsClosed: false, State: not { Captures: true } } && !_slots[slot].Has(PendingFlags.Hidden);
+            if (wanted && _slots[slot].Session!.BeginPart())
+            {
+                _passing = _slots[slot].Session;
+                _slots[slot].Flags |= PendingFlags.Begun;
+                _passing!.DeliverPart(WithId(part, _slots[slot].Id, isWhole: false));
+            }
+            else
+            {
+                _skipping = true;
+                if (slot >= 0)
+                {
+                    Pending<TCodec> failed = _slots[slot];
+                    _slots.Free(slot);
+                    failed.Session?.RequestFailed(failed, LocalReplyReason.TooLarge, default, mayRetry: false);
+                }
+            }
+        }
+        else
+        {
+            _passing?.DeliverPart(part);
+        }
+
+        if (_passing is { IsOverfull: true } slow)
+        {
+            StallFor(slow);
+        }
+
+        if (done)
+        {
+            _passing?.EndPart();
+            (_passing, _skipping) = (null, false);
+            if (slot >= 0 && _slots.IsUsed(slot))
+            {
+                EndRequest(slot, now);
+            }
+        }
+    }
+
+    private void EndRequest(int slot, long now)
+    {
+        Pending<TCodec> done = _slots[slot];
+        _slots.Free(slot);
+        if (done.Session is { } session && !done.Has(PendingFlags.Hidden))
+        {
+            session.RequestAnswered(this, done, Reply, passed: true, now);
+        }
+    }
+}

@@ -1,0 +1,385 @@
+using System.Net;
+using MeshL4.Interceptor.Linux;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Terminating.XRpc;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Upstream.Pools;
+
+internal enum LinkState { Connecting, Open, Closed }
+
+/// <summary>
+/// One connection to a server, used by many clients of its loop or by one. Requests are appended and sent once a turn; what
+/// is read is given out at once, straight from the loop's receive buffer. Plain methods driven by readiness: no task, no
+/// allocation a request. How answers find their requests is the subclass's.
+/// </summary>
+internal abstract class UpstreamLink<TCodec> : ISocketOwner
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    /// <summary>Bytes waiting for the server above which clients are not read from.</summary>
+    public const int HighWatermark = 1024 * 1024;
+
+    private const int LowWatermark = 256 * 1024;
+    private const int RoundsPerTurn = 8;
+
+    private readonly List<XRpcSession<TCodec>> _waitingForRoom = [];
+    private UpstreamConnection? _connection;
+    private byte[]? _held;
+    private int _heldCount;
+    private bool _dirty;
+    private long _pingSentMs;
+
+    protected UpstreamLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
+    {
+        (Owner, Pool, Cluster, Endpoint, Profile) = (owner, pool, cluster, endpoint, profile);
+        Output = new OutputQueue(owner.Loop.Memory);
+        Codec = TCodec.Start(Side.Upstream, CodecLimits.Default);
+        LastReadMs = LastUsedMs = owner.Loop.NowMilliseconds;
+    }
+
+    public XRpcLoop<TCodec> Owner { get; }
+
+    public UpstreamPool<TCodec> Pool { get; }
+
+    public ClusterSnapshot Cluster { get; }
+
+    public EndpointSnapshot Endpoint { get; }
+
+    public ConnectionProfile Profile { get; }
+
+    public LinkState State { get; private set; }
+
+    /// <summary>Requests on their way; write here, add the pending entry, then <see cref="MarkDirty"/>.</summary>
+    public OutputQueue Output { get; }
+
+    /// <summary>The client that has this connection for itself; null for shared and for idle private ones.</summary>
+    public XRpcSession<TCodec>? PinnedTo { get; set; }
+
+    /// <summary>Made for one client at a time.</summary>
+    public bool IsPrivate { get; init; }
+
+    /// <summary>Frames pass in both directions as they come.</summary>
+    public bool IsRelaying { get; set; }
+
+    /// <summary>The server said that it takes no more requests, or its address left the configuration.</summary>
+    public bool IsDraining { get; set; }
+
+    /// <summary>Owes an answer for longer than allowed: takes nothing new until it has said something.</summary>
+    public bool IsSuspect { get; set; }
+
+    /// <summary>The client whose unread answers keep this connection from being read; null for none.</summary>
+    public XRpcSession<TCodec>? StalledBy { get; private set; }
+
+    public long LastReadMs { get; private set; }
+
+    public long LastUsedMs { get; set; }
+
+    /// <summary>Whether new requests of any client may be sent here.</summary>
+    public bool CanTake => State != LinkState.Closed && !IsDraining && !IsSuspect && StalledBy is null && !IsFull;
+
+    /// <summary>Requests whose answers are due.</summary>
+    public abstract int InFlight { get; }
+
+    protected abstract bool IsFull { get; }
+
+    protected TCodec Codec;
+    protected FrameHead Reply;
+
+    /// <summary>An id for the next request of this connection; 0 where requests have none. False when no more fit.</summary>
+    public abstract bool TryReserve(out ulong id);
+
+    /// <summary>Notes a request whose bytes were just appended.</summary>
+    /// <returns>Where to fill it in, at once.</returns>
+    public abstract ref Pending<TCodec> Add();
+
+    /// <summary>Gives up requests that are over their time.</summary>
+    /// <param name="now">Stopwatch ticks.</param>
+    public abstract void ExpireRequests(long now);
+
+    /// <summary>Asks the server for a sign of life; false when the protocol has no way to.</summary>
+    protected abstract bool WritePing();
+
+    /// <summary>Takes what the server sent.</summary>
+    /// <returns>Bytes taken; the rest is given again with more behind it.</returns>
+    protected abstract int Take(Span<byte> bytes);
+
+    /// <summary>Answers, or sends elsewhere, every request in flight. The connection is closed already.</summary>
+    protected abstract void FailPending(LocalReplyReason reason, ReadOnlySpan<byte> rawReply);
+
+    /// <summary>Begins to connect; requests may be appended at once.</summary>
+    public void Open()
+    {
+        if (!Profile.Preamble.IsEmpty)
+        {
+            Output.Append(Profile.Preamble.Span);
+            for (int i = 0; i < Profile.Replies; i++)
+            {
+                Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden | PendingFlags.Preamble, SentAt = Owner.Now() };
+            }
+        }
+
+        _ = ConnectAsync();
+    }
+
+    /// <summary>Sends at the end of the turn.</summary>
+    public void MarkDirty()
+    {
+        if (!_dirty)
+        {
+            _dirty = true;
+            Owner.FlushLater(this);
+        }
+    }
+
+    /// <summary>Sends what there is. At the end of the turn, or when the socket can take more.</summary>
+    public void Flush()
+    {
+        _dirty = false;
+        if (State != LinkState.Open)
+        {
+            return;
+        }
+
+        long before = Output.Length;
+        bool alive = Output.SendTo(_connection!.Socket);
+        Interlocked.Add(ref Cluster.State.Counters.CxTxBytesTotal, before - Output.Length);
+        if (!alive)
+        {
+            Close(LocalReplyReason.UpstreamClosed, reset: true);
+        }
+        else if (_waitingForRoom.Count > 0 && Output.Length < LowWatermark)
+        {
+            WakeWaiting();
+        }
+    }
+
+    /// <summary>Whether a client has to wait before it sends more here; it is told when there is room.</summary>
+    public bool MustWait(XRpcSession<TCodec> session)
+    {
+        if (Output.Length < HighWatermark)
+        {
+            return false;
+        }
+
+        if (!_waitingForRoom.Contains(session))
+        {
+            _waitingForRoom.Add(session);
+        }
+
+        return true;
+    }
+
+    /// <summary>Does not read on before this client took what it has.</summary>
+    public void StallFor(XRpcSession<TCodec> session)
+    {
+        if (StalledBy is null)
+        {
+            StalledBy = session;
+            session.NoteStalled(this);
+        }
+    }
+
+    /// <summary>The client took its answers, or is gone.</summary>
+    public void Unstall()
+    {
+        StalledBy = null;
+        LastReadMs = Owner.Loop.NowMilliseconds;
+        if (State == LinkState.Open)
+        {
+            Owner.ReadLater(this);
+        }
+    }
+
+    public void OnSocketReady(LoopSocket socket)
+    {
+        if (socket.Readable)
+        {
+            Read();
+        }
+
+        if (State == LinkState.Open && socket.Writable && !Output.IsEmpty)
+        {
+            Flush();
+        }
+    }
+
+    /// <summary>Reads until nothing is there, a client stalls it, or others should have their turn.</summary>
+    public void Read()
+    {
+        for (int round = 0; State == LinkState.Open && StalledBy is null && _connection!.Socket.Readable; round++)
+        {
+            if (round == RoundsPerTurn)
+            {
+                Owner.Loop.Requeue(_connection.Socket);
+                return;
+            }
+
+            nint count = Receive(_connection.Socket, out Span<byte> bytes);
+            if (count > 0)
+            {
+                Interlocked.Add(ref Cluster.State.Counters.CxRxBytesTotal, count);
+                LastReadMs = Owner.Loop.NowMilliseconds;
+                (IsSuspect, _pingSentMs) = (false, 0);
+                Keep(bytes, Take(bytes));
+            }
+            else if (count == 0 || (_connection.Socket.Readable && count != -Errno.EINTR))
+            {
+                Close(LocalReplyReason.UpstreamClosed, reset: count != 0);
+            }
+        }
+    }
+
+    /// <summary>Closes, and tells everybody who waits. Twice does nothing.</summary>
+    /// <param name="reason">Why, for the answers.</param>
+    /// <param name="reset">Whether the server is told with a reset.</param>
+    /// <param name="rawReply">The server's own words, to be passed on in place of the proxy's; empty for none.</param>
+    public void Close(LocalReplyReason reason, bool reset, ReadOnlySpan<byte> rawReply = default)
+    {
+        if (State == LinkState.Closed)
+        {
+            return;
+        }
+
+        State = LinkState.Closed;
+        Pool.Remove(this);
+        _connection?.Close(reset);
+        Output.Clear();
+        XRpcSession<TCodec>? pinned = PinnedTo;
+        FailPending(reason, rawReply);
+        pinned?.PinnedClosed(this);
+        WakeWaiting();
+        if (_held is not null)
+        {
+            Owner.Loop.Memory.Return(_held);
+            _held = null;
+        }
+    }
+
+    /// <summary>Asks a connection that was silent for a while whether it lives; closes it when it does not say so in the same time.</summary>
+    public void CheckHealth(TimeSpan interval)
+    {
+        long now = Owner.Loop.NowMilliseconds;
+        if (interval <= TimeSpan.Zero || State != LinkState.Open || IsRelaying || StalledBy is not null)
+        {
+            return;
+        }
+
+        if (_pingSentMs > 0 && now - _pingSentMs > interval.TotalMilliseconds)
+        {
+            Close(LocalReplyReason.Timeout, reset: true);
+        }
+        else if (_pingSentMs == 0 && InFlight == 0 && now - LastReadMs > interval.TotalMilliseconds && WritePing())
+        {
+            _pingSentMs = now;
+        }
+    }
+
+    private unsafe nint Receive(LoopSocket socket, out Span<byte> bytes)
+    {
+        LoopMemory memory = Owner.Loop.Memory;
+        if (_heldCount == 0)
+        {
+            nint count = socket.Receive(memory.Scratch, memory.ScratchLength);
+            bytes = memory.ScratchArray.AsSpan(0, (int)Math.Max(count, 0));
+            return count;
+        }
+
+        if (_held!.Length - _heldCount < LoopMemory.SmallBlock)
+        {
+            byte[] larger = memory.Rent(_held.Length * 2);
+            _held.AsSpan(0, _heldCount).CopyTo(larger);
+            memory.Return(_held);
+            _held = larger;
+        }
+
+        fixed (byte* start = _held)
+        {
+            nint count = socket.Receive(start + _heldCount, _held.Length - _heldCount);
+            bytes = _held.AsSpan(0, _heldCount + (int)Math.Max(count, 0));
+            return count;
+        }
+    }
+
+    /// <summary>Keeps what was not taken for the next read.</summary>
+    private void Keep(Span<byte> bytes, int taken)
+    {
+        int rest = bytes.Length - taken;
+        if (State == LinkState.Closed || (rest == 0 && _held is null))
+        {
+            _heldCount = 0;
+            return;
+        }
+
+        if (rest == 0)
+        {
+            Owner.Loop.Memory.Return(_held!);
+            (_held, _heldCount) = (null, 0);
+            return;
+        }
+
+        _held ??= Owner.Loop.Memory.Rent(Math.Max(rest + LoopMemory.SmallBlock, LoopMemory.MediumBlock));
+        bytes[taken..].CopyTo(_held);
+        _heldCount = rest;
+    }
+
+    private void WakeWaiting()
+    {
+        foreach (XRpcSession<TCodec> session in _waitingForRoom)
+        {
+            Owner.Attend(session);
+        }
+
+        _waitingForRoom.Clear();
+    }
+
+    private async ValueTask ConnectAsync()
+    {
+        if (!Cluster.State.TryAcquire(Cluster.Limits))
+        {
+            Interlocked.Increment(ref Cluster.State.Counters.CxOverflow);
+            Close(LocalReplyReason.Overflow, reset: false);
+            return;
+        }
+
+        Interlocked.Increment(ref Cluster.State.Counters.CxTotal);
+        Endpoint.State.Opened();
+        ConnectResult result = await ConnectAttempt.ConnectAsync(Owner.Loop, Endpoint.Address, Cluster, null, Owner.Guard);
+        if (result.Socket is not { } socket)
+        {
+            ConnectFailed(result);
+            return;
+        }
+
+        var connection = new UpstreamConnection(socket, Cluster, Endpoint, result.Local, Owner.Guard);
+        if (State == LinkState.Closed)
+        {
+            connection.Close(reset: true);
+            return;
+        }
+
+        _connection = connection;
+        State = LinkState.Open;
+        LastReadMs = Owner.Loop.NowMilliseconds;
+        socket.Owner = this;
+        MarkDirty();
+        OnSocketReady(socket);
+    }
+
+    private void ConnectFailed(in ConnectResult result)
+    {
+        Endpoint.State.Closed();
+        Endpoint.State.Failed();
+        Cluster.State.Release();
+        Interlocked.Increment(ref Cluster.State.Counters.CxConnectFail);
+        if (result.TimedOut)
+        {
+            Interlocked.Increment(ref Cluster.State.Counters.CxConnectTimeout);
+        }
+
+        Close(LocalReplyReason.ConnectFailed, reset: false);
+    }
+
+    /// <summary>Tells server addresses apart in pools.</summary>
+    public bool IsTo(EndPoint address, ConnectionProfile profile) => Endpoint.Address.Equals(address) && Profile.Equals(profile);
+}

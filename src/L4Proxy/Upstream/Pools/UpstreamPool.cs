@@ -1,0 +1,150 @@
+using System.Net;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Terminating.XRpc;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Upstream.Pools;
+
+/// <summary>
+/// The connections of one loop to one cluster: shared ones, a few for each server address and profile, and private ones that clients
+/// have for a while and give back. Connections are found by a walk: there are few, and sessions remember theirs.
+/// </summary>
+internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluster)
+    where TCodec : struct, IXRpcCodec<TCodec>
+{
+    /// <summary>Shared connections beyond the configured number while those are stalled or stuck.</summary>
+    private const int MostExtra = 2;
+
+    private readonly List<UpstreamLink<TCodec>> _shared = [];
+    private readonly List<UpstreamLink<TCodec>> _private = [];
+
+    public string Cluster { get; } = cluster;
+
+    /// <summary>How connections are kept: as the proxy that used the pool last says.</summary>
+    public XRpcUpstreamSnapshot Settings { get; set; } = new();
+
+    public IReadOnlyList<UpstreamLink<TCodec>> SharedLinks => _shared;
+
+    public IReadOnlyList<UpstreamLink<TCodec>> PrivateLinks => _private;
+
+    /// <summary>A connection for requests of many; opened when there is none that can take any.</summary>
+    /// <param name="snapshot">The cluster now.</param>
+    /// <param name="endpoint">Where to.</param>
+    /// <param name="profile">In which state.</param>
+    /// <param name="count">Connections per address that are wanted.</param>
+    /// <param name="spread">Distributes clients over them.</param>
+    public UpstreamLink<TCodec> Shared(ClusterSnapshot snapshot, EndpointSnapshot endpoint, ConnectionProfile profile, int count, uint spread)
+    {
+        int living = 0;
+        int usable = 0;
+        UpstreamLink<TCodec>? wanted = null;
+        UpstreamLink<TCodec>? any = null;
+        foreach (UpstreamLink<TCodec> link in _shared)
+        {
+            if (!link.IsTo(endpoint.Address, profile) || link.State == LinkState.Closed)
+            {
+                continue;
+            }
+
+            living++;
+            any = link;
+            if (link.CanTake)
+            {
+                wanted = (usable++ == spread % (uint)count) || wanted is null ? link : wanted;
+            }
+        }
+
+        if (usable >= count || (wanted is not null && living >= count + MostExtra))
+        {
+            return wanted!;
+        }
+
+        return living >= count + MostExtra ? any! : Add(_shared, snapshot, endpoint, profile, isPrivate: false);
+    }
+
+    /// <summary>A connection for one client alone: an idle one, or a new one; null at the bound.</summary>
+    /// <param name="snapshot">The cluster now.</param>
+    /// <param name="endpoint">Where to.</param>
+    /// <param name="profile">In which state.</param>
+    /// <param name="most">Private connections of this pool at most.</param>
+    public UpstreamLink<TCodec>? Borrow(ClusterSnapshot snapshot, EndpointSnapshot endpoint, ConnectionProfile profile, int most)
+    {
+        foreach (UpstreamLink<TCodec> link in _private)
+        {
+            if (link.PinnedTo is null && link.CanTake && link.InFlight == 0 && link.IsTo(endpoint.Address, profile))
+            {
+                return link;
+            }
+        }
+
+        return _private.Count >= most && !CloseIdle() ? null : Add(_private, snapshot, endpoint, profile, isPrivate: true);
+    }
+
+    /// <summary>Forgets a closed connection.</summary>
+    public void Remove(UpstreamLink<TCodec> link) => (link.IsPrivate ? _private : _shared).Remove(link);
+
+    /// <summary>Time-outs and idle connections. Called by the loop's clock.</summary>
+    /// <param name="now">Stopwatch ticks.</param>
+    public void Tick(long now)
+    {
+        TickAll(_shared, now);
+        TickAll(_private, now);
+    }
+
+    private bool CloseIdle()
+    {
+        foreach (UpstreamLink<TCodec> link in _private)
+        {
+            if (link.PinnedTo is null && link.InFlight == 0)
+            {
+                link.Close(LocalReplyReason.Overflow, reset: false);
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void TickAll(List<UpstreamLink<TCodec>> links, long now)
+    {
+        // Backwards: a connection that is closed leaves the list.
+        for (int i = links.Count - 1; i >= 0; i--)
+        {
+            UpstreamLink<TCodec> link = links[i];
+            link.ExpireRequests(now);
+            link.CheckHealth(Settings.HealthCheckInterval);
+            TimeSpan idleLimit = Settings.IdleTimeout;
+            bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open };
+            if (idle && (link.IsDraining || (idleLimit > TimeSpan.Zero && owner.Loop.NowMilliseconds - link.LastUsedMs > idleLimit.TotalMilliseconds)))
+            {
+                link.Close(LocalReplyReason.UpstreamClosed, reset: false);
+            }
+        }
+    }
+
+    private UpstreamLink<TCodec> Add(
+        List<UpstreamLink<TCodec>> list, ClusterSnapshot snapshot, EndpointSnapshot endpoint, ConnectionProfile profile, bool isPrivate)
+    {
+        UpstreamLink<TCodec> link = TCodec.Traits.Order == FrameOrder.Multiplexed
+            ? new MuxLink<TCodec>(owner, this, snapshot, endpoint, profile) { IsPrivate = isPrivate }
+            : new FifoLink<TCodec>(owner, this, snapshot, endpoint, profile) { IsPrivate = isPrivate };
+        list.Add(link);
+        link.Open();
+        return link;
+    }
+
+    /// <summary>Whether an address is still among a cluster's usable ones.</summary>
+    public static bool Has(ClusterSnapshot snapshot, EndPoint address)
+    {
+        foreach (EndpointSnapshot endpoint in snapshot.Endpoints)
+        {
+            if (endpoint.Usable && endpoint.Address.Equals(address))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
