@@ -204,14 +204,14 @@ internal sealed class ConnectionPath(
     private void Finish(Downstream downstream)
     {
         ConnectionRecord record = downstream.Record;
-        bool answered = record.BytesSent > 0 && record.Flags is (ResponseFlags.None or ResponseFlags.DPE or ResponseFlags.UPE);
+        bool answered = record.BytesSent > 0 && (downstream.EndsInOrder || record.Flags is (ResponseFlags.None or ResponseFlags.DPE or ResponseFlags.UPE));
         if (answered && !downstream.IsCanceled && !downstream.ReachedEnd)
         {
             downstream.CloseAfterLastWords();
         }
         else
         {
-            downstream.Close(reset: record.Flags != ResponseFlags.None);
+            downstream.Close(reset: record.Flags != ResponseFlags.None && !downstream.EndsInOrder);
         }
 
         downstream.Worker.Connections.Remove(downstream);

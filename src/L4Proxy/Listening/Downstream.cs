@@ -40,8 +40,11 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
     /// <summary>The client's end of stream was read: nothing unread can turn closing into a reset.</summary>
     public bool ReachedEnd { get; set; }
 
-    /// <summary>The terminal used the socket itself and has said its last words there: closing must not lose them.</summary>
-    public bool LingersOnClose { get; set; }
+    /// <summary>
+    /// The client was told everything in its own protocol on the socket itself, failures too: it is closed in order, and so that the last
+    /// words arrive.
+    /// </summary>
+    public bool EndsInOrder { get; set; }
 
     /// <summary>Counted in the process-wide gate.</summary>
     public bool HoldsGate { get; set; }
@@ -88,7 +91,7 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
     /// <summary>Closes in order, with an answer on its way that must not be lost to bytes left unread.</summary>
     public void CloseAfterLastWords()
     {
-        if (LingersOnClose && !Socket.IsClosed)
+        if (EndsInOrder && !Socket.IsClosed)
         {
             LingeringClose.Start(Socket);
         }

@@ -1,6 +1,7 @@
 using System.Net;
 using MeshL4.L4Proxy.CommandLine;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using Shouldly;
 using Xunit;
 
@@ -111,10 +112,11 @@ public sealed class BootstrapTests : IDisposable
     [Fact]
     public void Start_RedisProxy_CompilesRoutes()
     {
-        var redis = _folder.Start(Istio).Listeners[1].FilterChains[0].Terminal.ShouldBeOfType<RedisProxySnapshot>();
-        redis.OpTimeout.ShouldBe(TimeSpan.FromSeconds(5));
-        redis.Routes.ShouldBe([new RedisRouteSnapshot("b:", true, "BlackHoleCluster")]);
-        redis.CatchAllCluster.ShouldBe("PassthroughCluster");
+        var redis = _folder.Start(Istio).Listeners[1].FilterChains[0].Terminal.ShouldBeOfType<XRpcProxySnapshot>();
+        redis.Codec.ShouldBe("redis");
+        XRpcRouteSnapshot route = redis.Routes.Current.ByKey("b:1"u8).ShouldNotBeNull();
+        (route.RemoveKeyPrefix, route.Clusters[0].Cluster, route.Policies.Timeout).ShouldBe((true, "BlackHoleCluster", TimeSpan.FromSeconds(5)));
+        redis.Routes.Current.CatchAll!.Clusters[0].Cluster.ShouldBe("PassthroughCluster");
     }
 
     [Fact]

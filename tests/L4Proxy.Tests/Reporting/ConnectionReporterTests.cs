@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Reporting.AccessLogging;
 using Shouldly;
@@ -92,7 +93,7 @@ public sealed class ConnectionReporterTests : IDisposable
     {
         ConnectionRecord record = new(_reporter, 1, ReportingSamples.Listener())
         {
-            Chain = new FilterChainSnapshot { Terminal = new RedisProxySnapshot { StatPrefix = "r" } },
+            Chain = new FilterChainSnapshot { Terminal = new XRpcProxySnapshot { StatPrefix = "r", Codec = "redis", Routes = new XRpcRouteCell(new XRpcRouteTable([], false)) } },
             BytesReceived = 5,
         };
         record.Complete();

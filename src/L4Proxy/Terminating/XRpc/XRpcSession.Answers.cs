@@ -15,6 +15,7 @@ internal sealed partial class XRpcSession<TCodec>
             return true;
         }
 
+        _lastFailure = reply.Reason;
         _stats.Asked(request.Method);
         ScratchWriter bytes = _owner.Local;
         bytes.Clear();
@@ -142,6 +143,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A request that was sent ends with the proxy's error, or with the server's own words.</summary>
     private void FinishLocally(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw)
     {
+        _lastFailure = reason;
         ScratchWriter writer = _owner.Local;
         writer.Clear();
         FrameHead head = pending.ToHead();

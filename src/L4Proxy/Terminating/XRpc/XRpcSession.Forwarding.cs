@@ -235,6 +235,7 @@ internal sealed partial class XRpcSession<TCodec>
             return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
         }
 
+        _lastFailure = null;
         link.MarkDirty();
         link.LastUsedMs = _owner.Loop.NowMilliseconds;
         _stats.Asked(frame.Head.Method);

@@ -68,7 +68,7 @@ internal sealed partial class XRpcSession<TCodec>
                 Process(_held.Bytes, _held.Scanned);
             }
 
-            if (_socket.Readable && MayRead)
+            if (_socket.Readable && MayRead && !_isDraining)
             {
                 ReadRequests();
             }

@@ -25,6 +25,8 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
     private long _lastActivityMs;
     private bool _reachedEnd;
     private bool _completed;
+    private bool _inOrder;
+    private LocalReplyReason? _lastFailure;
 
     public XRpcSession(
         XRpcLoop<TCodec> owner, Downstream downstream, XRpcProxySnapshot proxy, Conversation<TCodec> conversation, XRpcStatShard stats)
@@ -164,12 +166,49 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         }
 
         IsClosed = true;
+        _inOrder = flag == ResponseFlags.None;
         if (flag != ResponseFlags.None)
         {
             Record.Fail(flag, by, details!);
         }
+        else
+        {
+            TellLastFailure(by);
+        }
 
         _owner.Attend(this);
+    }
+
+    /// <summary>An end in order says how the last request ended, if that was a failure.</summary>
+    private void TellLastFailure(EndedBy by)
+    {
+        switch (_lastFailure)
+        {
+            case LocalReplyReason.ConnectFailed:
+                Record.Fail(ResponseFlags.UF, EndedBy.Upstream, "upstream_connect_failure");
+                break;
+            case LocalReplyReason.NoHealthyUpstream:
+                Record.Fail(ResponseFlags.UH, EndedBy.Proxy, "no_healthy_upstream");
+                break;
+            case LocalReplyReason.NoRoute:
+                Record.Fail(ResponseFlags.NR, EndedBy.Proxy, "route_not_found");
+                break;
+            case LocalReplyReason.UpstreamClosed:
+                Record.Fail(ResponseFlags.UC, EndedBy.Upstream, "upstream_closed_with_requests_in_flight");
+                break;
+            case LocalReplyReason.UpstreamBroken:
+                Record.Fail(ResponseFlags.UPE, EndedBy.Upstream, "upstream_protocol_error");
+                break;
+            case LocalReplyReason.Timeout:
+                Record.Fail(ResponseFlags.UT, EndedBy.Proxy, "request_timeout");
+                break;
+            case LocalReplyReason.Overflow:
+                Record.Fail(ResponseFlags.UO, EndedBy.Proxy, "upstream_overflow");
+                break;
+            case var _ when Record.Details is null:
+                Record.EndedBy = by;
+                break;
+        }
     }
 
     private void Complete()
@@ -189,7 +228,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         _counted = 0;
         _held.Release(_owner.Loop.Memory);
         _downstream.ReachedEnd = _reachedEnd;
-        _downstream.LingersOnClose = !_reachedEnd;
+        _downstream.EndsInOrder = _inOrder;
         _stats.ConnectionsEnded++;
         _stats.RequestsEnded += InFlight;
         if (_socket.Owner == this)
