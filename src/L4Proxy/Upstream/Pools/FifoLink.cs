@@ -77,11 +77,6 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
     protected override int Take(Span<byte> bytes)
     {
-        if (IsRelaying)
-        {
-            return Relay(bytes);
-        }
-
         long now = Owner.Now();
         int at = 0;
         int runStart = 0;
@@ -89,6 +84,13 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         while (at < bytes.Length && State != LinkState.Closed)
         {
             int start = at;
+            if (IsRelaying && _ring.IsEmpty)
+            {
+                // Answers due from before, those to a preamble above all, are not the client's.
+                run?.Deliver(bytes[runStart..at]);
+                return at + Relay(bytes[at..]);
+            }
+
             ScanStatus status = Codec.Scan(bytes[at..], ref Reply, out int consumed);
             at += consumed;
             if (status == ScanStatus.Bad)
