@@ -142,7 +142,7 @@ internal sealed class ConnectionPath(
             }
             while (verdict.Status == SniffStatus.NeedMore);
 
-            return TakeVerdict(downstream, verdict);
+            return !downstream.IsCanceled && TakeVerdict(downstream, verdict);
         }
         catch (SocketResetException)
         {

@@ -33,6 +33,7 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
         foreach (LoopWorker worker in workers)
         {
             worker.Loop.Post(_ => RetireOn(worker, gone, current), null);
+            worker.Loop.Post(_ => RetireUnmatched(worker, current), null);
         }
     }
 
@@ -89,6 +90,22 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
             {
                 Retire(connection, current);
             }
+        }
+    }
+
+    /// <summary>Who is still being sniffed on a listener that is gone may never say a word: it has the drain time, too.</summary>
+    private void RetireUnmatched(LoopWorker worker, ProxySnapshot current)
+    {
+        List<Downstream> unmatched = [.. worker.Connections.Where(static connection => connection.Record.Chain is null)];
+        if (unmatched.Count == 0)
+        {
+            return;
+        }
+
+        HashSet<string> running = [.. current.Listeners.Select(static listener => listener.Name)];
+        foreach (Downstream connection in unmatched.Where(connection => !running.Contains(connection.Listener.Name)))
+        {
+            Retire(connection, current);
         }
     }
 

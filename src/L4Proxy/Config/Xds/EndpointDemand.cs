@@ -13,6 +13,9 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
 {
     private readonly Dictionary<DiscoveryClient, HashSet<string>> _wanted = [];
     private readonly HashSet<Timer> _timers = [];
+
+    // By name, the timer of its wait: a name that went and came back waits anew, whatever the timer of its first wait says.
+    private readonly Dictionary<string, Timer> _waits = new(StringComparer.Ordinal);
     private bool _disposed;
 
     /// <summary>Under the sink's lock: takes the demand of all clusters as it is now.</summary>
@@ -35,18 +38,7 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
     }
 
     /// <summary>Clusters wait no longer for these names.</summary>
-    public void GiveUp(IReadOnlyCollection<string> services, string reason)
-    {
-        sink.Refresh(builder =>
-        {
-            HashSet<string> waiting = [.. services.Where(builder.LacksEndpoints)];
-            if (waiting.Count > 0)
-            {
-                builder.GiveUp(waiting);
-                log.LogWarning("{Count} clusters serve without endpoints, {Reason}: {Names}", waiting.Count, reason, string.Join(", ", waiting.Take(10)));
-            }
-        });
-    }
+    public void GiveUp(IReadOnlyCollection<string> services, string reason) => sink.Refresh(builder => GiveUp(builder, services, reason));
 
     public void Dispose()
     {
@@ -57,6 +49,16 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
             {
                 timer.Dispose();
             }
+        }
+    }
+
+    private void GiveUp(SnapshotBuilder builder, IEnumerable<string> services, string reason)
+    {
+        HashSet<string> waiting = [.. services.Where(builder.LacksEndpoints)];
+        if (waiting.Count > 0)
+        {
+            builder.GiveUp(waiting);
+            log.LogWarning("{Count} clusters serve without endpoints, {Reason}: {Names}", waiting.Count, reason, string.Join(", ", waiting.Take(10)));
         }
     }
 
@@ -75,6 +77,7 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
         client.Find(TypeUrls.Endpoints)!.Want(names);
         client.Wake();
         builder.Forget(gone);
+        gone.ForEach(name => _waits.Remove(name));
         if (gone.Count > 0)
         {
             sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", client.Name, [], new IssueCollector()) { Complete = false, Removed = gone });
@@ -86,7 +89,7 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
         }
     }
 
-    /// <summary>One timer for all names that came with one change.</summary>
+    /// <summary>One timer for all names that came with one change. Under the sink's lock.</summary>
     private void Limit(TimeSpan wait, string[] names)
     {
         lock (_timers)
@@ -99,6 +102,11 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
             Timer? timer = null;
             timer = new Timer(_ => Expire(timer!, names));
             _timers.Add(timer);
+            foreach (string name in names)
+            {
+                _waits[name] = timer;
+            }
+
             timer.Change(wait, Timeout.InfiniteTimeSpan);
         }
     }
@@ -111,6 +119,11 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
             timer.Dispose();
         }
 
-        GiveUp(names, "none came in time");
+        sink.Refresh(builder =>
+        {
+            List<string> due = [.. names.Where(name => _waits.GetValueOrDefault(name) == timer)];
+            due.ForEach(name => _waits.Remove(name));
+            GiveUp(builder, due, "none came in time");
+        });
     }
 }
