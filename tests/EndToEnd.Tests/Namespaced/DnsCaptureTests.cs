@@ -39,6 +39,7 @@ public sealed class DnsCaptureTests : IDisposable
     [Theory]
     [InlineData("REDIRECT", false, "GRPC")]
     [InlineData("REDIRECT", true, "DELTA_GRPC")]
+    [InlineData("TPROXY", false, "DELTA_GRPC")]
     [InlineData("TRANSPARENT", false, "DELTA_GRPC")]
     [InlineData("TRANSPARENT", true, "GRPC")]
     public async Task Names_OfTheMeshAndOthers_AreAnswered_LiveAndWithoutAControlPlane(string mode, bool all, string api)
