@@ -66,6 +66,25 @@ public sealed class NameTableStreamTests
     }
 
     [Fact]
+    public async Task FirstTable_IsWaitedForAndShownAsAwaited()
+    {
+        await using ControlPlane plane = await ControlPlane.StartAsync();
+        Bootstrap bootstrap = Captured(out int port, ", initial_fetch_timeout: 0s");
+        bootstrap.Cluster("plane", new IPEndPoint(IPAddress.Loopback, plane.Port));
+        const string source = "{ads: {}, initial_fetch_timeout: 0.2s, resource_api_version: V3}";
+        bootstrap.Dynamic($"ads_config: {{api_type: DELTA_GRPC, transport_api_version: V3, grpc_services: [{{envoy_grpc: {{cluster_name: plane}}}}]}}, cds_config: {source}, lds_config: {source}");
+        Task<ProxyProcess> starting = ProxyProcess.StartAsync(bootstrap);
+        using var admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{bootstrap.AdminPort}") };
+        await Patience.UntilAsync(async () => await PageAsync(admin, "/init_dump") is { } page && page.Contains("\"nds\"", StringComparison.Ordinal) && !page.Contains("\"lds\"", StringComparison.Ordinal), "names alone are awaited", plane.Said);
+        starting.IsCompleted.ShouldBeFalse("ready before the first table");
+        Run.Must("dig", "+tries=1", "+time=8", "@127.0.0.1", "-p", $"{port}", "web.ns", "A").ShouldContain("SERVFAIL");
+        plane.Set("1", NameTable(("web.ns.svc.cluster.local", ["10.0.0.1"])));
+        await using ProxyProcess proxy = await starting;
+        Dig(port, "web.ns").ShouldBe("10.0.0.1");
+        (await proxy.PageAsync("/init_dump")).ShouldNotContain("nds");
+    }
+
+    [Fact]
     public async Task NoControlPlaneAtTheStart_NamesAreThoseOnDisk()
     {
         string file = Path.Combine(Directory.CreateTempSubdirectory("meshl4-test-").FullName, "snapshot");
@@ -115,6 +134,18 @@ public sealed class NameTableStreamTests
 
     private static void Keep(Bootstrap bootstrap, string file)
         => bootstrap.Extension("control_plane", $"'@type': type.googleapis.com/meshl4.bootstrap.v1.ControlPlaneOptions, snapshot_file: {file}, snapshot_wait: 1s");
+
+    private static async Task<string?> PageAsync(HttpClient admin, string path)
+    {
+        try
+        {
+            return await admin.GetStringAsync(path);
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
+    }
 
     private static JsonNode Dumped(string dump) => JsonNode.Parse(dump)!["configs"]!.AsArray()
         .Single(one => ((string?)one!["@type"])!.EndsWith(".NameTablesConfigDump", StringComparison.Ordinal))!["dynamic_name_tables"]![0]!;

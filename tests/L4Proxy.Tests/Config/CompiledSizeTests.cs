@@ -1,7 +1,10 @@
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Protos.Istio.Networking.Nds.V1;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Validating;
+using MeshL4.L4Proxy.Resolving;
 using Shouldly;
 using Xunit;
 using static MeshL4.L4Proxy.Tests.Config.ResourceMemoryTests;
@@ -32,6 +35,25 @@ public sealed class CompiledSizeTests
         GC.KeepAlive(endpoints);
         CompiledSize.Of(store.Current).Values.Sum().ShouldBeInRange(held / 2, held * 2);
         GC.KeepAlive(sink);
+    }
+
+    [Fact]
+    public void Of_NamesAndTheirIndex_IsWithinHalfOfWhatTheCollectorCounts()
+    {
+        var table = new NameTable();
+        for (int i = 0; i < 10 * Many; i++)
+        {
+            string name = $"service-{i}";
+            table.Table[$"{name}.ns.svc.cluster.local"] = new NameTable.Types.NameInfo { Ips = { $"10.1.{i / 250}.{i % 250}" }, Registry = "Kubernetes", Shortname = name, Namespace = "ns" };
+        }
+
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        NameTableSnapshot names = NameTableDecoder.Decode(table, new DecodeScope(new IssueCollector(), ""));
+        var index = new NameIndex(names, new NameContext("svc.cluster.local", "ns", "ns.svc.cluster.local"));
+        long held = GC.GetTotalMemory(forceFullCollection: true) - before;
+        CompiledSize.Of(new ProxySnapshot { Names = names })[TypeUrls.NameTable].ShouldBeInRange(held / 2, held * 2);
+        GC.KeepAlive(index);
+        GC.KeepAlive(table);
     }
 
     private static ResourceUpdate Clusters(int count)

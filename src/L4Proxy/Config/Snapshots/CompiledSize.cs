@@ -22,18 +22,28 @@ internal static class CompiledSize
     private const int Listener = 1200;
     private const int Chain = 700;
 
+    /// <summary>A host with its lists of addresses and its place in the index of names.</summary>
+    private const int Name = 200;
+
+    /// <summary>An address and its place in a list.</summary>
+    private const int NamedAddress = 48;
+
     /// <summary>Compiled bytes by type URL, of the types that a snapshot has.</summary>
     public static IReadOnlyDictionary<string, long> Of(ProxySnapshot snapshot) => new Dictionary<string, long>(StringComparer.Ordinal)
     {
         [TypeUrls.Cluster] = snapshot.Clusters.Values.Sum(static cluster => Cluster + (2 * Text(cluster.Name)) + (IsAssigned(cluster) ? 0 : Endpoints(cluster))),
         [TypeUrls.Endpoints] = snapshot.Clusters.Values.Where(IsAssigned).Sum(static cluster => Assignment + (2 * Text(cluster.EdsServiceName)) + Endpoints(cluster)),
         [TypeUrls.Listener] = snapshot.Listeners.Sum(static listener => Listener + Text(listener.Name) + (Chain * (long)listener.FilterChains.Length)),
+        [TypeUrls.NameTable] = snapshot.Names?.Entries.Sum(Host) ?? 0,
     };
 
     private static bool IsAssigned(ClusterSnapshot cluster) => cluster.Discovery == ClusterDiscovery.Eds;
 
     private static long Endpoints(ClusterSnapshot cluster)
         => cluster.Endpoints.Sum(static one => Endpoint + (one.Address is IPEndPoint ? SocketAddress : 200) + (one.Hostname.Length > 0 ? Text(one.Hostname) : 0));
+
+    private static long Host(NameEntry entry)
+        => Name + Text(entry.Host) + Text(entry.ServiceName) + (NamedAddress * (long)(entry.V4.Length + entry.V6.Length)) + entry.OtherNames.Sum(Text);
 
     private static long Text(string text) => 22 + (2L * text.Length);
 }
