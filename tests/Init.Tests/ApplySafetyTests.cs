@@ -141,6 +141,18 @@ public class ApplySafetyTests
         [ -z "$(nft list tables | grep verify)" ] || exit 14
         """);
 
+    // Nobody needs ip(8) to redirect: only the address from which IPv6 is handed to the application does.
+    [Theory]
+    [InlineData("mkdir $d/bin; ln -s $(command -v nft) $(command -v sh) $d/bin", "$d/bin")]
+    [InlineData("fake ip true", "$d:$PATH")]
+    public void Apply_WithoutAWorkingIp_RedirectsAllTheSame(string setUp, string path) => Passes($$"""
+        {{setUp}}
+        PATH={{path}} "$0" -b 80 --verify off || exit 10
+        PATH={{path}} "$0" diff -b 80 || exit 11
+        "$0" diff -b 80; [ $? = 1 ] || exit 12
+        "$0" -b 80 --verify off && "$0" diff -b 80
+        """);
+
     // Every way in which a process without capabilities could stand in the way: the table, the file, and the name of a socket.
     [Fact]
     public void Verify_ProcessWithoutCapabilitiesWantsTheLock_IsNotHeldUp() => Passes("""

@@ -24,8 +24,8 @@ public class VerifyFootprintTests
     public void Verify_EndedBySignal_LeavesNothingAfterTheNextRun(string signal, int expected)
     {
         string script = $$"""
-            before=$(state)
             "$0" $flags --verify=off
+            before=$(state)
             nft insert rule inet meshl4 output tcp dport 80 drop
             "$0" verify $flags > /dev/null 2>&1 & verify=$!
             for i in $(seq 500); do ip link show ml4near > /dev/null 2>&1 && break; sleep 0.01; done

@@ -71,7 +71,7 @@ public class VerifyLimitsTests
         string script = $$"""
             d=$(mktemp -d); trap 'rm -rf $d' EXIT
             printf '%s\n' '#!/bin/sh' "real=$(command -v ip)" '[ "$1" = -6 ] || [ {{v4}} = True ] || echo no such thing >&2' '{{program}}' > $d/ip; chmod +x $d/ip
-            before=$(state); "$0" $flags --verify=off || exit 10
+            "$0" $flags --verify=off || exit 10; before=$(state)
             PATH=$d:$PATH "$0" verify $flags || exit 11
             [ "$before" = "$(state)" ] || exit 12
             """;

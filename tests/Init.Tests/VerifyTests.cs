@@ -33,12 +33,38 @@ public class VerifyTests
     [InlineData("--ipv6 off")]
     public void Verify_GoodRules_AllHoldAndNothingIsLeft(string more)
     {
-        (int code, JsonElement report, string error) = Verify($"before=$(state); \"$0\" $flags {more} || exit 10; [ \"$before\" = \"$(state)\" ] || exit 11", $"$flags {more}",
+        (int code, JsonElement report, string error) = Verify($"\"$0\" $flags {more} --verify=off || exit 9; before=$(state); \"$0\" $flags {more} --force-apply || exit 10; [ \"$before\" = \"$(state)\" ] || exit 11", $"$flags {more}",
             "[ \"$before\" = \"$(state)\" ] || exit 12");
         code.ShouldBe(0, error);
         Named(report, "broken").ShouldBeEmpty();
         Named(report, "notProvable").ShouldBeEmpty();
         Named(report, "held").Count.ShouldBeGreaterThan(8);
+    }
+
+    [Theory]
+    [InlineData("REDIRECT")]
+    [InlineData("TPROXY")]
+    [InlineData("TRANSPARENT")]
+    public void Verify_EveryMode_ThePassthroughIsShownInBothFamilies(string mode)
+    {
+        string script = $$"""
+            "$0" $flags -m {{mode}} --verify=off || exit 10
+            ip -6 -o addr show dev lo | grep -q 'inet6 ::6/128' || exit 11
+            "$0" verify $flags -m {{mode}} || exit 12
+            ip -6 addr del ::6/128 dev lo
+            "$0" verify $flags -m {{mode}} > /dev/null || exit 13
+            "$0" verify $flags -m {{mode}} --verify=strict; [ $? = 126 ] || exit 14
+            "$0" diff $flags -m {{mode}} > /dev/null; [ $? = 1 ] || exit 15
+            "$0" $flags -m {{mode}} --verify=strict || exit 16
+            "$0" cleanup || exit 17
+            ip -6 -o addr show dev lo | grep '::6/128' && exit 18
+            exit 0
+            """;
+        (int code, string output, string error) = Run(script);
+        code.ShouldBe(0, error + output);
+        output.ShouldContain($"held              {Promises.Passthrough} (IPv4)");
+        output.ShouldContain($"held              {Promises.Passthrough} (IPv6)");
+        output.ShouldContain($"not provable here {Promises.Passthrough} (IPv6): ::6 cannot be used");
     }
 
     [Theory]

@@ -14,24 +14,30 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     private const string LocalDefault = "2 default ";
 
     private bool _othersAddress;
+    private bool _unread;
 
     /// <summary>The lines for <paramref name="plan"/>, less what a kernel without IPv6 on lo cannot have, and less the address where
-    /// <see cref="Installed"/> last saw that somebody else put it there.</summary>
-    public IReadOnlyList<string> Wanted(RedirectPlan plan) =>
-        [.. PolicyRoutes.Lines(plan.Routing).Where(l => l.StartsWith("-4", StringComparison.Ordinal) || (Ipv6OnLoopback() && !(_othersAddress && l == PolicyRoutes.Address)))];
+    /// <see cref="Installed"/> last saw that somebody else put it there. Rules that redirect do their work without the address: where ip
+    /// is missing, or fails, it is left out, and a verification says what cannot be shown.</summary>
+    public IReadOnlyList<string> Wanted(RedirectPlan plan) => _unread && plan.Routing.Marks.Count == 0
+        ? []
+        : [.. PolicyRoutes.Lines(plan.Routing).Where(l => l.StartsWith("-4", StringComparison.Ordinal) || (Ipv6OnLoopback() && !(_othersAddress && l == PolicyRoutes.Address)))];
 
     /// <summary>What is in the kernel, in the words of <see cref="PolicyRoutes"/>; nothing where ip is not installed.</summary>
     public IReadOnlyList<string> Installed()
     {
+        _unread = true;
         if (!runner.Exists(Program))
         {
             return [];
         }
 
-        return [.. Flags.Where(f => f == "-4" || Ipv6InKernel()).SelectMany(Read).OrderByDescending(l => l == PolicyRoutes.Address)];
+        IReadOnlyList<string> installed = [.. Flags.Where(f => f == "-4" || Ipv6InKernel()).SelectMany(Read).OrderByDescending(l => l == PolicyRoutes.Address)];
+        _unread = false;
+        return installed;
     }
 
-    /// <summary>The same for a plan that needs none: an ip that fails has put none there either.</summary>
+    /// <summary>The same for a plan that can do without: an ip that fails has put none there either.</summary>
     public IReadOnlyList<string> LeftOver() => TryInstalled() ?? [];
 
     /// <summary>The same, or null when ip fails: then nothing is known.</summary>

@@ -153,7 +153,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         }
     }
 
-    private IReadOnlyList<string> Routes(RedirectPlan plan) => plan.Routing.IsEmpty ? _routes.LeftOver() : _routes.Installed();
+    private IReadOnlyList<string> Routes(RedirectPlan plan) => plan.Routing.Marks.Count == 0 ? _routes.LeftOver() : _routes.Installed();
 
     // Routes come before the rules whose marks lead there. A batch may have failed in the middle: what it added is read, not assumed.
     private void AddOrUndo(IReadOnlyList<string> missing, IReadOnlyList<string> before, Action replace)

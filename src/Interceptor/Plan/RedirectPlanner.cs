@@ -42,7 +42,9 @@ internal static class RedirectPlanner
             _ => [],
         };
         AddressFamily[] families = o.WithIpv6 ? [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6] : [AddressFamily.InterNetwork];
-        return new(o.RouteTable, marks, families, o.WithIpv6 && o.Mode != InterceptionMode.Redirect);
+        // A self-call is handed to the application too, where nothing inbound was asked for.
+        bool handsOver = o.RedirectOutbound || InboundRules.Captures(o);
+        return new(o.RouteTable, marks, families, o.WithIpv6 && (handsOver || o.Mode != InterceptionMode.Redirect));
     }
 
     // Chains that most plans do not need are not there at all.

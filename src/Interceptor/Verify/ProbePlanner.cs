@@ -9,8 +9,8 @@ namespace MeshL4.Interceptor.Verify;
 /// must arrive is only what the plan decides for it.</summary>
 internal sealed class ProbePlanner
 {
-    /// <summary>The address from which the proxy hands inbound connections to the application.</summary>
-    public static readonly IPAddress PassthroughAddress = IPAddress.Parse("127.0.0.6");
+    /// <summary>The addresses from which the proxy hands inbound connections to the application.</summary>
+    public static readonly IPAddress PassthroughAddress = IPAddress.Parse("127.0.0.6"), Ipv6PassthroughAddress = IPAddress.Parse("::6");
 
     private const int DnsPort = 53;
 
@@ -183,10 +183,10 @@ internal sealed class ProbePlanner
 
         }
 
-        // The passthrough's IPv6 address is on no interface unless TPROXY routes put it there.
-        if (_family == AddressFamily.InterNetwork)
+        if (_family == AddressFamily.InterNetwork || _plan.Routing.Passthrough)
         {
-            yield return Inside(Passthrough, Proxy(_options.ProxyUids[0]), PassthroughAddress, own);
+            IPAddress passthrough = _family == AddressFamily.InterNetwork ? PassthroughAddress : Ipv6PassthroughAddress;
+            yield return Inside(Passthrough, Proxy(_options.ProxyUids[0]), passthrough, own) with { Obstacle = obstacle };
         }
 
         yield return Inside(Loopback, _site.Application, LoopbackAddress, LoopbackAddress);

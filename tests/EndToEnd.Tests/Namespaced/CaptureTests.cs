@@ -43,7 +43,6 @@ public class CaptureTests
     public void Inbound_ReachesTheApplicationFromTheBindAddress(string address, string from)
     {
         using Pod pod = new();
-        pod.Exec("ip", "addr", "add", "::6/128", "dev", "lo", "nodad");
         pod.Init("-b", "*", "-d", "7301", "--dual-stack");
         using Backend app = new("app", pod.Name, 7100, address: "::");
         using Backend untouched = new("untouched", pod.Name, 7301, address: "::");
