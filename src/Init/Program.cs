@@ -159,10 +159,12 @@ internal static class Program
     {
         bool tcp = ConnectionTable.IsListenedOn(options.DnsPort);
         bool udp = ConnectionTable.IsBoundUdp(options.DnsPort);
-        if (options.CapturesDns && !(tcp && udp))
+        if (options is { CapturesDns: true, RedirectOutbound: true } && !(tcp && udp))
         {
+            string transparent = options.Mode == InterceptionMode.Transparent ? "; in this mode it must have transparent: true" : "";
             error.Write($"meshl4-init: warning: redirect-dns: nothing listens on port {options.DnsPort} ({(tcp ? "UDP" : udp ? "TCP" : "UDP and TCP")}) yet; "
-                + "until the DNS listener of the proxy or its agent does, no name resolves in this pod\n");
+                + "until a DNS listener does, no name resolves in this pod. meshl4-proxy has one (DNS_CAPTURE in the node's metadata, or DnsProxyOptions), "
+                + $"and so have agents of other meshes{transparent}\n");
         }
     }
 
