@@ -1,0 +1,57 @@
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.Init.Tests;
+
+/// <summary>Switches as Go's flag packages write them: alone, or with one value.</summary>
+public class SwitchTests
+{
+    [Theory]
+    [InlineData("--redirect-inbound=false", false, true)]
+    [InlineData("--redirect-outbound=false", true, false)]
+    [InlineData("--redirect-inbound=true", true, true)]
+    [InlineData("--redirect-inbound", true, true)]
+    [InlineData("--dry-run", true, true)]
+    [InlineData("-n", true, true)]
+    public void Run_Switch_TakesAValueOrNone(string given, bool inbound, bool outbound)
+    {
+        (int code, string output, string error) = Run("plan", "-b", "*", "-i", "*", given);
+        code.ShouldBe(0, error);
+        output.Contains("all other inbound TCP").ShouldBe(inbound);
+        output.Contains("all other outbound TCP").ShouldBe(outbound);
+    }
+
+    [Fact]
+    public void Run_SwitchBeforeCommand_LeavesTheCommandACommand() => Run("--dry-run", "cleanup").Output.ShouldContain("would remove the rules");
+
+    [Theory]
+    [InlineData("--redirect-inbound=maybe")]
+    [InlineData("--dry-run=2")]
+    public void Run_SwitchWithAnotherValue_NamesFlagAndValue(string given)
+    {
+        (int code, _, string error) = Run("plan", given);
+        code.ShouldBe(2);
+        error.ShouldContain($"{given.Split('=')[0]} '{given.Split('=')[1]}'");
+    }
+
+    // Every example of --help, word by word, but only planned.
+    [Fact]
+    public void Run_ExamplesOfHelp_AreUnderstood()
+    {
+        string[] examples = [.. Run("--help").Output.Split('\n').Where(l => l.StartsWith("  meshl4-init ", StringComparison.Ordinal))];
+        examples.Length.ShouldBeGreaterThan(5);
+        foreach (string example in examples.Where(e => !e.Contains("--from-annotations", StringComparison.Ordinal)))
+        {
+            string[] words = [.. example.Split("  ", StringSplitOptions.RemoveEmptyEntries)[0].Split(" ||")[0].Split(' ').Skip(1).Select(w => w.Trim('\''))];
+            string[] arguments = words[0] is "explain" or "plan" ? words : ["plan", .. words.Where(w => w != "diff")];
+            Run(arguments).Code.ShouldBe(0, example);
+        }
+    }
+
+    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    {
+        using StringWriter output = new(), error = new();
+        int code = Program.Run(arguments, _ => null, output, error, _ => { });
+        return (code, output.ToString(), error.ToString());
+    }
+}
