@@ -18,6 +18,9 @@ public sealed partial class PublishedProtos : IDisposable
     /// <summary>Enums by full name.</summary>
     internal Dictionary<string, EnumDescriptorProto> Enums { get; } = [];
 
+    /// <summary>Methods of the discovery services, as requests name them: <c>/package.Service/Method</c>.</summary>
+    internal HashSet<string> Methods { get; } = [];
+
     public PublishedProtos()
     {
         string deps = Path.Combine(Metadata("NpmPath"), "node_modules/@grpc/grpc-js-xds/deps");
@@ -25,7 +28,8 @@ public sealed partial class PublishedProtos : IDisposable
         string[] roots = [_work, .. Directory.GetDirectories(deps)];
         WriteValidateProto(deps);
         string[] wanted = [.. OwnProtos.Files.Select(file => file.Name).Where(name => roots.Any(root => File.Exists(Path.Combine(root, name))))];
-        foreach (FileDescriptorProto file in Compile(roots, wanted).File)
+        string[] services = [.. new[] { "discovery/v3/ads", "listener/v3/lds", "cluster/v3/cds", "endpoint/v3/eds" }.Select(static name => $"envoy/service/{name}.proto")];
+        foreach (FileDescriptorProto file in Compile(roots, [.. wanted.Union(services)]).File)
             Add(file);
     }
 
@@ -67,6 +71,8 @@ public sealed partial class PublishedProtos : IDisposable
             Enums.Add($"{file.Package}.{@enum.Name}", @enum);
         foreach (DescriptorProto message in file.MessageType)
             Add(message, $"{file.Package}.{message.Name}");
+        foreach (ServiceDescriptorProto service in file.Service)
+            Methods.UnionWith(service.Method.Select(method => $"/{file.Package}.{service.Name}/{method.Name}"));
     }
 
     private void Add(DescriptorProto message, string name)
