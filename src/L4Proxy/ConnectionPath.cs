@@ -187,9 +187,9 @@ internal sealed class ConnectionPath(
         {
             record.Fail(ResponseFlags.NR, EndedBy.Proxy, "filter_chain_not_found");
         }
-        else if (record.Chain.RequiresTls)
+        else if (record.Chain.Refusal is { } refusal)
         {
-            record.Fail(ResponseFlags.NR, EndedBy.Proxy, "tls_unsupported");
+            record.Fail(refusal == FilterChainSnapshot.FilterConfigMissing ? ResponseFlags.NFCF : ResponseFlags.NR, EndedBy.Proxy, refusal);
             return false;
         }
 

@@ -100,6 +100,8 @@ internal sealed class ProxyHost : IAsyncDisposable
             return ExitCodes.Failure;
         }
 
+        _config.Connect();
+
         _admin = await StartAdminAsync(listeners);
         if (_admin is null)
         {

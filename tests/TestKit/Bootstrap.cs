@@ -13,6 +13,7 @@ internal sealed class Bootstrap
     private readonly StringBuilder _listeners = new();
     private readonly StringBuilder _clusters = new();
     private string _dynamic = "";
+    private string _secrets = "";
 
     // The fixed ports of a pod are off: many proxies of tests run side by side.
     private string _extensions = "bootstrap_extensions:\n- name: meshl4.admin\n  typed_config: {'@type': type.googleapis.com/meshl4.bootstrap.v1.ProxyOptions, readiness_port: 0, prometheus_port: 0}\n";
@@ -104,6 +105,12 @@ internal sealed class Bootstrap
         Dynamic($"ads_config: {{api_type: {api}, transport_api_version: V3, grpc_services: [{services}]}}, cds_config: {{ads: {{}}, resource_api_version: V3}}, lds_config: {{ads: {{}}, resource_api_version: V3}}");
     }
 
+    /// <summary>The one secret of the bootstrap.</summary>
+    public void Secret(string secret) => _secrets = secret;
+
+    /// <summary>A cluster as it is to stand in the bootstrap.</summary>
+    public void RawCluster(string cluster) => _clusters.AppendLine(CultureInfo.InvariantCulture, $"  - {cluster}");
+
     /// <summary>A bootstrap extension with these members.</summary>
     public void Extension(string name, string members) => _extensions += $"- name: meshl4.{name}\n  typed_config: {{{members}}}\n";
 
@@ -111,7 +118,7 @@ internal sealed class Bootstrap
     public void Dynamic(string members) => _dynamic = $"node: {{id: sidecar~10.0.0.1~p.ns~ns.svc.cluster.local, cluster: p.ns, metadata: {{NAMESPACE: ns{(CapturesDns ? ", DNS_CAPTURE: 'true'" : "")}}}}}\ndynamic_resources: {{{members}}}\n";
 
     public override string ToString() =>
-        $"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {AdminPort}}}}}}}\n{_extensions}{_dynamic}static_resources:\n  listeners:\n{_listeners}  clusters:\n{_clusters}";
+        $"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {AdminPort}}}}}}}\n{_extensions}{_dynamic}static_resources:\n  secrets: [{_secrets}]\n  listeners:\n{_listeners}  clusters:\n{_clusters}";
 
     private string Log => "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: "
         + LogPath

@@ -9,6 +9,7 @@
 //      asked for, and everything to a stream that comes back
 //   {"do":"raw","type":T,"any":[{"type_url":..,"value":base64}],"nonce":"..","version":".."}  one response as given, whatever it is
 //   {"do":"bytes","data":base64}                          bytes of one message as given, garbage too
+//   {"do":"heartbeat","type":T,"name":N,"ttl":ms}         a resource without a body, which only renews its time to live
 //   {"do":"end"} ends every stream in good order           {"do":"fail","code":14,"details":".."} with a status
 //   {"do":"refuse","code":16,"details":".."}               ends each new stream at once; {"do":"refuse"} no longer
 // Events: open, request, closed.
@@ -30,7 +31,9 @@ root.loadSync([
   'envoy/service/discovery/v3/discovery.proto', 'envoy/config/listener/v3/listener.proto', 'envoy/config/cluster/v3/cluster.proto',
   'envoy/config/endpoint/v3/endpoint.proto', 'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
   'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto', 'envoy/config/route/v3/route.proto',
-  'envoy/extensions/filters/http/router/v3/router.proto',
+  'envoy/extensions/filters/http/router/v3/router.proto', 'envoy/config/core/v3/extension.proto',
+  'envoy/extensions/filters/network/rbac/v3/rbac.proto', 'envoy/extensions/filters/network/connection_limit/v3/connection_limit.proto',
+  'envoy/extensions/transport_sockets/tls/v3/secret.proto',
   'envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto', 'envoy/extensions/transport_sockets/tls/v3/tls.proto',
 ], { keepCase: true });
 
@@ -44,7 +47,10 @@ protobuf.parse(`syntax = "proto3"; package istio.networking.nds.v1;
 const type = (name) => root.lookupType('envoy.service.discovery.v3.' + name);
 const shapes = { keepCase: true, longs: Number, enums: String, bytes: String, defaults: false };
 const prefix = 'type.googleapis.com/';
+const LISTENER = prefix + 'envoy.config.listener.v3.Listener';
+const CLUSTER = prefix + 'envoy.config.cluster.v3.Cluster';
 const EDS = prefix + 'envoy.config.endpoint.v3.ClusterLoadAssignment';
+const isNamed = (url) => url !== LISTENER && url !== CLUSTER && !url.endsWith('.NameTable'); // only these are ever asked for as a whole
 
 let world = { version: '', types: {} }; // type url -> Map(name -> {any, version, ttl})
 const streams = new Set();
@@ -52,6 +58,7 @@ let refusal = null;
 let nonces = 0;
 let number = 0;
 
+const span = (ms) => ({ seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1e6 });
 const tell = (event) => process.stdout.write(JSON.stringify(event) + '\n');
 const nameOf = (resource) => resource.name || resource.cluster_name || '';
 const any = (resource) => {
@@ -97,8 +104,9 @@ function pushAll() {
   for (const stream of streams) push(stream);
 }
 
-// Make before break: clusters, endpoints, listeners, routes.
-const order = (url) => (url.includes('.cluster.') ? 0 : url.includes('.endpoint.') ? 1 : url.includes('.listener.') ? 2 : 3);
+// Make before break: clusters, endpoints, listeners, what listeners name. "order" of "set" says otherwise, by parts of type urls.
+const usual = ['.cluster.', '.endpoint.', '.listener.'];
+const order = (url) => { const at = (world.order || usual).findIndex((part) => url.includes(part)); return at < 0 ? 99 : at; };
 
 function push(stream) {
   for (const url of [...stream.types.keys()].sort((a, b) => order(a) - order(b))) pushType(stream, url, false);
@@ -112,9 +120,9 @@ function pushType(stream, url, always) {
   if (stream.delta) return pushDelta(stream, url, state, new Map(wanted), always);
   const content = JSON.stringify(wanted.map(([name, one]) => [name, one.version]));
   if (!always && content === state.content) return;
-  if (url === EDS && wanted.length === 0) return;
+  if (isNamed(url) && wanted.length === 0) return;
   state.content = content;
-  const resources = wanted.map(([name, one]) => one.ttl ? any({ '@type': prefix + 'envoy.service.discovery.v3.Resource', name, ttl: { seconds: 0, nanos: one.ttl * 1e6 }, resource: one.any }) : one.any);
+  const resources = wanted.map(([name, one]) => one.ttl ? any({ '@type': prefix + 'envoy.service.discovery.v3.Resource', name, ttl: span(one.ttl), resource: one.any }) : one.any);
   send(stream, { version_info: world.version, type_url: url, nonce: String(++nonces), resources });
 }
 
@@ -122,15 +130,23 @@ function pushDelta(stream, url, state, wanted, always) {
   const resources = [];
   for (const [name, one] of wanted) {
     if (state.held.get(name) !== one.version) {
-      resources.push({ name, version: one.version, resource: one.any, ...(one.ttl ? { ttl: { seconds: 0, nanos: one.ttl * 1e6 } } : {}) });
+      resources.push({ name, version: one.version, resource: one.any, ...(one.ttl ? { ttl: span(one.ttl) } : {}) });
       state.held.set(name, one.version);
     }
   }
   const removed = [...state.held.keys()].filter((name) => !wanted.has(name));
   removed.forEach((name) => state.held.delete(name));
   if (!always && resources.length + removed.length === 0) return;
-  if (url === EDS && resources.length + removed.length === 0) return;
+  if (isNamed(url) && resources.length + removed.length === 0) return;
   send(stream, { system_version_info: world.version, type_url: url, nonce: String(++nonces), resources, removed_resources: removed });
+}
+
+function heartbeat(stream, command) {
+  const ttl = span(command.ttl);
+  const nonce = String(++nonces);
+  send(stream, stream.delta
+    ? { system_version_info: world.version, type_url: command.type, nonce, resources: [{ name: command.name, ttl }] }
+    : { version_info: world.version, type_url: command.type, nonce, resources: [any({ '@type': prefix + 'envoy.service.discovery.v3.Resource', name: command.name, ttl })] });
 }
 
 function send(stream, response) {
@@ -149,7 +165,7 @@ function take(stream, request) {
   if (stream.delta) {
     const subscribe = request.resource_names_subscribe || [];
     const unsubscribe = request.resource_names_unsubscribe || [];
-    state.all ||= first && subscribe.length === 0;
+    state.all ||= first && subscribe.length === 0 && !isNamed(url);
     subscribe.forEach((name) => { state.names.add(name); });
     unsubscribe.forEach((name) => { state.names.delete(name); state.held.delete(name); });
     if (first || subscribe.length) pushType(stream, url, first);
@@ -161,7 +177,7 @@ function take(stream, request) {
   }
   const before = [...state.names].sort().join();
   state.names = new Set(request.resource_names || []);
-  state.all = state.names.size === 0 && (first || state.all);
+  state.all = state.names.size === 0 && !isNamed(url) && (first || state.all);
   if (first || before !== [...state.names].sort().join()) pushType(stream, url, true);
 }
 
@@ -198,11 +214,15 @@ function service(name, methods) {
   return [definition, implementation];
 }
 
+const services = [
+  ['discovery.v3.AggregatedDiscoveryService', 'AggregatedResources'], ['listener.v3.ListenerDiscoveryService', 'Listeners'],
+  ['cluster.v3.ClusterDiscoveryService', 'Clusters'], ['endpoint.v3.EndpointDiscoveryService', 'Endpoints'],
+  ['route.v3.RouteDiscoveryService', 'Routes'], ['secret.v3.SecretDiscoveryService', 'Secrets'],
+  ['extension.v3.ExtensionConfigDiscoveryService', 'ExtensionConfigs'],
+];
+
 const server = new grpc.Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
-server.addService(...service('envoy.service.discovery.v3.AggregatedDiscoveryService', [['StreamAggregatedResources', false], ['DeltaAggregatedResources', true]]));
-server.addService(...service('envoy.service.listener.v3.ListenerDiscoveryService', [['StreamListeners', false], ['DeltaListeners', true]]));
-server.addService(...service('envoy.service.cluster.v3.ClusterDiscoveryService', [['StreamClusters', false], ['DeltaClusters', true]]));
-server.addService(...service('envoy.service.endpoint.v3.EndpointDiscoveryService', [['StreamEndpoints', false], ['DeltaEndpoints', true]]));
+for (const [name, methods] of services) server.addService(...service(`envoy.service.${name}`, [[`Stream${methods}`, false], [`Delta${methods}`, true]]));
 
 const read = (file) => (file ? fs.readFileSync(file) : null);
 const credentials = (command) => (command.key
@@ -221,6 +241,7 @@ const actions = {
       : command.any.map((one) => ({ type_url: one.type_url, value: Buffer.from(one.value, 'base64') })),
   })),
   bytes: (command) => streams.forEach((stream) => stream.call.write({ bytes: Buffer.from(command.data, 'base64') })),
+  heartbeat: (command) => streams.forEach((stream) => heartbeat(stream, command)),
   end: () => streams.forEach((stream) => stream.call.end()),
   fail: (command) => streams.forEach((stream) => stream.call.emit('error', { code: command.code, details: command.details })),
   refuse: (command) => { refusal = command.code ? command : null; },

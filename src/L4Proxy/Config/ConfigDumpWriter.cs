@@ -14,6 +14,9 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
     /// <summary>Listeners that are accepted and not open, by name.</summary>
     public IReadOnlyDictionary<string, BindingFailure> Unbound { get; init; } = new Dictionary<string, BindingFailure>();
 
+    /// <summary>Resources asked for by name, whether they came or not.</summary>
+    public IReadOnlyList<(string TypeUrl, string Name)> Requested { get; init; } = [];
+
     public void Write(
         IMessage? bootstrap, DateTimeOffset updated, IReadOnlyList<RunningResource> running, IReadOnlyList<RejectedResource> rejected)
     {
@@ -32,6 +35,7 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
             WriteType("NameTablesConfigDump", "name_tables", "name_table", TypeUrls.NameTable, running, rejected);
         }
 
+        new DiscoveredDumpWriter(writer, resource, wanted, Requested).Write(running, rejected);
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
@@ -88,7 +92,7 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
             IMessage message = one.Stored.Read();
             MessageJson.Write(writer, message, typeUrl);
             WriteTime("last_updated", one.Updated);
-            WriteTls(message);
+            WriteRefusing(message);
             writer.WriteEndObject();
         }
 
@@ -141,7 +145,7 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
         IMessage message = runs.Stored.Read();
         MessageJson.Write(writer, message, typeUrl);
         WriteTime("last_updated", runs.Updated);
-        WriteTls(message);
+        WriteRefusing(message);
         if (listeners)
         {
             writer.WriteEndObject();
@@ -149,20 +153,28 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
     }
 
     /// <summary>The parts that are accepted and refuse their connections.</summary>
-    private void WriteTls(IMessage message)
+    private void WriteRefusing(IMessage message)
     {
-        string[] places = [.. TlsPlaces.Of(message)];
+        WritePlaces("meshl4_tls_unsupported", [.. TlsPlaces.Of(message)]);
+        WritePlaces("meshl4_http_filter_unsupported", [.. HttpFilterPlaces.Of(message)]);
+    }
+
+    private void WritePlaces(string list, string[] places)
+    {
         if (places.Length == 0)
         {
             return;
         }
 
-        writer.WriteStartArray("meshl4_tls_unsupported");
+        writer.WriteStartArray(list);
         Array.ForEach(places, writer.WriteStringValue);
         writer.WriteEndArray();
     }
 
-    private void WriteError(RejectedResource error)
+    private void WriteError(RejectedResource error) => WriteError(writer, error);
+
+    /// <summary>The refusal beside what runs.</summary>
+    internal static void WriteError(Utf8JsonWriter writer, RejectedResource error)
     {
         writer.WriteStartObject("error_state");
         if (error.Stored is { } stored)
@@ -171,7 +183,7 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
             MessageJson.Write(writer, stored.Read(), error.TypeUrl);
         }
 
-        WriteTime("last_update_attempt", error.At);
+        WriteTime(writer, "last_update_attempt", error.At);
         writer.WriteString("details", string.Join('\n', error.Reasons));
         writer.WriteString("version_info", error.Version);
         writer.WriteEndObject();
@@ -185,6 +197,8 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
         writer.WriteEndObject();
     }
 
-    private void WriteTime(string name, DateTimeOffset time)
+    private void WriteTime(string name, DateTimeOffset time) => WriteTime(writer, name, time);
+
+    internal static void WriteTime(Utf8JsonWriter writer, string name, DateTimeOffset time)
         => writer.WriteString(name, time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
 }

@@ -27,6 +27,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
     private readonly Dictionary<(string TypeUrl, string Name), RunningResource> _running = [];
     private readonly Dictionary<(string TypeUrl, string Name), RejectedResource> _rejected = [];
     private Dictionary<string, BindingFailure> _unbound = [];
+    private IReadOnlyList<(string TypeUrl, string Name)> _requested = [];
     private readonly Dictionary<string, string> _versions = new(StringComparer.Ordinal);
     private IMessage? _bootstrap;
     private DateTimeOffset _bootstrapUpdated;
@@ -107,6 +108,15 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         }
     }
 
+    /// <summary>Notes the resources that are asked for by name.</summary>
+    public void RecordRequested(IReadOnlyList<(string TypeUrl, string Name)> requested)
+    {
+        lock (_access)
+        {
+            _requested = requested;
+        }
+    }
+
     /// <summary>Notes which listeners could not be opened at the last try; those not named are open.</summary>
     public void RecordBinding(IReadOnlyList<ListenerFailure> failures)
     {
@@ -116,6 +126,15 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
                 static group => group.Key,
                 group => new BindingFailure(string.Join('\n', group.Select(static one => one.Reason)), time.GetUtcNow()),
                 StringComparer.Ordinal);
+        }
+    }
+
+    /// <summary>Why a listener could not be opened at the last try; null when it is open.</summary>
+    public string? WhyUnbound(string listener)
+    {
+        lock (_access)
+        {
+            return _unbound.GetValueOrDefault(listener)?.Reason;
         }
     }
 
@@ -136,7 +155,10 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         lock (_access)
         {
             // Unpacking thousands of resources takes seconds, which no update has to wait.
-            dump = new ConfigDumpWriter(writer, resource, name => names?.IsMatch(name) ?? true) { Versions = new Dictionary<string, string>(_versions), Unbound = _unbound };
+            dump = new ConfigDumpWriter(writer, resource, name => names?.IsMatch(name) ?? true)
+            {
+                Versions = new Dictionary<string, string>(_versions), Unbound = _unbound, Requested = _requested,
+            };
             (bootstrap, updated) = (_bootstrap, _bootstrapUpdated);
             (running, rejected) = ([.. _running.Values], [.. _rejected.Values]);
         }

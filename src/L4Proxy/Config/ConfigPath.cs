@@ -25,9 +25,11 @@ internal sealed class ConfigPath : IDisposable
     private readonly ResourceSink _sink;
     private readonly FileFollower _files;
     private readonly DnsResolution _names;
+    private readonly NameDemand _demand;
     private readonly IssueCollector _startIssues = new();
     private XdsStreams? _streams;
     private long _followed = -1;
+    private object? _needs;
     private int _refreshDue;
     private bool _starting = true;
 
@@ -40,6 +42,7 @@ internal sealed class ConfigPath : IDisposable
         _builder = new SnapshotBuilder(States, _names);
         _sink = new ResourceSink(_builder, Ledger, store, Warm, Tell);
         _files = new FileFollower(_sink, Unreadable);
+        _demand = new NameDemand(_sink, (type, source) => _streams?.ClientOf(type, source), (type, source) => _streams?.TimedOut(type, source), _log);
     }
 
     public BootstrapSnapshot Bootstrap { get; private set; } = new();
@@ -74,9 +77,11 @@ internal sealed class ConfigPath : IDisposable
     {
         ConfigPath? path = Load(arguments, store, loggers, out issues);
         path?._files.Start();
-        path?._streams?.Start();
         return path;
     }
+
+    /// <summary>Begins to ask control planes. Whoever opens listeners follows the store by now: what cannot be opened is told to the server.</summary>
+    public void Connect() => _streams?.Start();
 
     /// <summary>Loads everything once into a store of its own and follows nothing. Every error and warning is returned.</summary>
     public static IReadOnlyList<ConfigIssue> Validate(ProxyArguments arguments)
@@ -88,6 +93,7 @@ internal sealed class ConfigPath : IDisposable
     public void Dispose()
     {
         _streams?.Dispose();
+        _demand.Dispose();
         _files.Dispose();
         _names.Dispose();
     }
@@ -127,7 +133,7 @@ internal sealed class ConfigPath : IDisposable
         }
 
         BootstrapConfig config = BootstrapDecoder.Decode(message, new DecodeScope(_startIssues, "", null, arguments.ConfigPath));
-        TryOut(config);
+        bool named = TryOut(config);
         if (_startIssues.HasErrors)
         {
             return false;
@@ -138,9 +144,11 @@ internal sealed class ConfigPath : IDisposable
         Ledger.RecordBootstrap(config.Message);
         _builder.Handoff = config.Handoff;
         _builder.CodecRules = config.CodecRules;
-        _streams = XdsStreams.Create(config, _sink, _store, Ledger, _loggers);
+        _streams = XdsStreams.Create(config, named, _sink, _store, Ledger, _loggers);
+        _streams?.Unavailable = (type, names) => _demand.GiveUp(type, names, "the server does not have them");
         _sink.Together(() =>
         {
+            _sink.Deliver(Static(TypeUrls.Secret, "secrets", config.Secrets, new IssueCollector()));
             _sink.Deliver(Static(TypeUrls.Cluster, "clusters", config.Clusters, new IssueCollector()));
             _sink.Deliver(Static(TypeUrls.Listener, "listeners", config.Listeners, new IssueCollector()));
             _files.Follow(TypeUrls.Cluster, Paths(config.ClusterFile));
@@ -153,12 +161,17 @@ internal sealed class ConfigPath : IDisposable
         return true;
     }
 
-    /// <summary>Applies the static resources to a builder of its own, so that all their issues are known before one of them runs.</summary>
-    private void TryOut(BootstrapConfig config)
+    /// <summary>
+    /// Applies the static resources to a builder of its own, so that all their issues are known before one of them runs. True when one
+    /// of them names a resource of a stream.
+    /// </summary>
+    private bool TryOut(BootstrapConfig config)
     {
         var aside = new SnapshotBuilder(new ClusterStateRegistry(), _names);
+        aside.Apply(Static(TypeUrls.Secret, "secrets", config.Secrets, _startIssues));
         aside.Apply(Static(TypeUrls.Cluster, "clusters", config.Clusters, _startIssues));
         aside.Apply(Static(TypeUrls.Listener, "listeners", config.Listeners, _startIssues));
+        return aside.Needs.Any(static need => need.Stream is not null) || aside.Clusters.Any(static cluster => cluster.EdsStream is not null);
     }
 
     private static ResourceUpdate Static(string typeUrl, string list, IReadOnlyList<Google.Protobuf.IMessage> resources, IssueCollector issues)
@@ -178,7 +191,24 @@ internal sealed class ConfigPath : IDisposable
             _streams?.Follow(_builder);
         }
 
-        _streams?.Warmed(_builder.Warming);
+        FollowNeeds();
+        _streams?.Warmed(_builder.Warming, _builder.WarmingListeners);
+    }
+
+    /// <summary>What comes from a file names more in turn: two rounds reach everything, since nothing names what names.</summary>
+    private void FollowNeeds()
+    {
+        for (int round = 0; round < 3 && !Equals(_needs, _builder.NeedsVersion); round++)
+        {
+            _needs = _builder.NeedsVersion;
+            _demand.Follow(_builder);
+            foreach (string type in DiscoveredResources.Types)
+            {
+                _files.Follow(type, _builder.Needs.Where(need => need.TypeUrl == type).Select(static need => need.File?.Path).OfType<string>());
+            }
+
+            Ledger.RecordRequested(_demand.Wanted);
+        }
     }
 
     /// <summary>Many names may answer at once: they share a swap.</summary>

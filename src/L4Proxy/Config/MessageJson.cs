@@ -9,7 +9,7 @@ namespace MeshL4.L4Proxy.Config;
 
 /// <summary>
 /// Writes a message as protobuf's JSON with proto field names. Unlike the library's formatter it does not stop at an extension it
-/// does not know: the type URL is shown with the bytes in base64.
+/// does not know: the type URL is shown with the bytes in base64. Keys, passwords and tokens are not shown.
 /// </summary>
 internal static class MessageJson
 {
@@ -32,12 +32,20 @@ internal static class MessageJson
             object? value = field.Accessor.GetValue(message);
             if (depth < Deepest && IsSet(field, message, value))
             {
+                value = SensitiveFields.Contains(field) ? Redacted(message, field) : value;
                 writer.WritePropertyName(field.Name);
-                WriteField(writer, field, value!, depth + 1);
+                WriteField(writer, field, value, depth + 1);
             }
         }
 
         writer.WriteEndObject();
+    }
+
+    private static object? Redacted(IMessage message, FieldDescriptor field)
+    {
+        IMessage copy = message.Descriptor.Parser.ParseFrom(message.ToByteString());
+        SensitiveFields.Redact(copy, field);
+        return field.Accessor.GetValue(copy);
     }
 
     private static bool IsSet(FieldDescriptor field, IMessage message, object? value) => value switch
@@ -51,9 +59,13 @@ internal static class MessageJson
         _ => Convert.ToDouble(value, CultureInfo.InvariantCulture) != 0,
     };
 
-    private static void WriteField(Utf8JsonWriter writer, FieldDescriptor field, object value, int depth)
+    private static void WriteField(Utf8JsonWriter writer, FieldDescriptor field, object? value, int depth)
     {
-        if (field.IsMap)
+        if (value is null)
+        {
+            writer.WriteStringValue(SensitiveFields.Redacted);
+        }
+        else if (field.IsMap)
         {
             FieldDescriptor item = field.MessageType.FindFieldByNumber(2);
             writer.WriteStartObject();

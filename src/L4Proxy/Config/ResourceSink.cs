@@ -26,8 +26,10 @@ internal sealed class ResourceSink(
         {
             AppliedUpdate applied = builder.Apply(update);
             ledger.Record(update, applied);
-            var verdict = new UpdateVerdict(!update.Issues.HasErrors, update.Issues.Issues, [.. applied.Held.Select(static one => one.Name)]);
             Publish();
+            HashSet<string> unbound = TellUnbound(update, applied);
+            var verdict = new UpdateVerdict(
+                !update.Issues.HasErrors, update.Issues.Issues, [.. applied.Held.Select(static one => one.Name).Where(name => !unbound.Contains(name))]);
             if (update.Issues.Issues.Count > 0)
             {
                 told(update, verdict);
@@ -74,8 +76,30 @@ internal sealed class ResourceSink(
         Cluster cluster => cluster.Name,
         ClusterLoadAssignment assignment => assignment.ClusterName,
         NameTable => TypeUrls.NameTableName,
+        Protos.Envoy.Config.Route.V3.RouteConfiguration routes => routes.Name,
+        Protos.Envoy.Extensions.TransportSockets.Tls.V3.Secret secret => secret.Name,
+        Protos.Envoy.Config.Core.V3.TypedExtensionConfig extension => extension.Name,
         _ => "",
     };
+
+    /// <summary>
+    /// A listener whose address cannot be bound is refused with the reason, though it is accepted here and opens as soon as it can: its
+    /// control plane has to know that it does not serve.
+    /// </summary>
+    private HashSet<string> TellUnbound(ResourceUpdate update, AppliedUpdate applied)
+    {
+        var unbound = new HashSet<string>(StringComparer.Ordinal);
+        foreach (OfferedResource listener in update.TypeUrl == TypeUrls.Listener && _depth == 0 ? applied.Held : [])
+        {
+            if (ledger.WhyUnbound(listener.Name) is { } reason && unbound.Add(listener.Name))
+            {
+                string key = $"{TypeUrls.ShortName(update.TypeUrl)}/{listener.Name}";
+                update.Issues.Add(new Validating.ConfigIssue(Validating.IssueSeverity.Error, "address", reason, null, key, update.Source));
+            }
+        }
+
+        return unbound;
+    }
 
     private void Publish()
     {

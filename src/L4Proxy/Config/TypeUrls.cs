@@ -15,6 +15,12 @@ internal static class TypeUrls
     /// <summary>What the one table is called here: control planes give it no name, or any.</summary>
     public const string NameTableName = "name_table";
 
+    public const string Routes = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+
+    public const string Secret = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+
+    public const string ExtensionConfig = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
+
     /// <summary><c>Listener</c> of <see cref="Listener"/>: the first part of a resource's key in issues.</summary>
     public static string ShortName(string typeUrl) => typeUrl[(typeUrl.LastIndexOfAny(['.', '/']) + 1)..];
 }

@@ -13,6 +13,14 @@ internal static class RbacEngine
     public static bool Allows(RbacRulesSnapshot rules, in MatchInput input, out string? policy)
     {
         policy = null;
+        if (rules.Tree is { } tree)
+        {
+            // What no action takes is denied.
+            string? found = tree(input);
+            policy = found?[1..];
+            return found is { Length: > 0 } && found[0] != RbacRulesSnapshot.Denying;
+        }
+
         foreach (RbacPolicySnapshot candidate in rules.Policies)
         {
             if (candidate.Permissions(input) && candidate.Principals(input))

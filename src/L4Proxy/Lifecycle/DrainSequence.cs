@@ -57,7 +57,7 @@ internal sealed class DrainSequence(
     {
         foreach (Downstream connection in worker.Connections.ToArray())
         {
-            connection.Cancel(ResponseFlags.LR, "drain_deadline");
+            connection.Expire(ResponseFlags.LR, "drain_deadline");
         }
     }
 

@@ -9,7 +9,8 @@ namespace MeshL4.L4Proxy.Listening;
 
 /// <summary>
 /// What an update does to open connections: those of a chain that runs on go on; those of a chain that was changed or removed
-/// are given the drain time to finish, unless the chain they would meet now refuses them by policy, which ends them at once.
+/// are given the drain time to finish, unless the chain they would meet now refuses them by policy, which ends them at once. Settings
+/// of a filter that are discovered do not change the chain.
 /// </summary>
 internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStore snapshots, TimeSpan drainTime)
 {
@@ -32,7 +33,7 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
 
         foreach (LoopWorker worker in workers)
         {
-            worker.Loop.Post(_ => RetireOn(worker, gone, current), null);
+            worker.Loop.Post(_ => RetireOn(worker, current), null);
             worker.Loop.Post(_ => RetireUnmatched(worker, current), null);
         }
     }
@@ -82,11 +83,11 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
     private static IEnumerable<FilterChainSnapshot> ChainsOf(ListenerSnapshot listener) =>
         listener.DefaultFilterChain is { } last ? listener.FilterChains.Append(last) : listener.FilterChains;
 
-    private void RetireOn(LoopWorker worker, HashSet<FilterChainSnapshot> gone, ProxySnapshot current)
+    private void RetireOn(LoopWorker worker, ProxySnapshot current)
     {
         foreach (Downstream connection in worker.Connections.ToArray())
         {
-            if (connection.Record.Chain is { } chain && gone.Contains(chain))
+            if (connection.Record.Chain is { } chain && _retired.TryGetValue(chain, out _))
             {
                 Retire(connection, current);
             }
@@ -113,16 +114,24 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
     {
         ListenerSnapshot? listener = current.Listeners.FirstOrDefault(one => one.Name == connection.Listener.Name);
         MatchInput input = MatchInput.Of(connection);
-        FilterChainSnapshot? chain = listener is null ? null : FilterChainMatcher.For(listener).Find(input) ?? listener.DefaultFilterChain;
+        FilterChainSnapshot? successor = listener is null ? null : ChainsOf(listener).FirstOrDefault(one => ReferenceEquals(one.Origin, connection.Record.Chain!.Origin));
+        FilterChainSnapshot? chain = listener is null ? null : successor ?? FilterChainMatcher.For(listener).Find(input) ?? listener.DefaultFilterChain;
         if (chain is not null && !RbacEngine.AllowsAll(chain, input))
         {
             connection.Cancel(ResponseFlags.UAEX, "rbac_policy_changed");
             return;
         }
 
+        if (successor is not null)
+        {
+            // The chain is the same but for settings that were discovered anew: those are for new connections.
+            connection.Record.Chain = successor;
+            return;
+        }
+
         if (connection.DrainTimer is null)
         {
-            connection.DrainTimer = new LoopTimer(static state => ((Downstream)state!).Cancel(ResponseFlags.LR, "filter_chain_drained"), connection);
+            connection.DrainTimer = new LoopTimer(static state => ((Downstream)state!).Expire(ResponseFlags.LR, "filter_chain_drained"), connection);
             connection.Loop.Timers.Arm(connection.DrainTimer, drainTime);
         }
     }

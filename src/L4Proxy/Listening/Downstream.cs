@@ -11,6 +11,7 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
 {
     private readonly List<Action<ResponseFlags, string>> _cancels = new(1);
     private Action? _drain;
+    private Func<ResponseFlags, string, bool>? _expire;
     private SocketPipe? _pipe;
 
     public LoopWorker Worker { get; } = worker;
@@ -41,8 +42,8 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
     public bool ReachedEnd { get; set; }
 
     /// <summary>
-    /// The client was told everything in its own protocol on the socket itself, failures too: it is closed in order, and so that the last
-    /// words arrive.
+    /// Closed in order whatever the record says: the client was told everything in its own protocol on the socket itself, failures too, or
+    /// nothing is left undelivered. Last words arrive.
     /// </summary>
     public bool EndsInOrder { get; set; }
 
@@ -66,6 +67,18 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
 
     /// <summary>Registers what ends this connection as soon as nothing is due. Terminals that cannot tell register nothing.</summary>
     public void OnDrain(Action drain) => _drain = drain;
+
+    /// <summary>Registers what ends this connection in order when its time is over; false when it cannot. Before the relay it has none.</summary>
+    public void OnExpire(Func<ResponseFlags, string, bool> expire) => _expire = expire;
+
+    /// <summary>The time of this connection is over (drain): it ends in order where nothing is owed to either side, else by reset. On the loop.</summary>
+    public void Expire(ResponseFlags flags, string details)
+    {
+        if (!IsCanceled && _expire?.Invoke(flags, details) != true)
+        {
+            Cancel(flags, details);
+        }
+    }
 
     /// <summary>The process is to end: who waits for nothing need not wait for the deadline. On the loop.</summary>
     public void Drain() => _drain?.Invoke();

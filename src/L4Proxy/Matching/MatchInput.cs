@@ -7,7 +7,7 @@ namespace MeshL4.L4Proxy.Matching;
 /// <summary>A condition on a connection, compiled from configuration. Allocates nothing.</summary>
 internal delegate bool ConnectionPredicate(in MatchInput input);
 
-/// <summary>Names the filter chain for a connection; null when none matches.</summary>
+/// <summary>Names the filter chain for a connection, or what else the actions of a tree name; null when none matches.</summary>
 internal delegate string? ChainNameSelector(in MatchInput input);
 
 /// <summary>What is known of a connection when its filter chain is chosen.</summary>

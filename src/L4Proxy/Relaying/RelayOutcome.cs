@@ -6,4 +6,5 @@ namespace MeshL4.L4Proxy.Relaying;
 /// <param name="Flags">None when both sides closed in order.</param>
 /// <param name="EndedBy">Who ended it.</param>
 /// <param name="Details">Phrase for the log; null for an orderly end.</param>
-internal readonly record struct RelayOutcome(ResponseFlags Flags, EndedBy EndedBy, string? Details);
+/// <param name="InOrder">Both sides may be closed in order whatever the flags say: nothing of either was left undelivered.</param>
+internal readonly record struct RelayOutcome(ResponseFlags Flags, EndedBy EndedBy, string? Details, bool InOrder = false);

@@ -54,6 +54,18 @@ internal sealed class SocketRelay : ISocketOwner, IValueTaskSource<RelayOutcome>
     /// <summary>Ends the relay from outside (drain deadline, maximum duration). Both sides are reset.</summary>
     public void Cancel(ResponseFlags flags, string details) => Finish(new RelayOutcome(flags, EndedBy.Proxy, details), reset: true);
 
+    /// <summary>Ends the relay from outside in order, unless bytes that were read wait to be delivered: then nothing happens.</summary>
+    public bool TryEnd(ResponseFlags flags, string details)
+    {
+        if (ToUpstream.HoldsBytes || ToDownstream.HoldsBytes)
+        {
+            return false;
+        }
+
+        Finish(new RelayOutcome(flags, EndedBy.Proxy, details, InOrder: true), reset: false);
+        return true;
+    }
+
     public void OnSocketReady(LoopSocket socket)
     {
         _lastActivity = socket.Loop.NowMilliseconds;

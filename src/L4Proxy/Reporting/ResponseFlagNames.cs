@@ -12,6 +12,7 @@ internal static class ResponseFlagNames
         ("DC", "DownstreamConnectionTermination"), ("UC", "UpstreamConnectionTermination"), ("SI", "StreamIdleTimeout"),
         ("DPE", "DownstreamProtocolError"), ("UPE", "UpstreamProtocolError"), ("RL", "RateLimited"), ("UT", "UpstreamRequestTimeout"),
         ("OM", "OverloadManagerTerminated"), ("LR", "LocalReset"), ("UAEX", "UnauthorizedExternalService"),
+        ("NFCF", "NoFilterConfigFound"),
     ];
 
     /// <summary>How many flags there are; flag i is <c>1 &lt;&lt; i</c>.</summary>

@@ -59,6 +59,9 @@ internal enum ResponseFlags
 
     /// <summary>An authorization policy refused the connection.</summary>
     UAEX = 1 << 16,
+
+    /// <summary>The settings of a network filter did not come in time, and there is no default.</summary>
+    NFCF = 1 << 17,
 }
 
 /// <summary>Who ended a connection.</summary>

@@ -16,8 +16,11 @@ internal static class ProxyProtocolWriter
 {
     private const byte AlpnTlv = 0x01;
     private const byte AuthorityTlv = 0x02;
+
+    /// <summary>The first of the types left to applications (PP2_TYPE_MIN_CUSTOM): the name of the listener's route configuration.</summary>
+    private const byte RoutesTlv = 0xe0;
     private const int MaxTlvValue = 255;
-    private const int MaxV2 = ProxyProtocolV2.Prefix + ProxyProtocolV2.V6Block + (2 * (3 + MaxTlvValue));
+    private const int MaxV2 = ProxyProtocolV2.Prefix + ProxyProtocolV2.V6Block + (3 * (3 + MaxTlvValue));
 
     /// <summary>Appends a header in one write.</summary>
     /// <param name="output">Gets the bytes; advanced, not flushed.</param>
@@ -26,6 +29,7 @@ internal static class ProxyProtocolWriter
     /// <param name="destination">The original destination.</param>
     /// <param name="serverName">SNI for PP2_TYPE_AUTHORITY; v2 only; left out when null, empty or over 255 bytes.</param>
     /// <param name="applicationProtocol">One name for PP2_TYPE_ALPN (Latin-1); v2 only; left out by the same rule.</param>
+    /// <param name="routes">Name of the route configuration (<c>rds</c>), for a TLV of type 0xe0; v2 only; left out by the same rule.</param>
     /// <returns>Bytes written.</returns>
     public static int Write(
         IBufferWriter<byte> output,
@@ -33,12 +37,13 @@ internal static class ProxyProtocolWriter
         IPEndPoint? source,
         IPEndPoint? destination,
         string? serverName = null,
-        string? applicationProtocol = null)
+        string? applicationProtocol = null,
+        string? routes = null)
     {
         int written = version switch
         {
             ProxyProtocolVersion.V1 => WriteV1(output.GetSpan(ProxyProtocolV1.MaxLine), source, destination),
-            ProxyProtocolVersion.V2 => WriteV2(output.GetSpan(MaxV2), source, destination, serverName, applicationProtocol),
+            ProxyProtocolVersion.V2 => WriteV2(output.GetSpan(MaxV2), source, destination, serverName, applicationProtocol, routes),
             _ => 0,
         };
         output.Advance(written);
@@ -83,7 +88,7 @@ internal static class ProxyProtocolWriter
     }
 
     private static int WriteV2(
-        Span<byte> header, IPEndPoint? source, IPEndPoint? destination, string? serverName, string? applicationProtocol)
+        Span<byte> header, IPEndPoint? source, IPEndPoint? destination, string? serverName, string? applicationProtocol, string? routes)
     {
         ProxyProtocolHeader.V2Signature.CopyTo(header);
         bool known = source is not null && destination is not null;
@@ -100,6 +105,7 @@ internal static class ProxyProtocolWriter
             at += 4;
             at += WriteTlv(header[at..], AlpnTlv, applicationProtocol);
             at += WriteTlv(header[at..], AuthorityTlv, serverName);
+            at += WriteTlv(header[at..], RoutesTlv, routes);
         }
 
         BinaryPrimitives.WriteUInt16BigEndian(header[14..], (ushort)(at - ProxyProtocolV2.Prefix));

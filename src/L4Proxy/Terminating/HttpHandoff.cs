@@ -43,7 +43,7 @@ internal sealed class HttpHandoff(UpstreamConnector connector)
             return;
         }
 
-        if (handoff is not null && !await AnnounceAsync(downstream, upstream, handoff))
+        if (handoff is not null && !await AnnounceAsync(downstream, upstream, handoff, terminal.RouteConfigName))
         {
             upstream.Close(reset: true);
             return;
@@ -64,13 +64,13 @@ internal sealed class HttpHandoff(UpstreamConnector connector)
         return await connector.ConnectAsync(downstream, cluster, maxAttempts: 1);
     }
 
-    private static async ValueTask<bool> AnnounceAsync(Downstream downstream, UpstreamConnection upstream, HttpHandoffSnapshot handoff)
+    private static async ValueTask<bool> AnnounceAsync(Downstream downstream, UpstreamConnection upstream, HttpHandoffSnapshot handoff, string routes)
     {
         ConnectionRecord record = downstream.Record;
         SniffResult sniffed = downstream.Sniffed;
         string? protocol = sniffed.ApplicationProtocols.IsDefaultOrEmpty ? null : sniffed.ApplicationProtocols[0];
         SocketPipe pipe = upstream.Pipe;
-        ProxyProtocolWriter.Write(pipe.Output, handoff.ProxyProtocol, record.Remote, record.Local, sniffed.ServerName, protocol);
+        ProxyProtocolWriter.Write(pipe.Output, handoff.ProxyProtocol, record.Remote, record.Local, sniffed.ServerName, protocol, routes);
         try
         {
             FlushResult flushed = await pipe.Output.FlushAsync();

@@ -51,6 +51,7 @@ internal sealed class TcpForward(UpstreamConnector connector)
         var relay = new SocketRelay(downstream.Socket, upstream.Socket, idleTimeout);
         FlushSniffed(downstream, relay);
         downstream.OnCancel(relay.Cancel);
+        downstream.OnExpire(relay.TryEnd);
         LoopTimer? limit = LimitDuration(downstream, maxDuration);
         RelayOutcome outcome = new(ResponseFlags.LR, EndedBy.Proxy, "ended_before_relay");
         try
@@ -63,7 +64,7 @@ internal sealed class TcpForward(UpstreamConnector connector)
         }
         finally
         {
-            upstream.Close(reset: outcome.Flags != ResponseFlags.None);
+            upstream.Close(reset: outcome.Flags != ResponseFlags.None && !outcome.InOrder);
             if (limit is not null)
             {
                 downstream.Loop.Timers.Cancel(limit);
@@ -74,6 +75,7 @@ internal sealed class TcpForward(UpstreamConnector connector)
         record.BytesReceived += relay.ToUpstream.Bytes;
         record.BytesSent += relay.ToDownstream.Bytes;
         record.EndedBy = outcome.EndedBy;
+        downstream.EndsInOrder = outcome.InOrder;
         downstream.ReachedEnd = outcome is { Flags: ResponseFlags.None, EndedBy: EndedBy.Both };
         if (outcome.Details is not null)
         {

@@ -23,6 +23,24 @@ internal static class Expect
         $"port {port} says '{banner}'",
         () => proxy.Said);
 
+    /// <summary>Waits until new connections to <paramref name="port"/> are closed without a word.</summary>
+    public static Task ClosesAsync(ProxyProcess proxy, int port) => Patience.UntilAsync(
+        async () =>
+        {
+            try
+            {
+                using Client client = await Client.ConnectAsync(port);
+                client.EndSending();
+                return (await client.ReadToEndAsync()).Bytes.Length == 0;
+            }
+            catch (SocketException)
+            {
+                return false;
+            }
+        },
+        $"port {port} closes connections",
+        () => proxy.Said);
+
     /// <summary>Waits until nobody listens on <paramref name="port"/>.</summary>
     public static Task RefusesAsync(ProxyProcess proxy, int port) => Patience.UntilAsync(
         async () =>

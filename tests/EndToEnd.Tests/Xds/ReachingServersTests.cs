@@ -97,6 +97,59 @@ public sealed class ReachingServersTests : IDisposable
         plane.Events.Where(e => (string?)e["event"] == "open").Select(e => (string?)e["method"]).Order().ShouldBe(methods.Split(' '));
     }
 
+    [Fact]
+    public async Task TlsOfTheClusterThatServes_WithClientCertificate_NamesCheckedAndTheTokenFileReadAtEachConnect()
+    {
+        var certificates = new TestCertificates(_bootstrap.Folder);
+        string token = Path.Combine(_bootstrap.Folder, "token");
+        await File.WriteAllTextAsync(token, "first\n");
+        var tls = new JsonObject { ["key"] = certificates.ServerKey, ["cert"] = certificates.ServerChain, ["ca"] = certificates.Root };
+        await using ControlPlane plane = await ControlPlane.StartAsync("127.0.0.1:0", tls);
+        Serve(plane);
+        ThroughCluster(plane.Port, certificates, token, "match_typed_subject_alt_names: [{san_type: URI, matcher: {prefix: 'spiffe://'}}, {san_type: DNS, matcher: {exact: localhost}}]");
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        await SaysAsync(proxy, _port, "blue ");
+        Tokens(plane).ShouldBe(["Bearer first"]);
+        await File.WriteAllTextAsync(token, "second\n");
+        plane.Tell(new JsonObject { ["do"] = "end" });
+        await Patience.UntilAsync(() => Tokens(plane).Count == 2, "a second stream", () => proxy.Said + plane.Said());
+        Tokens(plane)[1].ShouldBe("Bearer second");
+        string dump = await proxy.PageAsync("/config_dump");
+        dump.ShouldContain(certificates.ClientKey, Case.Sensitive, "where a key stands is no secret");
+        dump.ShouldNotContain("PRIVATE KEY");
+    }
+
+    [Theory]
+    [InlineData("match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: istiod.istio-system.svc}}]")]
+    [InlineData("match_subject_alt_names: [{prefix: 'spiffe://'}]")]
+    [InlineData("")]
+    public async Task TlsOfTheClusterThatServes_WithAnotherName_IsNotTrusted(string names)
+    {
+        var certificates = new TestCertificates(_bootstrap.Folder);
+        string token = Path.Combine(_bootstrap.Folder, "token");
+        await File.WriteAllTextAsync(token, "secret");
+        var tls = new JsonObject { ["key"] = certificates.ServerKey, ["cert"] = certificates.ServerChain };
+        await using ControlPlane plane = await ControlPlane.StartAsync("127.0.0.1:0", tls);
+        Serve(plane);
+        ThroughCluster(plane.Port, certificates, token, names, "sni: istiod.example, ", "initial_fetch_timeout: 0.2s, ");
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        await Patience.UntilAsync(() => proxy.Said.Contains("no control plane at", StringComparison.Ordinal), "the refusal is told", () => proxy.Said);
+        plane.Events.ShouldNotContain(e => (string?)e["event"] == "open", "the token never left");
+        (await proxy.StatAsync("control_plane.connected_state")).ShouldBe(0);
+    }
+
+    private void ThroughCluster(int port, TestCertificates certificates, string token, string names, string sni = "", string wait = "")
+    {
+        _bootstrap.RawCluster(
+            $"{{name: xds, type: STATIC, connect_timeout: 1s, load_assignment: {{cluster_name: xds, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}}}]}}]}}, "
+            + "transport_socket: {name: envoy.transport_sockets.tls, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, "
+            + $"{sni}common_tls_context: {{alpn_protocols: [h2], tls_certificates: [{{certificate_chain: {{filename: {certificates.ClientChain}}}, private_key: {{filename: {certificates.ClientKey}}}}}], "
+            + $"validation_context: {{trusted_ca: {{filename: {certificates.Root}}}{(names.Length > 0 ? ", " + names : "")}}}}}}}}}}}");
+        _bootstrap.Extension("control_plane", $"'@type': type.googleapis.com/meshl4.bootstrap.v1.ControlPlaneOptions, token_file: {token}");
+        _bootstrap.Dynamic("ads_config: {api_type: DELTA_GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: xds}}]}, "
+            + Sources.Replace("_config: {", "_config: {" + wait, StringComparison.Ordinal));
+    }
+
     private static List<string?> Tokens(ControlPlane plane)
         => [.. plane.Events.Where(e => (string?)e["event"] == "open").Select(e => (string?)e["metadata"]!["authorization"])];
 

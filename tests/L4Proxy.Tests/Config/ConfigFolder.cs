@@ -40,6 +40,7 @@ internal sealed class ConfigFolder : IDisposable
     public ProxySnapshot Start(string bootstrap)
     {
         _path = ConfigPath.Start(Arguments(bootstrap), Store, NullLoggerFactory.Instance, out IReadOnlyList<ConfigIssue> issues);
+        _path?.Connect();
         Issues = issues;
         _path.ShouldNotBeNull(string.Join('\n', issues));
         return Store.Current;

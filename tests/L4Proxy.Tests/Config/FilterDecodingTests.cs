@@ -75,6 +75,24 @@ public sealed class FilterDecodingTests : IDisposable
         Allows(rules, Connection(destination: "10.9.9.9:80")).ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData("443", true)]
+    [InlineData("80", false)]
+    [InlineData("22", false)]
+    public void Rbac_MatcherTree_DoesWhatItsActionSays_AndDeniesTheRest(string port, bool expected)
+    {
+        const string Action = "'@type': type.googleapis.com/envoy.config.rbac.v3.Action";
+        string tree = "{matcher_tree: {input: {name: p, typed_config: {'@type': type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput}}, "
+            + $"exact_match_map: {{map: {{'443': {{action: {{name: a, typed_config: {{{Action}, name: web}}}}}}, '80': {{action: {{name: a, typed_config: {{{Action}, name: no, action: DENY}}}}}}}}}}}}}}";
+        FilterChainSnapshot chain = _folder.Start(Bootstrap(Chain(Filter("rbac.v3.RBAC", $"stat_prefix: t., matcher: {tree}")))).Listeners[0].FilterChains[0];
+        RbacEngine.AllowsAll(chain, Connection(destination: "10.9.9.9:" + port)).ShouldBe(expected);
+    }
+
+    [Fact]
+    public void Rbac_MatcherTreeWithAnotherAction_RefusesTheListener() => _folder.Errors(Bootstrap(Chain(Filter(
+        "rbac.v3.RBAC", "stat_prefix: t., matcher: {on_no_match: {action: {name: a, typed_config: {'@type': type.googleapis.com/google.protobuf.StringValue, value: x}}}}"))))
+        .ShouldContain("matcher.on_no_match.action: an action is an envoy.config.rbac.v3.Action, not 'google.protobuf.StringValue'");
+
     [Fact]
     public void Rbac_RulesWithoutPolicy_AllowNothing() => Allows("{}", Connection()).ShouldBeFalse();
 

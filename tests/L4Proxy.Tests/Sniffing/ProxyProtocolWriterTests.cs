@@ -11,10 +11,10 @@ namespace MeshL4.L4Proxy.Tests.Sniffing;
 public sealed class ProxyProtocolWriterTests
 {
     private static byte[] Write(
-        ProxyProtocolVersion version, string? source, string? destination, string? sni = null, string? alpn = null)
+        ProxyProtocolVersion version, string? source, string? destination, string? sni = null, string? alpn = null, string? routes = null)
     {
         var output = new ArrayBufferWriter<byte>();
-        int written = ProxyProtocolWriter.Write(output, version, Parse(source), Parse(destination), sni, alpn);
+        int written = ProxyProtocolWriter.Write(output, version, Parse(source), Parse(destination), sni, alpn, routes);
         written.ShouldBe(output.WrittenCount);
         return output.WrittenSpan.ToArray();
     }
@@ -38,6 +38,11 @@ public sealed class ProxyProtocolWriterTests
         Convert.ToHexString(bytes).ShouldBe(
             "0D0A0D0A000D0A515549540A" + "21110017" + "C0000201C63364020FA01F90" + "0100026832" + "020003612E62");
     }
+
+    [Fact]
+    public void Write_V2WithRoutes_TellsTheirNameLast() =>
+        Convert.ToHexString(Write(ProxyProtocolVersion.V2, "192.0.2.1:4000", "198.51.100.2:8080", "a.b", null, "80"))
+            .ShouldBe("0D0A0D0A000D0A515549540A" + "21110017" + "C0000201C63364020FA01F90" + "020003612E62" + "E000023830");
 
     [Fact]
     public void Write_V2WithoutAddresses_IsLocal() =>

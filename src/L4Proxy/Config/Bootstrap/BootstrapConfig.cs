@@ -24,6 +24,8 @@ internal sealed record BootstrapConfig
 
     public IReadOnlyList<IMessage> Clusters { get; init; } = [];
 
+    public IReadOnlyList<IMessage> Secrets { get; init; } = [];
+
     /// <summary><c>lds_config</c> from a file; null for none or a stream.</summary>
     public FileSourceConfig? ListenerFile { get; init; }
 

@@ -41,6 +41,7 @@ internal static class BootstrapDecoder
             CodecRules = codecs,
             Listeners = listeners.ConvertAll<IMessage>(listener => listener),
             Clusters = [.. message.StaticResources?.Clusters ?? []],
+            Secrets = [.. message.StaticResources?.Secrets ?? []],
             ListenerFile = FileOf(message.DynamicResources?.LdsConfig, dynamic.Field("lds_config")),
             ClusterFile = FileOf(message.DynamicResources?.CdsConfig, dynamic.Field("cds_config")),
             ListenerStream = StreamOf(message.DynamicResources?.LdsConfig, dynamic.Field("lds_config")),

@@ -1,5 +1,6 @@
 using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.RawBuffer.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.Tls.V3;
 using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
 
 namespace MeshL4.L4Proxy.Config.Bootstrap;
@@ -48,9 +49,13 @@ internal static class ControlPlaneRule
             {
                 at.Error($"cluster '{name}' is of type {cluster.Type}: a control plane needs STATIC, STRICT_DNS or LOGICAL_DNS");
             }
-            else if (cluster.TransportSocket is { } socket && !TypedConfig.Is<RawBuffer>(socket.TypedConfig))
+            else if (cluster.TransportSocket is { } socket && !TypedConfig.Is<RawBuffer>(socket.TypedConfig) && !TypedConfig.Is<UpstreamTlsContext>(socket.TypedConfig))
             {
-                at.Error($"cluster '{name}' has transport socket '{socket.Name}': TLS to a control plane needs google_grpc with ssl_credentials");
+                at.Error($"cluster '{name}' has transport socket '{socket.Name}': a control plane is reached in plaintext or by TLS");
+            }
+            else if (cluster.TransportSocket is { } tls && TypedConfig.Is<UpstreamTlsContext>(tls.TypedConfig))
+            {
+                ControlPlaneTlsDecoder.Decode(tls.TypedConfig, at.Field($"<{name}>.transport_socket.typed_config"));
             }
         }
     }

@@ -33,6 +33,9 @@ internal sealed record ClusterConfig
     /// <summary>EDS from a file; null for streams and other discovery types.</summary>
     public FileSourceConfig? EdsFile { get; init; }
 
+    /// <summary>The secrets that its TLS settings name.</summary>
+    public ImmutableArray<ResourceNeed> Secrets { get; init; } = [];
+
     /// <summary>EDS over a stream; null for files and other discovery types.</summary>
     public StreamSourceConfig? EdsStream { get; init; }
 }

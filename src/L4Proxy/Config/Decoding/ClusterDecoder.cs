@@ -31,7 +31,18 @@ internal static class ClusterDecoder
             SocketMatches = matches,
             EdsFile = discovery.EdsFile,
             EdsStream = discovery.EdsStream,
+            Secrets = Secrets(cluster, scope),
         };
+    }
+
+    private static ImmutableArray<ResourceNeed> Secrets(Cluster cluster, DecodeScope scope)
+    {
+        ImmutableArray<ResourceNeed> own = TlsSecretsDecoder.Of(cluster.TransportSocket?.TypedConfig, scope.Field("transport_socket.typed_config"));
+        return cluster.TransportSocketMatches.Count == 0 ? own :
+        [
+            .. own, .. cluster.TransportSocketMatches.SelectMany((match, i) => TlsSecretsDecoder.Of(
+                match.TransportSocket?.TypedConfig, scope.Item("transport_socket_matches", i).Field("transport_socket.typed_config"))),
+        ];
     }
 
     private static ClusterSnapshot Compile(

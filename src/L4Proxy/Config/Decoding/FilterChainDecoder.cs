@@ -26,7 +26,7 @@ internal static class FilterChainDecoder
         for (int i = 0; i < chain.Filters.Count; i++)
         {
             DecodeScope at = scope.Item("filters", i);
-            NetworkFilter filter = NetworkFilterDecoder.Decode(chain.Filters[i], at);
+            NetworkFilter filter = NetworkFilterDecoder.Decode(chain.Filters[i], i == chain.Filters.Count - 1, at);
             if (terminal is not null)
             {
                 at.Error($"'{chain.Filters[i].Name}' stands behind the terminal filter and would never run");
@@ -53,6 +53,7 @@ internal static class FilterChainDecoder
                 Filters = filters.ToImmutable(),
                 RequiresTls = tls,
                 Terminal = end,
+                Secrets = TlsSecretsDecoder.Of(chain.TransportSocket?.TypedConfig, scope.Field("transport_socket.typed_config")),
             }
             : null;
     }

@@ -1,4 +1,4 @@
-using System.Collections.Frozen;
+using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.HttpConnectionManager.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
 
@@ -7,23 +7,15 @@ namespace MeshL4.L4Proxy.Config.Decoding;
 /// <summary>Compiles <c>http_connection_manager</c> to a hand-off; routes and HTTP filters are the L7 engine's part.</summary>
 internal static class HttpManagerDecoder
 {
-    /// <summary>HTTP filters that refuse requests. Leaving one out would open what its author meant to close.</summary>
-    private static readonly FrozenSet<string> Guarding = FrozenSet.ToFrozenSet(
-    [
-        "envoy.filters.http.rbac", "envoy.filters.http.jwt_authn", "envoy.filters.http.ext_authz", "envoy.filters.http.oauth2",
-        "envoy.filters.http.basic_auth", "envoy.filters.http.api_key_auth", "envoy.filters.http.ratelimit",
-        "envoy.filters.http.local_ratelimit", "envoy.filters.http.rate_limit_quota", "envoy.filters.http.csrf",
-    ]);
-
     public static HttpHandoffTerminalSnapshot Decode(HttpConnectionManager manager, DecodeScope scope)
     {
-        for (int i = 0; i < manager.HttpFilters.Count; i++)
+        bool guarded = false;
+        foreach (int place in GuardingHttpFilters.PlacesIn(manager))
         {
-            string name = manager.HttpFilters[i].Name;
-            if (Guarding.Contains(name) && !manager.HttpFilters[i].Disabled)
-            {
-                scope.Item("http_filters", i).Error($"'{name}' guards requests and cannot be applied before the hand-off");
-            }
+            guarded = true;
+            scope.Item("http_filters", place).WarnOnce(
+                "this HTTP filter guards requests and cannot be applied before the hand-off: connections that match this chain, or another with "
+                + "such a filter, are closed and counted as http_filter_unsupported");
         }
 
         return new HttpHandoffTerminalSnapshot
@@ -31,6 +23,24 @@ internal static class HttpManagerDecoder
             StatPrefix = manager.StatPrefix,
             AccessLogs = AccessLogDecoder.Decode(manager.AccessLog, scope),
             RouteConfigName = manager.Rds?.RouteConfigName ?? "",
+            IsGuarded = guarded,
+            Needs = Routes(manager.Rds, scope.Field("rds")),
         };
+    }
+
+    /// <summary>Without a source the engine has the routes from elsewhere.</summary>
+    private static ImmutableArray<ResourceNeed> Routes(Rds? rds, DecodeScope scope)
+    {
+        if (rds?.ConfigSource is null)
+        {
+            return [];
+        }
+
+        if (rds.RouteConfigName.Length == 0)
+        {
+            scope.Field("route_config_name").Error("is required");
+        }
+
+        return ResourceNeed.From(TypeUrls.Routes, rds.RouteConfigName, rds.ConfigSource, scope.Field("config_source")) is { } need ? [need] : [];
     }
 }

@@ -12,6 +12,7 @@ internal sealed class IssueScope(IssueCollector issues, string origin, ConfigSou
         "envoy.config.cluster.v3.Cluster",
         "envoy.config.endpoint.v3.ClusterLoadAssignment",
         "envoy.config.route.v3.RouteConfiguration",
+        "envoy.extensions.transport_sockets.tls.v3.Secret",
     ];
 
     /// <summary><c>Listener/name</c> while inside a resource.</summary>

@@ -3,6 +3,8 @@ using System.Net;
 using System.Net.Sockets;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Matching;
+using StringValue = Google.Protobuf.WellKnownTypes.StringValue;
+using XdsCore = MeshL4.L4Proxy.Config.Protos.Xds.Core.V3;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using Listener = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Listener;
 
@@ -107,7 +109,24 @@ internal static class ListenerDecoder
             }
         }
 
-        return new MatcherTreeDecoder(names).Decode(matcher, scope.Field("filter_chain_matcher"));
+        return new MatcherTreeDecoder((action, at) => ChainName(action, names, at)).Decode(matcher, scope.Field("filter_chain_matcher"));
+    }
+
+    private static string ChainName(XdsCore.TypedExtensionConfig action, HashSet<string> chains, DecodeScope scope)
+    {
+        if (!TypedConfig.Is<StringValue>(action.TypedConfig))
+        {
+            scope.Error($"an action is a google.protobuf.StringValue with a chain's name, not '{TypedConfig.TypeName(action.TypedConfig)}'");
+            return "";
+        }
+
+        string name = TypedConfig.Unpack<StringValue>(action.TypedConfig, scope)?.Value ?? "";
+        if (!chains.Contains(name))
+        {
+            scope.Error($"there is no filter chain '{name}'");
+        }
+
+        return name;
     }
 
     private static ImmutableArray<FilterChainSnapshot> Chains(Listener listener, bool udp, DecodeScope scope)

@@ -1,5 +1,4 @@
 using Google.Protobuf.Collections;
-using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3;
 using MeshL4.L4Proxy.Matching;
 using XdsCore = MeshL4.L4Proxy.Config.Protos.Xds.Core.V3;
@@ -7,12 +6,12 @@ using XdsCore = MeshL4.L4Proxy.Config.Protos.Xds.Core.V3;
 namespace MeshL4.L4Proxy.Config.Decoding;
 
 /// <summary>
-/// Compiles <c>xds.type.matcher.v3.Matcher</c> trees whose actions name a filter chain. A nested matcher that finds nothing
+/// Compiles <c>xds.type.matcher.v3.Matcher</c> trees. A nested matcher that finds nothing
 /// counts as no match of the entry it stands in (comment on <c>OnMatch</c> in matcher.proto). Recursion follows the message,
 /// whose depth its reader bounds.
 /// </summary>
-/// <param name="chains">Names an action may give.</param>
-internal sealed class MatcherTreeDecoder(IReadOnlySet<string> chains)
+/// <param name="action">Compiles an action; errors go to the scope.</param>
+internal sealed class MatcherTreeDecoder(Func<XdsCore.TypedExtensionConfig, DecodeScope, string> action)
 {
     private static readonly ChainNameSelector Nothing = static (in _) => null;
 
@@ -35,28 +34,12 @@ internal sealed class MatcherTreeDecoder(IReadOnlySet<string> chains)
             case Matcher.Types.OnMatch.OnMatchOneofCase.Matcher:
                 return Decode(match.Matcher, scope.Field("matcher"));
             case Matcher.Types.OnMatch.OnMatchOneofCase.Action:
-                return Action(match.Action, scope.Field("action"));
+                string named = action(match.Action, scope.Field("action"));
+                return (in _) => named;
             default:
                 scope.Error("a matcher or an action is required");
                 return Nothing;
         }
-    }
-
-    private ChainNameSelector Action(XdsCore.TypedExtensionConfig action, DecodeScope scope)
-    {
-        if (!TypedConfig.Is<StringValue>(action.TypedConfig))
-        {
-            scope.Error($"an action is a google.protobuf.StringValue with a chain's name, not '{TypedConfig.TypeName(action.TypedConfig)}'");
-            return Nothing;
-        }
-
-        string name = TypedConfig.Unpack<StringValue>(action.TypedConfig, scope)?.Value ?? "";
-        if (!chains.Contains(name))
-        {
-            scope.Error($"there is no filter chain '{name}'");
-        }
-
-        return (in _) => name;
     }
 
     private ChainNameSelector List(Matcher.Types.MatcherList list, DecodeScope scope)

@@ -87,6 +87,7 @@ internal static class MessageTypes
         ["envoy.extensions.filters.udp.udp_proxy.v3"] = static () => UdpProxyReflection.Descriptor,
         ["envoy.extensions.filters.udp.udp_proxy.v3.Route"] = static () => UdpRouteReflection.Descriptor,
         ["envoy.config.grpc_credential.v3"] = static () => FileBasedMetadataReflection.Descriptor,
+        ["envoy.config.rbac.v3"] = static () => Protos.Envoy.Config.Rbac.V3.RbacReflection.Descriptor,
         ["envoy.config.route.v3"] = static () => Protos.Envoy.Config.Route.V3.RouteReflection.Descriptor,
         ["envoy.extensions.transport_sockets.raw_buffer.v3"] = static () => RawBufferReflection.Descriptor,
         ["envoy.extensions.transport_sockets.proxy_protocol.v3"] = static () => UpstreamProxyProtocolReflection.Descriptor,
@@ -109,10 +110,15 @@ internal static class MessageTypes
         string name = NameOf(typeUrl);
         int dot = name.LastIndexOf('.');
         return dot > 0 && (Extensions.TryGetValue(name, out Func<FileDescriptor>? file) || Extensions.TryGetValue(name[..dot], out file))
-            && file().FindTypeByName<MessageDescriptor>(name[(dot + 1)..]) is { } extension
+            && InPackage(file(), name[..dot], name[(dot + 1)..]) is { } extension
             ? extension
             : Core.Find(name);
     }
+
+    /// <summary>A package may have several files: the one named here imports the others.</summary>
+    private static MessageDescriptor? InPackage(FileDescriptor file, string package, string type)
+        => file.FindTypeByName<MessageDescriptor>(type)
+            ?? file.Dependencies.Where(one => one.Package == package).Select(one => one.FindTypeByName<MessageDescriptor>(type)).FirstOrDefault(found => found is not null);
 
     /// <summary>The part of a type URL behind its last slash.</summary>
     public static string NameOf(string typeUrl) => typeUrl[(typeUrl.LastIndexOf('/') + 1)..];

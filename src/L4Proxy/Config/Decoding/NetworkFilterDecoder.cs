@@ -39,21 +39,41 @@ internal static class NetworkFilterDecoder
         [NameOf<SniCluster>()] = Pass<SniCluster>(static (_, _) => new SniClusterSnapshot()),
     };
 
-    public static NetworkFilter Decode(Filter filter, DecodeScope scope)
+    /// <summary>Decodes a filter of a chain.</summary>
+    /// <param name="filter">As configured.</param>
+    /// <param name="last">Whether it is the last of its chain.</param>
+    /// <param name="scope">The filter's place.</param>
+    public static NetworkFilter Decode(Filter filter, bool last, DecodeScope scope)
     {
-        string type = TypedConfig.TypeName(filter.TypedConfig);
-        if (Known.TryGetValue(type, out Decoder? decoder))
+        if (filter.ConfigTypeCase != Filter.ConfigTypeOneofCase.ConfigDiscovery)
         {
-            return decoder(filter.TypedConfig, scope.Field("typed_config"));
+            return Decode(filter.Name, filter.TypedConfig, scope, scope.Field("typed_config"));
         }
 
-        if (InertFilters.Names(filter.Name, filter.TypedConfig))
+        DiscoveredFilterSnapshot? place = ExtensionDecoder.Place(filter, last, scope);
+        return new NetworkFilter(last, last && place is not null ? DiscoveredTerminalSnapshot.Instance : null, place);
+    }
+
+    /// <summary>Decodes a filter's settings.</summary>
+    /// <param name="name">The filter's name.</param>
+    /// <param name="typed">Its settings; null for none.</param>
+    /// <param name="scope">The filter's place.</param>
+    /// <param name="settings">The settings' place.</param>
+    public static NetworkFilter Decode(string name, Any? typed, DecodeScope scope, DecodeScope settings)
+    {
+        string type = TypedConfig.TypeName(typed);
+        if (Known.TryGetValue(type, out Decoder? decoder))
         {
-            InertFilters.Tell(filter.Name, filter.TypedConfig, scope);
+            return decoder(typed!, settings);
+        }
+
+        if (InertFilters.Names(name, typed))
+        {
+            InertFilters.Tell(name, typed, scope);
             return default;
         }
 
-        scope.Error($"network filter '{filter.Name}' ({(type.Length > 0 ? type : "no typed_config")}) is not supported");
+        scope.Error($"network filter '{name}' ({(type.Length > 0 ? type : "no typed_config")}) is not supported");
         return new NetworkFilter(true);
     }
 

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Rbac.V3;
+using MeshL4.L4Proxy.Config.Protos.Xds.Type.Matcher.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
 using NetworkRbac = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.Rbac.V3.RBAC;
+using RbacTreeAction = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Rbac.V3.Action;
+using XdsCore = MeshL4.L4Proxy.Config.Protos.Xds.Core.V3;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
@@ -17,9 +20,48 @@ internal static class RbacDecoder
 
         return new RbacSnapshot(
             filter.StatPrefix,
-            filter.Rules is { } rules ? Rules(rules, scope.Field("rules")) : null,
-            filter.ShadowRules is { } shadow ? Rules(shadow, scope.Field("shadow_rules")) : null,
+            Decide(filter.Rules, filter.Matcher, scope, "rules", "matcher"),
+            Decide(filter.ShadowRules, filter.ShadowMatcher, scope, "shadow_rules", "shadow_matcher"),
             filter.ShadowRulesStatPrefix);
+    }
+
+    /// <summary>A tree goes before rules, as in Envoy, which then does not look at these.</summary>
+    private static RbacRulesSnapshot? Decide(RBAC? rules, Matcher? matcher, DecodeScope scope, string rulesField, string matcherField)
+    {
+        if (matcher is null)
+        {
+            return rules is null ? null : Rules(rules, scope.Field(rulesField));
+        }
+
+        if (rules is not null)
+        {
+            scope.Field(rulesField).Warn($"is not looked at: {matcherField} is set");
+        }
+
+        return new RbacRulesSnapshot(RbacAction.Allow, []) { Tree = new MatcherTreeDecoder(ActionName).Decode(matcher, scope.Field(matcherField)) };
+    }
+
+    private static string ActionName(XdsCore.TypedExtensionConfig action, DecodeScope scope)
+    {
+        if (!TypedConfig.Is<RbacTreeAction>(action.TypedConfig))
+        {
+            scope.Error($"an action is an envoy.config.rbac.v3.Action, not '{TypedConfig.TypeName(action.TypedConfig)}'");
+            return "";
+        }
+
+        RbacTreeAction named = TypedConfig.Unpack<RbacTreeAction>(action.TypedConfig, scope) ?? new RbacTreeAction();
+        if (named.Name.Length == 0)
+        {
+            scope.Field("typed_config.name").Error("is required");
+        }
+
+        char first = named.Action switch
+        {
+            RBAC.Types.Action.Allow => RbacRulesSnapshot.Allowing,
+            RBAC.Types.Action.Log => RbacRulesSnapshot.Logging,
+            _ => RbacRulesSnapshot.Denying,
+        };
+        return first + named.Name;
     }
 
     private static RbacRulesSnapshot Rules(RBAC rules, DecodeScope scope)

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.Tls.V3;
+using MeshL4.L4Proxy.Matching;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
@@ -54,4 +56,16 @@ internal sealed record SecretHeaderConfig(string Name, string Prefix, DataSource
 /// <param name="Roots">Certificates trusted; null for those of the system.</param>
 /// <param name="Chain">Our certificate, the leaf first; null for none.</param>
 /// <param name="Key">Its key.</param>
-internal sealed record ServerTlsConfig(DataSource? Roots, DataSource? Chain, DataSource? Key);
+internal sealed record ServerTlsConfig(DataSource? Roots, DataSource? Chain, DataSource? Key)
+{
+    /// <summary>Name for SNI, and the one the server's certificate must have; empty for the host of the authority.</summary>
+    public string ServerName { get; init; } = "";
+
+    /// <summary>Names of which the server's certificate must have one, in place of <see cref="ServerName"/>; empty for none.</summary>
+    public ImmutableArray<ServerNameRule> Names { get; init; } = [];
+}
+
+/// <summary>A condition on one subject alternative name.</summary>
+/// <param name="Kind">The kind of name; unspecified for any.</param>
+/// <param name="Matches">Decides.</param>
+internal sealed record ServerNameRule(SubjectAltNameMatcher.Types.SanType Kind, TextPredicate Matches);

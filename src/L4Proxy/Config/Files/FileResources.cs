@@ -62,6 +62,9 @@ internal static class FileResources
         {
             TypeUrls.Listener => TypedConfig.Unpack<Protos.Envoy.Config.Listener.V3.Listener>(inner, scope),
             TypeUrls.Cluster => TypedConfig.Unpack<Protos.Envoy.Config.Cluster.V3.Cluster>(inner, scope),
+            TypeUrls.Routes => TypedConfig.Unpack<Protos.Envoy.Config.Route.V3.RouteConfiguration>(inner, scope),
+            TypeUrls.Secret => TypedConfig.Unpack<Protos.Envoy.Extensions.TransportSockets.Tls.V3.Secret>(inner, scope),
+            TypeUrls.ExtensionConfig => TypedConfig.Unpack<Protos.Envoy.Config.Core.V3.TypedExtensionConfig>(inner, scope),
             _ => TypedConfig.Unpack<Protos.Envoy.Config.Endpoint.V3.ClusterLoadAssignment>(inner, scope),
         };
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using MeshL4.L4Proxy.Config.Decoding;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -48,4 +49,24 @@ internal sealed record FilterChainSnapshot
     public bool RequiresTls { get; init; }
 
     public required TerminalSnapshot Terminal { get; init; }
+
+    /// <summary>The secrets that its TLS settings name.</summary>
+    public ImmutableArray<ResourceNeed> Secrets { get; init; } = [];
+
+    /// <summary>Settings of one of its filters never came, and there is no default.</summary>
+    public bool LacksFilterConfig { get; init; }
+
+    /// <summary>The chain as configured, with the places of discovered filters; the same object through all that come into them.</summary>
+    public FilterChainSnapshot Origin { get => field ?? this; init; }
+
+    /// <summary>Why the chain takes part in matching and closes what it matches; null for one that serves.</summary>
+    public string? Refusal => RequiresTls ? TlsUnsupported
+        : LacksFilterConfig ? FilterConfigMissing
+        : Terminal is HttpHandoffTerminalSnapshot { IsGuarded: true } ? HttpFilterUnsupported : null;
+
+    public const string TlsUnsupported = "tls_unsupported";
+
+    public const string HttpFilterUnsupported = "http_filter_unsupported";
+
+    public const string FilterConfigMissing = "network_filter_config_missing";
 }

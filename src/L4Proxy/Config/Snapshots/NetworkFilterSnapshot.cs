@@ -27,7 +27,14 @@ internal enum RbacAction { Allow, Deny, Log }
 internal sealed record RbacPolicySnapshot(string Name, ConnectionPredicate Permissions, ConnectionPredicate Principals);
 
 /// <summary>Rules with their policies in the order of their names.</summary>
-internal sealed record RbacRulesSnapshot(RbacAction Action, ImmutableArray<RbacPolicySnapshot> Policies);
+internal sealed record RbacRulesSnapshot(RbacAction Action, ImmutableArray<RbacPolicySnapshot> Policies)
+{
+    /// <summary>A matcher tree in place of policies; null for policies. It names an action, whose first letter says what is done.</summary>
+    public ChainNameSelector? Tree { get; init; }
+
+    /// <summary>First letters of what <see cref="Tree"/> names.</summary>
+    public const char Allowing = 'A', Denying = 'D', Logging = 'L';
+}
 
 /// <summary><c>envoy.extensions.filters.network.rbac</c>. Null rules allow everything; rules without a policy allow nothing.</summary>
 /// <param name="StatPrefix">Names its counters.</param>

@@ -39,7 +39,7 @@ internal sealed class SnapshotBuilder
         TypeUrls.NameTable, static _ => TypeUrls.NameTableName, static (message, scope) => NameTableDecoder.Decode((NameTable)message, scope), false);
 
     private readonly ClusterCompiler _compiler;
-    private (long Of, ImmutableArray<ListenerSnapshot> Listeners) _listed = (-1, []);
+    private readonly ListenerWarming _warming;
 
     public SnapshotBuilder(ClusterStateRegistry states, IResolvedNames names)
     {
@@ -51,7 +51,23 @@ internal sealed class SnapshotBuilder
             Carry = ChainContinuity.Keep,
             Accepted = ChainContinuity.TakeRoutes,
         };
+        Discovered = new DiscoveredResources(name => ListenerNeeds.Where(need => need.TypeUrl == TypeUrls.ExtensionConfig && need.Name == name));
+        _warming = new ListenerWarming(Discovered);
     }
+
+    /// <summary>Route configurations, secrets and the settings of filters.</summary>
+    public DiscoveredResources Discovered { get; }
+
+    /// <summary>What the running resources name, other than clusters and endpoints.</summary>
+    public IEnumerable<ResourceNeed> Needs => ListenerNeeds.Concat(_clusters.Held.Values.SelectMany(static cluster => cluster.Compiled.Secrets));
+
+    /// <summary>Equal for as long as <see cref="Needs"/> are the same.</summary>
+    public (long Listeners, long Clusters, long Discovered) NeedsVersion => (_listeners.Generation, _clusters.Generation, Discovered.Version);
+
+    /// <summary>Listeners that wait for what they name, as <c>listener: Type/name</c>; of a changed one the version before serves on.</summary>
+    public IReadOnlyList<string> WarmingListeners => _warming.WaitingOf(_listeners);
+
+    private IEnumerable<ResourceNeed> ListenerNeeds => _listeners.Held.Values.SelectMany(listener => _warming.NeedsOf(listener.Compiled));
 
     /// <summary>Where HTTP goes, from the bootstrap.</summary>
     public HttpHandoffSnapshot? Handoff { get; set; }
@@ -101,39 +117,30 @@ internal sealed class SnapshotBuilder
                 return endpoints;
             case TypeUrls.NameTable:
                 return _nameTables.Apply(update);
+            case var other when DiscoveredResources.Types.Contains(other):
+                return Discovered.Apply(update);
             default:
                 update.Issues.Error("type_url", $"'{update.TypeUrl}' is not a type this proxy takes");
                 return AppliedUpdate.Nothing;
         }
     }
 
-    /// <summary>Compiles what changed. A cluster that is not warm keeps the version before, and stands out while there is none.</summary>
-    public ProxySnapshot Build() => Snapshot(_compiler.Build());
+    /// <summary>Compiles what changed. What is not warm keeps the version before, and stands out while there is none.</summary>
+    public ProxySnapshot Build() => Snapshot(_compiler.Build(), _warming.Publish(_listeners));
 
     /// <summary>What it will be when everything is warm, for checking: nothing of it is kept.</summary>
-    public ProxySnapshot Preview() => Snapshot(_compiler.Preview());
+    public ProxySnapshot Preview() => Snapshot(_compiler.Preview(), _warming.Preview(_listeners));
 
     /// <summary>Forgets live state nobody needs any more; called after the swap.</summary>
     public void Prune() => _compiler.Prune();
 
-    private ProxySnapshot Snapshot(ImmutableDictionary<string, ClusterSnapshot> clusters) => new()
+    private ProxySnapshot Snapshot(ImmutableDictionary<string, ClusterSnapshot> clusters, ImmutableArray<ListenerSnapshot> listeners) => new()
     {
-        Listeners = Listeners(),
+        Listeners = listeners,
         Clusters = clusters,
         Handoff = Handoff,
         Names = _nameTables.Held.GetValueOrDefault(TypeUrls.NameTableName)?.Compiled,
     };
-
-    /// <summary>One list for as long as no listener changes: what is compiled from it (hand-over by address) is kept with it.</summary>
-    private ImmutableArray<ListenerSnapshot> Listeners()
-    {
-        if (_listed.Of != _listeners.Generation)
-        {
-            _listed = (_listeners.Generation, [.. _listeners.Held.Values.SelectMany(listener => listener.Compiled)]);
-        }
-
-        return _listed.Listeners;
-    }
 
     private ImmutableArray<ListenerSnapshot> DecodeListener(Listener listener, DecodeScope scope)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MeshL4.L4Proxy.Config.Decoding;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -8,6 +9,9 @@ internal abstract record TerminalSnapshot
     public string StatPrefix { get; init; } = "";
 
     public ImmutableArray<AccessLogSnapshot> AccessLogs { get; init; } = [];
+
+    /// <summary>Resources it names, which are to be there before it serves.</summary>
+    public ImmutableArray<ResourceNeed> Needs { get; init; } = [];
 }
 
 /// <summary>One cluster of a weighted choice; weights are relative.</summary>
@@ -35,6 +39,9 @@ internal sealed record TcpProxySnapshot : TerminalSnapshot
 internal sealed record HttpHandoffTerminalSnapshot : TerminalSnapshot
 {
     public string RouteConfigName { get; init; } = "";
+
+    /// <summary>An HTTP filter of it refuses requests, which nobody would do behind a hand-off: no connection is taken.</summary>
+    public bool IsGuarded { get; init; }
 
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
 }

@@ -1,15 +1,20 @@
 using System.Net;
 using System.Net.Sockets;
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.Tls.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Validating;
 using MeshL4.L4Proxy.Config.Xds.Grpc;
+using Any = Google.Protobuf.WellKnownTypes.Any;
 
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>Opens streams to control planes: addresses, certificates and tokens are looked up at each connect.</summary>
 /// <param name="store">Has the static clusters with their newest addresses.</param>
 /// <param name="tokenFile">File with a bearer token for all of them; empty for none.</param>
-internal sealed class ControlPlaneDialer(SnapshotStore store, string tokenFile)
+/// <param name="clusters">The static clusters, with the TLS settings of each.</param>
+internal sealed class ControlPlaneDialer(SnapshotStore store, string tokenFile, IEnumerable<Cluster> clusters)
 {
     private const string Unix = "unix:";
     private static readonly TimeSpan TargetConnectTimeout = TimeSpan.FromSeconds(5);
@@ -18,12 +23,14 @@ internal sealed class ControlPlaneDialer(SnapshotStore store, string tokenFile)
     public DiscoveryServer Server(GrpcServerConfig server)
     {
         string name = server.Cluster ?? server.Target!;
-        ServerTlsConfig? tls = server.Tls;
+        string? refusal = null;
+        ServerTlsConfig? tls = server.Cluster is { } served ? TlsOf(served, out refusal) : server.Tls;
         var target = new GrpcTarget
         {
             Name = name,
             Authority = server.Authority,
-            Connect = cancellation => server.Cluster is { } cluster ? ToClusterAsync(cluster, cancellation) : ToTargetAsync(server.Target!, cancellation),
+            Connect = cancellation => server.Cluster is not { } cluster ? ToTargetAsync(server.Target!, cancellation)
+                : refusal is null ? ToClusterAsync(cluster, tls is not null, cancellation) : throw new IOException(refusal),
             Tls = tls is null ? null : () => ServerTls.Options(tls, HostOf(server.Authority)),
             Metadata = () => Headers(server),
         };
@@ -50,11 +57,33 @@ internal sealed class ControlPlaneDialer(SnapshotStore store, string tokenFile)
         }
     }
 
-    private async ValueTask<Stream> ToClusterAsync(string name, CancellationToken cancellation)
+    /// <summary>TLS settings of a static cluster; null for plaintext, or with a reason for what is not done here.</summary>
+    private ServerTlsConfig? TlsOf(string cluster, out string? refusal)
+    {
+        refusal = null;
+        Any? typed = clusters.FirstOrDefault(one => one.Name == cluster)?.TransportSocket?.TypedConfig;
+        if (!TypedConfig.Is<UpstreamTlsContext>(typed))
+        {
+            return null;
+        }
+
+        var issues = new IssueCollector();
+        ServerTlsConfig? tls = ControlPlaneTlsDecoder.Decode(typed!, new DecodeScope(issues, $"{cluster}.transport_socket.typed_config"));
+        refusal = issues.HasErrors ? string.Join("; ", issues.Issues) : null;
+        return tls;
+    }
+
+    private async ValueTask<Stream> ToClusterAsync(string name, bool tls, CancellationToken cancellation)
     {
         if (!store.Current.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) || cluster.Endpoints.IsEmpty)
         {
             throw new IOException($"cluster '{name}' has no endpoint");
+        }
+
+        // Never in plaintext where TLS is asked for: a token would travel with it.
+        if (cluster.RequiresTls && !tls)
+        {
+            throw new IOException($"cluster '{name}' asks for TLS, and is no static cluster whose settings could be used");
         }
 
         EndpointSnapshot[] endpoints = [.. cluster.Endpoints];

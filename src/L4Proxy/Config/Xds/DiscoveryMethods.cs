@@ -11,6 +11,9 @@ internal static class DiscoveryMethods
         null => $"/envoy.service.discovery.v3.AggregatedDiscoveryService/{variant.MethodPrefix}AggregatedResources",
         TypeUrls.Listener => $"/envoy.service.listener.v3.ListenerDiscoveryService/{variant.MethodPrefix}Listeners",
         TypeUrls.Cluster => $"/envoy.service.cluster.v3.ClusterDiscoveryService/{variant.MethodPrefix}Clusters",
+        TypeUrls.Routes => $"/envoy.service.route.v3.RouteDiscoveryService/{variant.MethodPrefix}Routes",
+        TypeUrls.Secret => $"/envoy.service.secret.v3.SecretDiscoveryService/{variant.MethodPrefix}Secrets",
+        TypeUrls.ExtensionConfig => $"/envoy.service.extension.v3.ExtensionConfigDiscoveryService/{variant.MethodPrefix}ExtensionConfigs",
         _ => $"/envoy.service.endpoint.v3.EndpointDiscoveryService/{variant.MethodPrefix}Endpoints",
     };
 
@@ -18,14 +21,17 @@ internal static class DiscoveryMethods
     public const string Aggregated = "ads";
 
     /// <summary>Whether resources of this source came over a stream.</summary>
-    public static bool IsStream(string source) => source is Aggregated or "lds" or "cds" or "eds";
+    public static bool IsStream(string source) => source is Aggregated or "lds" or "cds" or "eds" or "rds" or "sds" or "ecds";
 
-    /// <summary><c>lds</c>, <c>cds</c>, <c>nds</c> or <c>eds</c>.</summary>
+    /// <summary><c>lds</c>, <c>cds</c>, <c>eds</c> and so on.</summary>
     public static string ShortName(string typeUrl) => typeUrl switch
     {
         TypeUrls.Listener => "lds",
         TypeUrls.Cluster => "cds",
         TypeUrls.NameTable => "nds",
+        TypeUrls.Routes => "rds",
+        TypeUrls.Secret => "sds",
+        TypeUrls.ExtensionConfig => "ecds",
         _ => "eds",
     };
 }

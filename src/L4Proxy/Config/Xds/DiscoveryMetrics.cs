@@ -95,7 +95,8 @@ internal sealed class DiscoveryMetrics : IMetricSource
         TypeUrls.Listener => ("listener_manager", "lds"),
         TypeUrls.Cluster => ("cluster_manager", "cds"),
         TypeUrls.NameTable => ("dns_proxy", "nds"),
-        _ => ("cluster_manager", "eds"),
+        TypeUrls.Endpoints => ("cluster_manager", "eds"),
+        _ => ("control_plane", DiscoveryMethods.ShortName(typeUrl)),
     };
 
     /// <summary>A version as a number that is equal for equal texts; 0 for none.</summary>

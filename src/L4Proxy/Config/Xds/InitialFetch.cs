@@ -18,11 +18,12 @@ internal sealed class InitialFetch(
     private readonly List<Timer> _timers = [];
     private bool _started;
     private bool _warm;
+    private bool _listenersWarm = true;
     private bool _clustersDone = clusters is null;
     private bool _listenersAsked = listeners is null;
     private bool _listenersDone = listeners is null;
 
-    /// <summary>Ends when both were answered, or had their time, and the clusters are warm.</summary>
+    /// <summary>Ends when both were answered, or had their time, and clusters and listeners are warm.</summary>
     public Task Done => _done.Task;
 
     /// <summary>What is waited for now, for /init_dump.</summary>
@@ -65,12 +66,12 @@ internal sealed class InitialFetch(
         Advance();
     }
 
-    /// <summary>Whether all clusters held now have what they need.</summary>
-    public void Warm(bool warm)
+    /// <summary>Whether all clusters, and all listeners, held now have what they need.</summary>
+    public void Warm(bool clustersWarm, bool listenersWarm)
     {
         lock (_access)
         {
-            _warm = warm;
+            (_warm, _listenersWarm) = (clustersWarm, listenersWarm);
         }
 
         Advance();
@@ -91,7 +92,7 @@ internal sealed class InitialFetch(
         {
             askListeners = _started && _clustersDone && _warm && !_listenersAsked;
             _listenersAsked |= askListeners;
-            if (_started && _clustersDone && _listenersDone && _warm)
+            if (_started && _clustersDone && _listenersDone && _warm && _listenersWarm)
             {
                 _done.TrySetResult();
             }

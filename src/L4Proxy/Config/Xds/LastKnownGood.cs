@@ -22,7 +22,8 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
     /// <summary>Updates within this time share a writing.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromSeconds(1);
 
-    private static readonly string[] Order = [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener, TypeUrls.NameTable];
+    private static readonly string[] Order =
+        [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.ExtensionConfig, TypeUrls.Routes, TypeUrls.Listener, TypeUrls.NameTable];
     private readonly Lock _writing = new();
     private readonly CancellationTokenSource _stop = new();
     private volatile LastKnownGoodState _state = new(config.Path, null, false);
@@ -70,7 +71,7 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
             lock (_writing)
             {
                 DateTimeOffset now = TimeProvider.System.GetUtcNow();
-                SnapshotFile.Write(config.Path, ledger.Running.Where(one => DiscoveryMethods.IsStream(one.Source)), now);
+                SnapshotFile.Write(config.Path, ledger.Running.Where(one => DiscoveryMethods.IsStream(one.Source) && one.TypeUrl != TypeUrls.Secret), now);
                 _state = _state with { Saved = now };
             }
         }
@@ -90,7 +91,7 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
             {
                 // An update may be applied and not yet told: what it brought is newer.
                 used = !_answered && !ledger.Running.Any(one => DiscoveryMethods.IsStream(one.Source));
-                foreach (DeltaDiscoveryResponse response in responses.Where(_ => used).OrderBy(one => Array.IndexOf(Order, one.TypeUrl)))
+                foreach (DeltaDiscoveryResponse response in responses.Where(one => used && Array.IndexOf(Order, one.TypeUrl) >= 0).OrderBy(one => Array.IndexOf(Order, one.TypeUrl)))
                 {
                     Deliver(response);
                 }

@@ -40,6 +40,9 @@ internal static class ResourceReader
             TypeUrls.Listener => Read<Protos.Envoy.Config.Listener.V3.Listener>(body, origin, issues),
             TypeUrls.Cluster => Read<Protos.Envoy.Config.Cluster.V3.Cluster>(body, origin, issues),
             TypeUrls.NameTable => Read<Protos.Istio.Networking.Nds.V1.NameTable>(body, origin, issues),
+            TypeUrls.Routes => Read<Protos.Envoy.Config.Route.V3.RouteConfiguration>(body, origin, issues),
+            TypeUrls.Secret => Read<Protos.Envoy.Extensions.TransportSockets.Tls.V3.Secret>(body, origin, issues),
+            TypeUrls.ExtensionConfig => Read<Protos.Envoy.Config.Core.V3.TypedExtensionConfig>(body, origin, issues),
             _ => Read<Protos.Envoy.Config.Endpoint.V3.ClusterLoadAssignment>(body, origin, issues),
         };
         if (message is not null && resource.Name.Length > 0 && ResourceSink.NameOf(message) != resource.Name)

@@ -10,7 +10,7 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// <summary>TLS to a control plane: certificates are read at each connect, since agents renew them in place.</summary>
 internal static class ServerTls
 {
-    /// <summary>Settings with what the sources hold now. The server's name is checked against its certificate.</summary>
+    /// <summary>Settings with what the sources hold now. The server's name, or what <see cref="ServerTlsConfig.Names"/> say, is checked against its certificate.</summary>
     /// <param name="config">The sources.</param>
     /// <param name="serverName">Name for SNI and for the check.</param>
     /// <exception cref="IOException">A source cannot be read, or is not PEM.</exception>
@@ -18,7 +18,15 @@ internal static class ServerTls
     {
         try
         {
-            var options = new SslClientAuthenticationOptions { TargetHost = serverName };
+            var options = new SslClientAuthenticationOptions { TargetHost = config.ServerName.Length > 0 ? config.ServerName : serverName };
+            if (!config.Names.IsEmpty)
+            {
+                // The chain is checked as ever; which name it is for is said by the rules.
+                options.RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
+                    (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == SslPolicyErrors.None
+                    && certificate is X509Certificate2 known && SubjectNames.MatchAny(known, config.Names);
+            }
+
             if (config.Roots is { } roots)
             {
                 options.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };

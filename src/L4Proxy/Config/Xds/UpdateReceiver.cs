@@ -31,8 +31,8 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
             // Heartbeats speak for resources that stand in no list.
             Renewed = [.. update.Resources.Where(resource => resource.Body is null).Select(resource => resource.Name)],
 
-            // Endpoints stay as long as a cluster refers to them.
-            Removed = update.TypeUrl == TypeUrls.Endpoints ? [] : update.Removed,
+            // Endpoints, routes and secrets stay as long as somebody refers to them.
+            Removed = update.TypeUrl is TypeUrls.Endpoints or TypeUrls.Routes or TypeUrls.Secret ? [] : update.Removed,
         });
         Renew(update, subscription, verdict.Held);
         applied(subscription, update);

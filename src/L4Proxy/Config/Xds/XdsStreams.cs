@@ -27,17 +27,18 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     private readonly NameTableFetch _names = new();
     private readonly ConcurrentBag<UpdateReceiver> _receivers = [];
     private volatile IReadOnlyList<string> _warming = [];
+    private volatile IReadOnlyList<string> _warmingListeners = [];
     private bool _started;
 
     private XdsStreams(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ConfigLedger ledger, ILoggerFactory loggers)
     {
         _config = config;
         _sink = sink;
-        _dialer = new ControlPlaneDialer(store, config.TokenFile);
+        _dialer = new ControlPlaneDialer(store, config.TokenFile, config.Clusters.OfType<Protos.Envoy.Config.Cluster.V3.Cluster>());
         _log = loggers.CreateLogger("config");
         _node = NodeIdentity.Of(config.Node);
         _endpoints = new EndpointDemand(sink, ClientOfEndpoints, _log);
-        _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, (type, source) => ClientOf(type, source)?.Metrics.FetchTimedOut(type));
+        _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, TimedOut);
         _lastKnownGood = config.SnapshotFile is { } file ? new LastKnownGood(file, ledger, sink, Loaded, _log) : null;
     }
 
@@ -50,16 +51,24 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     /// <summary>The file of the last good resources; null when none is configured.</summary>
     public LastKnownGoodState? LastKnownGood => _lastKnownGood?.State;
 
-    /// <summary>What is waited for: types not answered yet, and clusters without first endpoints, by who waits.</summary>
+    /// <summary>Told with type and names when a server says that it does not have resources that are named by others.</summary>
+    public Action<string, IReadOnlyCollection<string>>? Unavailable { get; set; }
+
+    /// <summary>What is waited for: types not answered yet, clusters without first endpoints, and listeners without what they name, by who waits.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Unready => new Dictionary<string, IReadOnlyList<string>>
     {
-        ["server"] = [.. _initial.Waiting, .. _names.Waiting], ["cluster_manager"] = _warming,
+        ["server"] = [.. _initial.Waiting, .. _names.Waiting], ["cluster_manager"] = _warming, ["listener_manager"] = _warmingListeners,
     };
 
-    /// <summary>Null when the bootstrap names no control plane.</summary>
-    public static XdsStreams? Create(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ConfigLedger ledger, ILoggerFactory loggers)
-        => config.Ads is null && config.ListenerStream is null && config.ClusterStream is null && !config.Clusters.OfType<Protos.Envoy.Config.Cluster.V3.Cluster>()
-            .Any(cluster => cluster.EdsClusterConfig?.EdsConfig?.ApiConfigSource is not null)
+    /// <summary>Null when the bootstrap names nothing dynamic.</summary>
+    /// <param name="config">The bootstrap.</param>
+    /// <param name="named">Whether a static resource names one of a stream.</param>
+    /// <param name="sink">Takes what comes.</param>
+    /// <param name="store">Has the clusters through which control planes are reached.</param>
+    /// <param name="ledger">Knows what runs.</param>
+    /// <param name="loggers">The component is <c>config</c>.</param>
+    public static XdsStreams? Create(BootstrapConfig config, bool named, ResourceSink sink, SnapshotStore store, ConfigLedger ledger, ILoggerFactory loggers)
+        => config.Ads is null && config.ListenerStream is null && config.ClusterStream is null && config.ListenerFile is null && config.ClusterFile is null && !named
             ? null : new XdsStreams(config, sink, store, ledger, loggers);
 
     /// <summary>Begins to connect.</summary>
@@ -90,12 +99,15 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     /// <summary>Under the sink's lock, after each change of clusters: asks for the endpoints that the held ones name.</summary>
     public void Follow(SnapshotBuilder builder) => _endpoints.Follow(builder);
 
-    /// <summary>Under the sink's lock, after each change: which clusters wait for their first endpoints now.</summary>
-    public void Warmed(IReadOnlyList<string> warming)
+    /// <summary>Under the sink's lock, after each change: which clusters wait for their first endpoints now, and which listeners for what they name.</summary>
+    public void Warmed(IReadOnlyList<string> clusters, IReadOnlyList<string> listeners)
     {
-        _warming = warming;
-        _initial.Warm(warming.Count == 0);
+        (_warming, _warmingListeners) = (clusters, listeners);
+        _initial.Warm(clusters.Count == 0, listeners.Count == 0);
     }
+
+    /// <summary>A first answer of a type did not come in time.</summary>
+    public void TimedOut(string typeUrl, StreamSourceConfig source) => ClientOf(typeUrl, source)?.Metrics.FetchTimedOut(typeUrl);
 
     public void Collect(IMetricVisitor visitor)
     {
@@ -128,7 +140,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     private DiscoveryClient? ClientOfEndpoints(StreamSourceConfig source) => ClientOf(TypeUrls.Endpoints, source);
 
     /// <summary>The stream of a type from a source; null when that is the aggregated one and the bootstrap has none.</summary>
-    private DiscoveryClient? ClientOf(string typeUrl, StreamSourceConfig source)
+    public DiscoveryClient? ClientOf(string typeUrl, StreamSourceConfig source)
     {
         if ((source.Api ?? _config.Ads) is not { } plane)
         {
@@ -154,7 +166,8 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     {
         IDiscoveryVariant variant = plane.Delta ? new DeltaVariant() : new SotwVariant();
         string name = typeUrl is null ? DiscoveryMethods.Aggregated : DiscoveryMethods.ShortName(typeUrl);
-        string[] types = typeUrl is null ? [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener, TypeUrls.NameTable] : [typeUrl];
+        string[] types = typeUrl is null
+            ? [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.Listener, TypeUrls.NameTable, .. DiscoveredResources.Types] : [typeUrl];
         var options = new DiscoveryClientOptions
         {
             Name = name,
@@ -179,6 +192,10 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         if (subscription.TypeUrl == TypeUrls.Endpoints && update.Unavailable.Count > 0)
         {
             _endpoints.GiveUp([.. update.Unavailable.Select(one => one.Key)], "the server does not have them");
+        }
+        else if (update.Unavailable.Count > 0 && DiscoveredResources.Types.Contains(subscription.TypeUrl))
+        {
+            Unavailable?.Invoke(subscription.TypeUrl, [.. update.Unavailable.Select(one => one.Key)]);
         }
     }
 

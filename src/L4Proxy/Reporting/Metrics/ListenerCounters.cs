@@ -16,6 +16,8 @@ internal sealed class ListenerCounters(string name)
     private long _destroyed;
     private long _noChain;
     private long _tlsUnsupported;
+    private long _httpFilterUnsupported;
+    private long _filterConfigMissing;
 
     public long Active => Volatile.Read(ref _active);
 
@@ -47,9 +49,17 @@ internal sealed class ListenerCounters(string name)
             Interlocked.Increment(ref _noChain);
         }
 
-        if (record.Chain is { RequiresTls: true })
+        switch (record.Chain?.Refusal)
         {
-            Interlocked.Increment(ref _tlsUnsupported);
+            case FilterChainSnapshot.TlsUnsupported:
+                Interlocked.Increment(ref _tlsUnsupported);
+                break;
+            case FilterChainSnapshot.HttpFilterUnsupported:
+                Interlocked.Increment(ref _httpFilterUnsupported);
+                break;
+            case FilterChainSnapshot.FilterConfigMissing:
+                Interlocked.Increment(ref _filterConfigMissing);
+                break;
         }
 
         for (uint left = (uint)record.Flags; left != 0; left &= left - 1)
@@ -69,6 +79,8 @@ internal sealed class ListenerCounters(string name)
         visitor.Counter(_scope, "downstream_cx_destroy", Volatile.Read(ref _destroyed));
         visitor.Counter(_scope, "no_filter_chain_match", Volatile.Read(ref _noChain));
         visitor.Counter(_scope, "tls_unsupported", Volatile.Read(ref _tlsUnsupported));
+        visitor.Counter(_scope, "http_filter_unsupported", Volatile.Read(ref _httpFilterUnsupported));
+        visitor.Counter(_scope, "network_extension_config_missing", Volatile.Read(ref _filterConfigMissing));
         for (int i = 0; i < _flags.Length; i++)
         {
             if (Volatile.Read(ref _flags[i]) is > 0 and long count)

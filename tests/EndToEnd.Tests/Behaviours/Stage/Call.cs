@@ -96,6 +96,23 @@ internal sealed class Call : IDisposable
         return Encoding.Latin1.GetString(all.ToArray());
     }
 
+    /// <summary>Waits until the peer ends the connection. True when it did so in order.</summary>
+    public bool EndsInOrder()
+    {
+        try
+        {
+            while (_stream.ReadByte() >= 0)
+            {
+            }
+
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Waits until the peer ends the connection, in order or by reset. False when it is still open.</summary>
     public bool Ends()
     {

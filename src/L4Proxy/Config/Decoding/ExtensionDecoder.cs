@@ -1,0 +1,100 @@
+using System.Collections.Immutable;
+using Google.Protobuf.WellKnownTypes;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Snapshots;
+using ListenerFilter = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Filter;
+
+namespace MeshL4.L4Proxy.Config.Decoding;
+
+/// <summary>Decodes network filters whose settings are discovered, and the settings when they come.</summary>
+internal static class ExtensionDecoder
+{
+    /// <summary>The place of a discovered filter. Its resource has the filter's name. Null, with an error, without a usable source.</summary>
+    public static DiscoveredFilterSnapshot? Place(ListenerFilter filter, bool last, DecodeScope scope)
+    {
+        ExtensionConfigSource source = filter.ConfigDiscovery;
+        DecodeScope at = scope.Field("config_discovery");
+        if (filter.Name.Length == 0)
+        {
+            scope.Field("name").Error("is required: it names the settings");
+        }
+
+        if (source.TypeUrls.Count == 0)
+        {
+            at.Field("type_urls").Error("at least one is required");
+        }
+
+        if (source.ConfigSource is null)
+        {
+            at.Field("config_source").Error("is required");
+            return null;
+        }
+
+        ImmutableArray<string> types = [.. source.TypeUrls.Select(MessageTypes.NameOf)];
+        ResourceNeed? need = ResourceNeed.From(TypeUrls.ExtensionConfig, filter.Name, source.ConfigSource, at.Field("config_source"));
+        ExtensionSnapshot? otherwise = source.DefaultConfig is null ? null : Compile(filter.Name, source.DefaultConfig, at.Field("default_config"));
+        if (otherwise is not null && need is not null)
+        {
+            CheckPlace(otherwise, need with { Types = types, IsLast = last }, at.Field("default_config"));
+        }
+
+        return need is null ? null : new DiscoveredFilterSnapshot(need with { Types = types, IsLast = last }, otherwise)
+        {
+            DefaultServesAtOnce = source.ApplyDefaultConfigWithoutWarming && otherwise is not null,
+        };
+    }
+
+    /// <summary>Compiles settings that came, and holds them against every filter that asks for them.</summary>
+    /// <param name="extension">As sent.</param>
+    /// <param name="askers">The filters that name it.</param>
+    /// <param name="scope">Takes the errors.</param>
+    public static ExtensionSnapshot Decode(TypedExtensionConfig extension, IEnumerable<ResourceNeed> askers, DecodeScope scope)
+    {
+        DecodeScope at = scope.Field("typed_config");
+        if (extension.TypedConfig is null)
+        {
+            at.Error("is required");
+            return new ExtensionSnapshot("", default, []);
+        }
+
+        string type = TypedConfig.TypeName(extension.TypedConfig);
+        foreach (ResourceNeed asker in askers)
+        {
+            if (!asker.Types.Contains(type))
+            {
+                at.Error($"is a '{type}' where the filter that asks for it takes {string.Join(", ", asker.Types.Select(static one => $"'{one}'"))}");
+                return new ExtensionSnapshot(type, default, []);
+            }
+        }
+
+        ExtensionSnapshot compiled = Compile(extension.Name, extension.TypedConfig, at);
+        foreach (ResourceNeed asker in askers)
+        {
+            CheckPlace(compiled, asker, at);
+        }
+
+        return compiled;
+    }
+
+    /// <summary>Whether settings may stand where they are asked for.</summary>
+    public static bool Fits(ExtensionSnapshot extension, ResourceNeed asker)
+        => asker.Types.Contains(extension.Type) && extension.Filter.IsTerminal == asker.IsLast && (!asker.IsLast || extension.Filter.Terminal is not null);
+
+    private static ExtensionSnapshot Compile(string name, Any settings, DecodeScope scope)
+    {
+        NetworkFilter filter = NetworkFilterDecoder.Decode(name, settings, scope, scope);
+        return new ExtensionSnapshot(TypedConfig.TypeName(settings), filter, filter.Terminal?.Needs ?? []);
+    }
+
+    private static void CheckPlace(ExtensionSnapshot extension, ResourceNeed asker, DecodeScope scope)
+    {
+        if (!asker.Types.Contains(extension.Type))
+        {
+            scope.Error($"is a '{extension.Type}', which is none of type_urls");
+        }
+        else if (extension.Filter.IsTerminal != asker.IsLast)
+        {
+            scope.Error(asker.IsLast ? "is not terminal, and the filter is the last of its chain" : "is terminal, and the filter is not the last of its chain");
+        }
+    }
+}

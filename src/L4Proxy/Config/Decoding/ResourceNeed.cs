@@ -1,0 +1,39 @@
+using System.Collections.Immutable;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+
+namespace MeshL4.L4Proxy.Config.Decoding;
+
+/// <summary>A resource that another one names: a route configuration, a secret, the settings of a filter. Where it comes from, and how long it is waited for.</summary>
+internal sealed record ResourceNeed
+{
+    public required string TypeUrl { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary>Null when it comes from a file or from the bootstrap.</summary>
+    public StreamSourceConfig? Stream { get; init; }
+
+    /// <summary>Null when it comes from a stream or from the bootstrap.</summary>
+    public FileSourceConfig? File { get; init; }
+
+    /// <summary>How long who names it waits for it; zero for ever.</summary>
+    public TimeSpan FirstFetch { get; init; } = StreamSourceConfig.DefaultFirstFetch;
+
+    /// <summary>Types the settings of a filter may have; empty for other resources.</summary>
+    public ImmutableArray<string> Types { get; init; } = [];
+
+    /// <summary>Whether the filter is the last of its chain, which has to end connections.</summary>
+    public bool IsLast { get; init; }
+
+    /// <summary>Null, with an error, when the source is none.</summary>
+    public static ResourceNeed? From(string typeUrl, string name, ConfigSource source, DecodeScope scope)
+    {
+        FileSourceConfig? file = DiscoveryDecoder.FileOf(source, scope);
+        StreamSourceConfig? stream = ControlPlaneDecoder.StreamOf(source, scope);
+        return file is null && stream is null ? null : new ResourceNeed
+        {
+            TypeUrl = typeUrl, Name = name, File = file, Stream = stream,
+            FirstFetch = scope.Duration("initial_fetch_timeout", source.InitialFetchTimeout) ?? StreamSourceConfig.DefaultFirstFetch,
+        };
+    }
+}

@@ -1,0 +1,28 @@
+using System.Collections.Immutable;
+using MeshL4.L4Proxy.Config.Decoding;
+
+namespace MeshL4.L4Proxy.Config.Snapshots;
+
+/// <summary>
+/// The place of a filter whose settings are discovered (<c>config_discovery</c>). No connection meets it: before a listener is
+/// published, the settings that came take its place, else the default, else the chain refuses.
+/// </summary>
+/// <param name="Need">Name and source of the settings.</param>
+/// <param name="Default">What <c>default_config</c> compiled to; null for none.</param>
+internal sealed record DiscoveredFilterSnapshot(ResourceNeed Need, ExtensionSnapshot? Default) : NetworkFilterSnapshot
+{
+    /// <summary>The default serves until settings come, and nobody waits for them.</summary>
+    public bool DefaultServesAtOnce { get; init; }
+}
+
+/// <summary>How a chain ends whose last filter is discovered: its settings are those of the last of its filters.</summary>
+internal sealed record DiscoveredTerminalSnapshot : TerminalSnapshot
+{
+    public static readonly DiscoveredTerminalSnapshot Instance = new();
+}
+
+/// <summary>A compiled <c>TypedExtensionConfig</c>.</summary>
+/// <param name="Type">Full name of the message that its settings are.</param>
+/// <param name="Filter">What they compiled to.</param>
+/// <param name="Needs">What they name in turn.</param>
+internal sealed record ExtensionSnapshot(string Type, NetworkFilter Filter, ImmutableArray<ResourceNeed> Needs);
