@@ -13,6 +13,7 @@ using static MeshL4.EndToEnd.Tests.Xds.Expect;
 using static MeshL4.TestKit.XdsResources;
 using ControlPlane = MeshL4.TestKit.ControlPlane;
 using Endpoint = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3.Endpoint;
+using SocketAddress = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3.SocketAddress;
 
 namespace MeshL4.EndToEnd.Tests.Xds;
 

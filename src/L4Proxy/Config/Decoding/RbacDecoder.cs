@@ -55,7 +55,7 @@ internal static class RbacDecoder
             scope.Field("typed_config.name").Error("is required");
         }
 
-        char first = named.Action switch
+        char first = named.Action_ switch
         {
             RBAC.Types.Action.Allow => RbacRulesSnapshot.Allowing,
             RBAC.Types.Action.Log => RbacRulesSnapshot.Logging,
