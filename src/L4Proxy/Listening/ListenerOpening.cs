@@ -1,5 +1,6 @@
 using System.Net;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Matching;
 using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Sockets;
 
@@ -60,20 +61,22 @@ internal sealed class ListenerOpening(
 
         var socket = new LoopSocket(worker.Loop, fd);
         int error = socket.Watch(forWriting: false);
-        var record = new ConnectionRecord(udp.Reporter, Interlocked.Increment(ref _nextId), accepting.Listener)
+        ProxySnapshot snapshot = snapshots.Current;
+        ListenerSnapshot listener = ListenerTable.For(snapshot).Newest(accepting.Listener);
+        var record = new ConnectionRecord(udp.Reporter, Interlocked.Increment(ref _nextId), listener)
         {
             DirectRemote = peer,
             Remote = peer,
         };
         if (error != 0)
         {
-            udp.Reporter.Opened(accepting.Listener);
+            udp.Reporter.Opened(listener);
             record.Fail(ResponseFlags.OM, EndedBy.Proxy, "epoll_refused_the_connection");
             record.Complete();
             return;
         }
 
         // Runs inline up to its first wait and reports its own end.
-        _ = serve(new Downstream(worker, socket, snapshots.Current, accepting.Listener, record));
+        _ = serve(new Downstream(worker, socket, snapshot, listener, record));
     }
 }

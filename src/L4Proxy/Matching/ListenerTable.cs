@@ -8,18 +8,20 @@ namespace MeshL4.L4Proxy.Matching;
 
 /// <summary>
 /// Finds the listener that owns an original destination, for hand-over from a listener with <c>use_original_dst</c>.
-/// TCP listeners on IP addresses only; of two with the same address the first in the list stays. Immutable.
+/// By address TCP listeners on IP addresses only; of two with the same address the first in the list stays. Immutable.
 /// </summary>
 internal sealed class ListenerTable
 {
     private static readonly ConditionalWeakTable<ListenerSnapshot[], ListenerTable> Compiled = new();
 
     private readonly Dictionary<(AddressBits Address, int Port), ListenerSnapshot> _byAddress = [];
+    private readonly Dictionary<string, ListenerSnapshot> _byName = new(StringComparer.Ordinal);
 
     public ListenerTable(ImmutableArray<ListenerSnapshot> listeners)
     {
         foreach (ListenerSnapshot listener in listeners)
         {
+            _byName.TryAdd(listener.Name, listener);
             if (!listener.IsUdp && listener.Address is IPEndPoint address)
             {
                 _byAddress.TryAdd((AddressBits.From(address.Address), address.Port), listener);
@@ -42,6 +44,14 @@ internal sealed class ListenerTable
             ?? At(new AddressBits(0, address.IsV6), destination.Port)
             ?? (address.IsV6 ? null : At(new AddressBits(0, true), destination.Port));
     }
+
+    /// <summary>
+    /// The listener as this snapshot has it. An accepting socket is told of its listener a moment after a swap: what it knows may name
+    /// clusters that the snapshot has no more.
+    /// </summary>
+    /// <param name="accepting">As the socket knows it; also the answer when the snapshot has none of that name and address.</param>
+    public ListenerSnapshot Newest(ListenerSnapshot accepting)
+        => _byName.TryGetValue(accepting.Name, out ListenerSnapshot? newest) && newest.Address.Equals(accepting.Address) ? newest : accepting;
 
     private ListenerSnapshot? At(AddressBits address, int port) => _byAddress.GetValueOrDefault((address, port));
 }
