@@ -91,7 +91,7 @@ public sealed class ExtensionDiscoveryTests : IDisposable
         Set(plane, "1", DiscoveredFilter("guard", 0.3, Rbac));
         await using ProxyProcess proxy = await StartAsync("DELTA_GRPC", plane);
         await ClosesAsync(proxy, _port);
-        (await proxy.StatAsync($"listener.127.0.0.1_{_port}.network_extension_config_missing")).ShouldBeGreaterThan(0);
+        await Patience.UntilAsync(async () => await proxy.StatAsync($"listener.127.0.0.1_{_port}.network_extension_config_missing") > 0, "it is counted");
         (await proxy.StatAsync("control_plane.ecds.init_fetch_timeout")).ShouldBe(1);
         Set(plane, "2", DiscoveredFilter("guard", 0.3, Rbac), Extension("guard", RbacSettings("ALLOW")));
         await SaysAsync(proxy, _port, "blue ");

@@ -135,7 +135,7 @@ public sealed class StreamCornersTests : IDisposable
 
         plane.Set("2", Listener("l", _port, "c"), StaticCluster("other", _blue.Address));
         await ClosesAsync(proxy, _port);
-        (await proxy.StatAsync($"listener.127.0.0.1_{_port}.downstream_cx_response_flag_NC")).ShouldBeGreaterThan(0);
+        await Patience.UntilAsync(async () => await proxy.StatAsync($"listener.127.0.0.1_{_port}.downstream_cx_response_flag_NC") > 0, "it is counted");
         (await open.EchoAsync("still here")).ShouldBe("still here");
 
         plane.Set("3", Listener("l", _port, "c"), StaticCluster("c", _teal.Address), StaticCluster("other", _blue.Address));

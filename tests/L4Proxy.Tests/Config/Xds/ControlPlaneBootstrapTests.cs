@@ -8,7 +8,7 @@ public sealed class ControlPlaneBootstrapTests : IDisposable
 {
     private const string Plane = "static_resources: {clusters: [{name: plane, load_assignment: {cluster_name: plane, endpoints: [{lb_endpoints: [{endpoint: {address: {pipe: {path: /run/xds}}}}]}]}}, "
         + "{name: eds, type: EDS, eds_cluster_config: {eds_config: {ads: {}}}}, {name: tls, transport_socket: {name: tls, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}}, "
-        + "{name: wrapped, transport_socket: {name: starttls}}, {name: sds, transport_socket: {name: tls, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, "
+        + "{name: sds, transport_socket: {name: tls, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, "
         + "common_tls_context: {tls_certificate_sds_secret_configs: [{name: default}], validation_context: {verify_certificate_hash: [ab]}}}}}]}\n";
 
     private readonly ConfigFolder _folder = new();
@@ -29,7 +29,6 @@ public sealed class ControlPlaneBootstrapTests : IDisposable
     [InlineData("ads_config: {api_type: GRPC, grpc_services: []}", "dynamic_resources.ads_config.grpc_services: at least one is required")]
     [InlineData("ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: none}}]}", "grpc_services[0].envoy_grpc.cluster_name: 'none' is not a static cluster of this bootstrap")]
     [InlineData("ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: eds}}]}", "cluster 'eds' is of type Eds: a control plane needs STATIC, STRICT_DNS or LOGICAL_DNS")]
-    [InlineData("ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: wrapped}}]}", "cluster 'wrapped' has transport socket 'starttls': a control plane is reached in plaintext or by TLS")]
     [InlineData("ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: sds}}]}", "common_tls_context: secrets for the way to a control plane cannot come from one: give files")]
     [InlineData("ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: sds}}]}", "validation_context.verify_certificate_hash: is not supported on the way to a control plane")]
     [InlineData("ads_config: {api_type: GRPC, grpc_services: [{google_grpc: {target_uri: 'istiod', stat_prefix: x}}]}", "google_grpc.target_uri: 'istiod' is not host:port, dns:///host:port or unix:/path")]
