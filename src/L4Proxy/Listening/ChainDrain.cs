@@ -114,7 +114,7 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
     {
         ListenerSnapshot? listener = current.Listeners.FirstOrDefault(one => one.Name == connection.Listener.Name);
         MatchInput input = MatchInput.Of(connection);
-        FilterChainSnapshot? successor = listener is null ? null : ChainsOf(listener).FirstOrDefault(one => ReferenceEquals(one.Origin, connection.Record.Chain!.Origin));
+        FilterChainSnapshot? successor = listener is null ? null : ChainsOf(listener).FirstOrDefault(one => ReferenceEquals(one.Origin, connection.Record.Chain?.Origin));
         FilterChainSnapshot? chain = listener is null ? null : successor ?? FilterChainMatcher.For(listener).Find(input) ?? listener.DefaultFilterChain;
         if (chain is not null && !RbacEngine.AllowsAll(chain, input))
         {
