@@ -7,15 +7,16 @@ namespace MeshL4.Interceptor.Apply;
 internal sealed record CommandResult(int ExitCode, string Output, string Error);
 
 /// <summary>Runs a program to its end, without a shell: arguments are never parsed again.</summary>
-internal sealed class CommandRunner
+/// <param name="limit">How long a program may run; a minute unless given.</param>
+internal sealed class CommandRunner(TimeSpan? limit = null)
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private readonly TimeSpan _limit = limit ?? TimeSpan.FromMinutes(1);
 
     /// <summary>Environment variables that programs are given besides our own.</summary>
     public IReadOnlyDictionary<string, string> Variables { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Runs <paramref name="program"/>, feeding it <paramref name="input"/>.</summary>
-    /// <exception cref="RedirectException">It is missing, or ran longer than a minute and was ended.</exception>
+    /// <exception cref="RedirectException">It is missing, or ran longer than the limit and was ended.</exception>
     public CommandResult Run(string program, IReadOnlyList<string> arguments, string? input = null)
     {
         var start = new ProcessStartInfo(program, arguments)
@@ -34,10 +35,10 @@ internal sealed class CommandRunner
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
         Feed(process, input);
-        if (!process.WaitForExit(Limit))
+        if (!process.WaitForExit(_limit))
         {
             process.Kill(entireProcessTree: true);
-            throw new RedirectException(RedirectFailure.Timeout, $"{program} did not end within {Limit.TotalSeconds:0} s and was ended");
+            throw new RedirectException(RedirectFailure.Timeout, $"{program} did not end within {_limit.TotalSeconds:0} s and was ended");
         }
 
         return new CommandResult(process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());

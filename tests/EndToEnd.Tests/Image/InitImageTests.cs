@@ -13,17 +13,22 @@ public class InitImageTests(ImageStore image) : IClassFixture<ImageStore>
     [Theory]
     [InlineData(Least)]
     [InlineData(WithIdentities)]
-    public void Image_OnReadOnlyRoot_AppliesTheRules(string capabilities)
+    public void Image_OnReadOnlyRoot_AppliesTheRules(string capabilities) => Applies(image.Root, capabilities);
+
+    [Fact]
+    public void Image_CompiledWhileItIsBuilt_AppliesTheRules() => Applies(image.BuildFromSource(), WithIdentities);
+
+    private static void Applies(string root, string capabilities)
     {
         using Pod pod = new();
         using Backend outside = new("outside", pod.Outside, 9000, address: "::");
-        RunImage(pod, capabilities, "apply", "-p", "15001", "-z", "15006", "-u", "1337", "-b", "*", "-i", "*", "--dual-stack");
+        RunImage(root, pod, capabilities, "apply", "-p", "15001", "-z", "15006", "-u", "1337", "-b", "*", "-i", "*", "--dual-stack");
 
         pod.Exec("nft", "list", "ruleset").ShouldContain("redirect to :15001");
         Call.Ask(9000, "x", Pod.OutsideIp, pod.Name).ShouldBeNull("nobody listens on the capture port, so a captured call must fail");
         outside.Calls.ShouldBe(0);
-        RunImage(pod, capabilities, "diff", "-p", "15001", "-z", "15006", "-u", "1337", "-b", "*", "-i", "*", "--dual-stack");
-        RunImage(pod, capabilities, "cleanup");
+        RunImage(root, pod, capabilities, "diff", "-p", "15001", "-z", "15006", "-u", "1337", "-b", "*", "-i", "*", "--dual-stack");
+        RunImage(root, pod, capabilities, "cleanup");
         pod.Exec("nft", "list", "ruleset").ShouldBeEmpty();
         Call.Ask(9000, "x", Pod.OutsideIp, pod.Name).ShouldBe("outside x");
     }
@@ -36,16 +41,16 @@ public class InitImageTests(ImageStore image) : IClassFixture<ImageStore>
     }
 
     // A mount namespace of its own, so that nothing of it is left when the program ends.
-    private void RunImage(Pod pod, string capabilities, params string[] arguments)
+    private static void RunImage(string root, Pod pod, string capabilities, params string[] arguments)
     {
         string only = $"-all,+{capabilities.Replace(",", ",+", StringComparison.Ordinal)}";
         string script = $"""
             set -e
-            mount --bind '{image.Root}' '{image.Root}'
-            mount -o remount,bind,ro '{image.Root}'
-            mount -t proc -o ro proc '{image.Root}/proc'
-            mount -t tmpfs -o ro tmpfs '{image.Root}/tmp'
-            exec chroot '{image.Root}' setpriv --bounding-set {only} --inh-caps {only} env -i DOTNET_EnableDiagnostics=0 PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/local/bin/meshl4-init "$@"
+            mount --bind '{root}' '{root}'
+            mount -o remount,bind,ro '{root}'
+            mount -t proc -o ro proc '{root}/proc'
+            mount -t tmpfs -o ro tmpfs '{root}/tmp'
+            exec chroot '{root}' setpriv --bounding-set {only} --inh-caps {only} env -i DOTNET_EnableDiagnostics=0 PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/local/bin/meshl4-init "$@"
             """;
         pod.Exec(["unshare", "--mount", "sh", "-c", script, "sh", .. arguments]);
     }

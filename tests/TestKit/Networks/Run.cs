@@ -5,7 +5,8 @@ namespace MeshL4.TestKit.Networks;
 /// <summary>Programs that run to their end.</summary>
 internal static class Run
 {
-    private static readonly CommandRunner Runner = new();
+    // Images and root file systems are made by programs that take minutes on a busy machine.
+    private static readonly CommandRunner Runner = new(TimeSpan.FromMinutes(10));
 
     /// <summary>Its output; throws, and the test fails, when the program does.</summary>
     public static string Must(string program, params string[] arguments) => Feed(program, null, arguments);
