@@ -3,8 +3,8 @@
 
 const { createClient } = require('redis');
 
-module.exports = async function open(port, version) {
-  const client = createClient({ socket: { port, host: '127.0.0.1', reconnectStrategy: false }, RESP: version, emitInvalidate: version === 3 });
+module.exports = async function open(port, version, tracking) {
+  const client = createClient({ socket: { port, host: '127.0.0.1', reconnectStrategy: false }, RESP: version, emitInvalidate: tracking });
   client.on('error', (error) => console.error('client error', error.message));
   await client.connect();
   return {

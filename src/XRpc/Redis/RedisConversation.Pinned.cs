@@ -105,6 +105,8 @@ public sealed partial class RedisConversation
                 return ReplyAct.Pass;
             case Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
                 return Ended(reply, purpose == Purpose.EndSpoiledTransaction, exchange);
+            case Purpose.Unwatch when _dirty && !_sticky:
+                return LetGo();
             case Purpose.Reset when !IsError(reply):
                 ForgetAll(exchange);
                 return ReplyAct.UnpinAndClose;

@@ -194,12 +194,18 @@ public sealed partial class RedisConversation
                 exchange.Replacement.Write(request.Bytes);
             }
 
-            _replies = Replies.On;
+            _replies = _replies == Replies.Off ? Replies.On : _replies;
             return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.Reset };
         }
 
+        // OFF is forgotten before the answer, SKIP behind it: so the server has it.
+        bool skipped = _replies == Replies.SkipNext;
         ForgetAll(exchange);
-        AnswerTo(exchange).Write("+RESET\r\n"u8);
+        if (!skipped)
+        {
+            AnswerTo(exchange).Write("+RESET\r\n"u8);
+        }
+
         return Answered();
     }
 

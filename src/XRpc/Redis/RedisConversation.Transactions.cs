@@ -63,7 +63,8 @@ public sealed partial class RedisConversation
     {
         if (_watching && exchange.IsPinned)
         {
-            return Keyless(request, exchange, _sticky ? ForwardFlags.None : ForwardFlags.Unpin) with { Tag = (short)Purpose.Unwatch };
+            ForwardFlags flags = _sticky ? ForwardFlags.None : _dirty ? ForwardFlags.Observe | ForwardFlags.Wait : ForwardFlags.Unpin;
+            return Keyless(request, exchange, flags) with { Tag = (short)Purpose.Unwatch };
         }
 
         _watching = false;

@@ -95,8 +95,14 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     {
         bool muted = ((Purpose)tag & Purpose.Muted) != 0;
         ReplyAct act = Replied((Purpose)tag & ~Purpose.Muted, reply, exchange);
+        if (muted && act is (ReplyAct.Unpin or ReplyAct.UnpinAndClose))
+        {
+            // Only one thing can be said of an answer, and that it is not wanted comes first: the connection stays this client's.
+            _sticky = _dirty = true;
+        }
+
         UpdatePlain();
-        return muted && act is ReplyAct.Pass ? ReplyAct.Replace : act;
+        return muted ? ReplyAct.Replace : act;
     }
 
     /// <inheritdoc/>
