@@ -71,11 +71,18 @@ public sealed partial class RedisConversation
     {
         switch (purpose)
         {
-            case Purpose.OpenTransaction:
+            case Purpose.None when _transaction == Transaction.Open:
+                _queued++;
+                return;
+            case Purpose.BeginTransaction:
                 _transaction = Transaction.Open;
                 return;
+            case Purpose.OpenTransaction:
+                (_transaction, _queued) = (Transaction.Open, _queued + 1);
+                return;
             case Purpose.SelectInTransaction:
-                (_transaction, _selected) = (Transaction.Open, _wanted.Database);
+                (_selects ??= []).Add((_queued, _wanted.Database));
+                (_transaction, _queued) = (Transaction.Open, _queued + 1);
                 return;
             case Purpose.Watch:
                 _watching = true;

@@ -18,8 +18,11 @@ public sealed partial class RedisConversation
     /// <summary>Whether the connection that watched was lost, so that EXEC must not execute.</summary>
     private bool _watchLost;
 
-    /// <summary>Database that a SELECT inside the transaction asks for; -1 for none.</summary>
-    private int _selected = -1;
+    /// <summary>Commands queued so far.</summary>
+    private int _queued;
+
+    /// <summary>Each SELECT inside the transaction: its place there, and the database it asks for.</summary>
+    private List<(int Place, int Database)>? _selects;
 
     private enum Transaction : byte { None, Deferred, Open }
 
@@ -45,7 +48,7 @@ public sealed partial class RedisConversation
     {
         if (exchange.IsPinned)
         {
-            return Keyless(request, exchange, ForwardFlags.None) with { Tag = (short)Purpose.OpenTransaction };
+            return Keyless(request, exchange, ForwardFlags.None) with { Tag = (short)Purpose.BeginTransaction };
         }
 
         _watchLost = _watching;
@@ -162,7 +165,7 @@ public sealed partial class RedisConversation
             return Answered();
         }
 
-        bool selects = _selected >= 0 && execute && !_spoiled;
+        bool selects = _selects is { Count: > 0 } && execute && !_spoiled;
         ForwardFlags flags = selects || _dirty ? ForwardFlags.Observe | ForwardFlags.Wait : _sticky ? ForwardFlags.None : ForwardFlags.Unpin;
         if (execute && _spoiled)
         {
@@ -176,17 +179,19 @@ public sealed partial class RedisConversation
     /// <summary>The answer to EXEC or DISCARD, when there is more to do than to let the connection go.</summary>
     private ReplyAct Ended(in FrameView reply, bool spoiled, IExchange exchange)
     {
-        ReadOnlySpan<byte> bytes = reply.Bytes;
-        bool executed = !spoiled && bytes.StartsWith("*"u8) && !bytes.StartsWith("*-1"u8);
-        if (executed && _selected >= 0)
+        bool undecided = _selects is { Count: > 0 };
+        foreach ((int place, int database) in _selects ?? [])
         {
-            _profile = _profile with { Database = _selected };
-            exchange.Profile = _profile.ToConnection();
-            _dirty = true;
+            // An array of as many answers as were queued, unless nothing was executed.
+            if (!spoiled && RespReader.TryElement(reply.Bytes, place, out ReadOnlySpan<byte> answer) && answer.StartsWith("+OK"u8))
+            {
+                _profile = _profile with { Database = database };
+                exchange.Profile = _profile.ToConnection();
+                _dirty = true;
+            }
         }
 
-        bool undecided = _selected >= 0;
-        _selected = -1;
+        _selects?.Clear();
         if (spoiled)
         {
             // Only one thing can be said of an answer: a connection that ought to be closed stays with this client instead.
@@ -206,6 +211,6 @@ public sealed partial class RedisConversation
 
     private void ForgetTransaction()
     {
-        (_transaction, _watching, _spoiled, _watchLost) = (Transaction.None, false, false, false);
+        (_transaction, _watching, _spoiled, _watchLost, _queued) = (Transaction.None, false, false, false, 0);
     }
 }

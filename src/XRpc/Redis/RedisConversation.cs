@@ -31,6 +31,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     private enum Purpose : short
     {
         None,
+        BeginTransaction,
         OpenTransaction,
         Watch,
         Unwatch,

@@ -1,5 +1,3 @@
-using MeshL4.XRpc.Contracts;
-
 namespace MeshL4.XRpc.Redis;
 
 /// <content>Answers taken apart: structure only, no element is understood.</content>
@@ -18,21 +16,11 @@ internal readonly ref partial struct RedisMerge
             reply = reply[at..];
             for (long i = pairs * 2; i > 0 && !reply.IsEmpty; i--)
             {
-                reply = reply[ElementLength(reply)..];
+                reply = reply[RespReader.ElementLength(reply)..];
             }
         }
 
         return reply;
-    }
-
-    // The answer was scanned under its connection's limits before.
-    private static readonly RespLimitsOptions Unlimited = new(MaxBulkBytes: long.MaxValue, MaxReplyElements: long.MaxValue);
-
-    private static int ElementLength(ReadOnlySpan<byte> bytes)
-    {
-        var scanner = new RespReplyScanner(Unlimited);
-        FrameHead head = default;
-        return scanner.Scan(bytes, ref head, out int length) == ScanStatus.Done ? length : 0;
     }
 
     /// <summary>Index of the first answer for which something holds, or -1.</summary>
@@ -94,7 +82,7 @@ internal readonly ref partial struct RedisMerge
     private bool TryTakeElement(int part, out ReadOnlySpan<byte> element)
     {
         ReadOnlySpan<byte> rest = Reply(part)[_at[part]..];
-        int length = rest.IsEmpty ? 0 : ElementLength(rest);
+        int length = rest.IsEmpty ? 0 : RespReader.ElementLength(rest);
         _at[part] += length;
         element = rest[..length];
         return length > 0;

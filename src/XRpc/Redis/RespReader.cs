@@ -1,10 +1,14 @@
 using System.Buffers.Text;
+using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.XRpc.Redis;
 
 /// <summary>Reads the few pieces of a whole reply that a proxy has to understand. False for anything else, never an exception.</summary>
 internal static class RespReader
 {
+    // A whole reply was scanned under its connection's limits before.
+    private static readonly RespLimitsOptions Unlimited = new(MaxBulkBytes: long.MaxValue, MaxReplyElements: long.MaxValue);
+
     /// <summary>Reads a type byte, a number and the line end.</summary>
     public static bool TryHeader(ReadOnlySpan<byte> bytes, ref int at, out byte type, out long value)
     {
@@ -43,5 +47,35 @@ internal static class RespReader
     {
         int at = 0;
         return TryHeader(bytes, ref at, out byte type, out value) && type == ':';
+    }
+
+    /// <summary>Takes an element of an array.</summary>
+    public static bool TryElement(ReadOnlySpan<byte> array, int index, out ReadOnlySpan<byte> element)
+    {
+        element = default;
+        int at = 0;
+        if (!TryHeader(array, ref at, out byte type, out long count) || type != '*' || index >= count)
+        {
+            return false;
+        }
+
+        for (ReadOnlySpan<byte> rest = array[at..]; ; index--)
+        {
+            element = rest[..ElementLength(rest)];
+            if (index == 0 || element.IsEmpty)
+            {
+                return !element.IsEmpty;
+            }
+
+            rest = rest[element.Length..];
+        }
+    }
+
+    /// <summary>Bytes of the element that begins here; 0 when it is not whole.</summary>
+    public static int ElementLength(ReadOnlySpan<byte> bytes)
+    {
+        var scanner = new RespReplyScanner(Unlimited);
+        FrameHead head = default;
+        return scanner.Scan(bytes, ref head, out int length) == ScanStatus.Done ? length : 0;
     }
 }
