@@ -58,7 +58,8 @@ public sealed partial class RedisConversation
     /// <summary>Answers as the server does when nothing is subscribed: one confirmation for each channel, or one for none.</summary>
     private Decision UnsubscribeNothing(in RedisRequest request, IExchange exchange)
     {
-        IBufferWriter<byte> answer = AnswerTo(exchange);
+        // Confirmations come whatever CLIENT REPLY said.
+        IBufferWriter<byte> answer = exchange.Answer;
         for (int i = 1; i < Math.Max(request.Count, 2); i++)
         {
             RespWriter.WriteHeader(answer, IsResp3 ? (byte)'>' : (byte)'*', 3);

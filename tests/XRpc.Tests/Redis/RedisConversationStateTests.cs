@@ -111,6 +111,10 @@ public sealed class RedisConversationStateTests : IDisposable
         run.Ask("CLIENT", "REPLY", "SKIP").ShouldBeEmpty();
         run.Ask("PING").ShouldBeEmpty();
         run.Ask("PING").ShouldBe("+PONG\r\n");
+        run.Ask("CLIENT", "REPLY", "SKIP").ShouldBeEmpty();
+        run.Ask("UNSUBSCRIBE").ShouldBe("*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n");
+        run.Ask("CLIENT", "REPLY", "SKIP").ShouldBeEmpty();
+        run.Ask("RESET").ShouldBeEmpty();
         run.Ask("CLIENT", "REPLY", "OFF").ShouldBeEmpty();
         run.Ask("INCR", "a").ShouldBeEmpty();
         run.Ask("SELECT", "2").ShouldBeEmpty();
