@@ -146,6 +146,7 @@ internal sealed class ConfigPath : IDisposable
         _builder.CodecRules = config.CodecRules;
         _streams = XdsStreams.Create(config, named, _sink, _store, Ledger, _loggers);
         _streams?.Unavailable = (type, names) => _demand.GiveUp(type, names, "the server does not have them");
+        _builder.Lazy = _streams?.Lazy;
         _sink.Together(() =>
         {
             _sink.Deliver(Static(TypeUrls.Secret, "secrets", config.Secrets, new IssueCollector()));

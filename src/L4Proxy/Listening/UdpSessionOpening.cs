@@ -69,6 +69,8 @@ internal sealed class UdpSessionOpening(UdpListener listener, LoopWorker worker,
             return null;
         }
 
+        // A datagram is not held: those before the endpoints are there get lost, as on a network that is slow to come up.
+        cluster.OnDemand?.Use(cluster);
         var context = new PickContext { Random = worker.Random, OriginalDestination = record.LocalRestored ? flow.Destination : null };
         if (LoadBalancer.Pick(cluster, context) is not { } endpoint)
         {

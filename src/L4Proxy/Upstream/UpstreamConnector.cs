@@ -44,7 +44,8 @@ internal sealed class UpstreamConnector(LoopGuard guard)
             return null;
         }
 
-        UpstreamConnection? connection = await TryEndpointsAsync(downstream, cluster, maxAttempts);
+        ClusterSnapshot known = cluster.OnDemand is null ? cluster : await EndpointsWait.ForAsync(downstream, cluster);
+        UpstreamConnection? connection = downstream.IsCanceled ? null : await TryEndpointsAsync(downstream, known, maxAttempts);
         if (connection is null)
         {
             cluster.State.Release();
@@ -64,7 +65,7 @@ internal sealed class UpstreamConnector(LoopGuard guard)
         }
 
         Interlocked.Increment(ref cluster.State.Counters.CxNoneHealthy);
-        record.Fail(ResponseFlags.UH, EndedBy.Proxy, "no_healthy_upstream");
+        record.Fail(ResponseFlags.UH, EndedBy.Proxy, cluster.EndpointsKnown ? "no_healthy_upstream" : "endpoints_not_received");
     }
 
     private async ValueTask<UpstreamConnection?> TryEndpointsAsync(Downstream downstream, ClusterSnapshot cluster, int maxAttempts)

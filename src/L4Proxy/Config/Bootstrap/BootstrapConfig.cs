@@ -47,6 +47,9 @@ internal sealed record BootstrapConfig
     /// <summary>Where the last good resources are kept; null for nowhere.</summary>
     public SnapshotFileConfig? SnapshotFile { get; init; }
 
+    /// <summary>Endpoints are subscribed to by the first connection; null subscribes to those of every cluster.</summary>
+    public LazyEndpointsConfig? LazyEndpoints { get; init; }
+
     /// <summary>The DNS proxy; null when it is off.</summary>
     public DnsProxyConfig? Dns { get; init; }
 
@@ -56,3 +59,6 @@ internal sealed record BootstrapConfig
 
 /// <summary>The file of the last good resources, and how long after the start no control plane may answer before it is used.</summary>
 internal sealed record SnapshotFileConfig(string Path, TimeSpan Wait);
+
+/// <summary>How long a connection is held for the endpoints of its cluster, and how long an unused cluster keeps them.</summary>
+internal sealed record LazyEndpointsConfig(TimeSpan Hold, TimeSpan Idle);

@@ -52,6 +52,10 @@ internal static class BootstrapDecoder
             TokenFile = plane.TokenFile,
             SnapshotFile = plane.SnapshotFile.Length == 0 ? null
                 : new SnapshotFileConfig(plane.SnapshotFile, scope.Duration("snapshot_wait", plane.SnapshotWait) ?? TimeSpan.FromSeconds(10)),
+            LazyEndpoints = plane.LazyEndpoints is { } lazy
+                ? new LazyEndpointsConfig(
+                    scope.PositiveDuration("lazy_endpoints.hold", lazy.Hold) ?? TimeSpan.FromSeconds(5), scope.PositiveDuration("lazy_endpoints.idle", lazy.Idle) ?? TimeSpan.FromMinutes(10))
+                : null,
         };
         ControlPlaneRule.Check(config, dynamic);
         return config;

@@ -26,6 +26,9 @@ internal sealed class ClusterCompiler(
     private readonly HashSet<string> _leaving = new(StringComparer.Ordinal);
     private ImmutableDictionary<string, ClusterSnapshot> _snapshots = ImmutableDictionary.Create<string, ClusterSnapshot>(StringComparer.Ordinal);
 
+    /// <summary>Set when endpoints of streams are subscribed to by the first connection: then no cluster waits for them.</summary>
+    public LazyEndpoints? Lazy { get; set; }
+
     /// <summary>Names of clusters that wait for their first endpoints or names.</summary>
     public IReadOnlyList<string> Warming
     {
@@ -159,12 +162,14 @@ internal sealed class ClusterCompiler(
 
     private bool IsWarming(ClusterConfig cluster) => cluster.Template.Discovery switch
     {
-        ClusterDiscovery.Eds => cluster.EdsStream is not null && !endpoints.Held.ContainsKey(cluster.Template.EdsServiceName)
-            && !_givenUp.Contains(cluster.Template.EdsServiceName),
+        ClusterDiscovery.Eds => Lazy is null && Lacks(cluster),
         ClusterDiscovery.StrictDns or ClusterDiscovery.LogicalDns
             => cluster.Template.DnsTargets.Any(target => !names.IsSettled(target.Host, cluster.Template.DnsFamily)),
         _ => false,
     };
+
+    private bool Lacks(ClusterConfig cluster) => cluster.EdsStream is not null && !endpoints.Held.ContainsKey(cluster.Template.EdsServiceName)
+        && !_givenUp.Contains(cluster.Template.EdsServiceName);
 
     private ImmutableArray<EndpointConfig> EndpointsOf(ClusterConfig cluster) => cluster.Template.Discovery switch
     {
@@ -186,14 +191,21 @@ internal sealed class ClusterCompiler(
     private CompiledCluster Compile(ClusterConfig config, ImmutableArray<EndpointConfig> found)
     {
         string name = config.Template.Name;
+        bool known = !Lacks(config);
         if (_compiled.TryGetValue(name, out CompiledCluster? running) && ReferenceEquals(running.Config, config)
-            && running.Endpoints.AsSpan().SequenceEqual(found.AsSpan()))
+            && running.Snapshot.EndpointsKnown == known && running.Endpoints.AsSpan().SequenceEqual(found.AsSpan()))
         {
             return running;
         }
 
         ClusterState state = states.Get(name);
-        ClusterSnapshot snapshot = config.Template with { State = state, Endpoints = EndpointSelection.Compile(config, found, state) };
+        ClusterSnapshot snapshot = config.Template with
+        {
+            State = state,
+            Endpoints = EndpointSelection.Compile(config, found, state),
+            EndpointsKnown = known,
+            OnDemand = config.EdsStream is null ? null : Lazy,
+        };
         return new CompiledCluster(config, found, snapshot);
     }
 

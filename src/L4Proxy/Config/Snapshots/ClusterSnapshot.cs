@@ -67,6 +67,12 @@ internal sealed record ClusterSnapshot
     /// <summary>True when the only transport socket is TLS: endpoints are unusable in this build.</summary>
     public bool RequiresTls { get; init; }
 
+    /// <summary>False while the endpoints of a cluster that is used lazily are not there.</summary>
+    public bool EndpointsKnown { get; init; } = true;
+
+    /// <summary>Whom to tell that the cluster is used; null when its endpoints are subscribed to in any case.</summary>
+    public LazyEndpoints? OnDemand { get; init; }
+
     /// <summary>Live counters, kept across snapshots by name.</summary>
     public required ClusterState State { get; init; }
 }

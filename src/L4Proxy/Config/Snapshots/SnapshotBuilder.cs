@@ -75,6 +75,13 @@ internal sealed class SnapshotBuilder
     /// <summary>Which <c>tcp_proxy</c> chains a codec reads, from the bootstrap.</summary>
     public ImmutableArray<CodecRuleSnapshot> CodecRules { get; set; } = [];
 
+    /// <summary>Set, before the first update, when endpoints of streams are subscribed to by the first connection.</summary>
+    public LazyEndpoints? Lazy
+    {
+        get => _compiler.Lazy;
+        set => _compiler.Lazy = value;
+    }
+
     /// <summary>The EDS files the running clusters name.</summary>
     public IEnumerable<FileSourceConfig> EdsFiles
         => _clusters.Held.Values.Select(cluster => cluster.Compiled.EdsFile).OfType<FileSourceConfig>().DistinctBy(file => file.Path);

@@ -24,7 +24,8 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
         var demand = new Dictionary<DiscoveryClient, Dictionary<string, TimeSpan>>();
         foreach (ClusterConfig cluster in builder.Clusters)
         {
-            if (cluster.EdsStream is { } source && clientOf(source) is { } client)
+            bool used = builder.Lazy?.IsUsed(cluster.Template.Name) ?? true;
+            if (used && cluster.EdsStream is { } source && clientOf(source) is { } client)
             {
                 demand.TryAdd(client, new Dictionary<string, TimeSpan>(StringComparer.Ordinal));
                 demand[client].TryAdd(cluster.Template.EdsServiceName, source.FirstFetch);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Bootstrap;
 using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
@@ -39,8 +40,12 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _node = NodeIdentity.Of(config.Node);
         _endpoints = new EndpointDemand(sink, ClientOfEndpoints, _log);
         _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, TimedOut);
+        Lazy = config.LazyEndpoints is { } lazy ? new LazyEndpoints(lazy.Hold, lazy.Idle, store) { Changed = FollowUse } : null;
         _lastKnownGood = config.SnapshotFile is { } file ? new LastKnownGood(file, ledger, sink, Loaded, _log) : null;
     }
+
+    /// <summary>Which clusters are used, when endpoints are subscribed to by the first connection; null when they always are.</summary>
+    public LazyEndpoints? Lazy { get; }
 
     /// <summary>Ends when clusters, listeners and, if asked for, names were answered once, or had their time.</summary>
     public Task Initialized => Task.WhenAll(_initial.Done, _names.Done);
@@ -121,6 +126,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     {
         _stop.Cancel();
         _endpoints.Dispose();
+        Lazy?.Dispose();
         _initial.Dispose();
         _names.Dispose();
         _lastKnownGood?.Dispose();
@@ -206,6 +212,9 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _initial.Answered(TypeUrls.Listener);
         _names.Answered(TypeUrls.NameTable);
     }
+
+    /// <summary>Another set of clusters is used: one swap takes what follows from that.</summary>
+    private void FollowUse() => _sink.Together(() => _sink.Refresh(_endpoints.Follow));
 
     private void Run(DiscoveryClient client) => _ = Task.Run(() => client.RunAsync(_stop.Token));
 }
