@@ -2,7 +2,6 @@ using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Listening;
 using MeshL4.L4Proxy.Sockets;
-using MeshL4.L4Proxy.Terminating;
 
 namespace MeshL4.L4Proxy.Upstream;
 
@@ -21,19 +20,20 @@ internal static class EndpointsWait
 
         if (!known.IsCompleted)
         {
-            var signal = new LoopSignal();
-            downstream.OnCancel((_, _) => signal.Set());
-            EventLoop loop = downstream.Loop;
-            _ = known.WaitAsync(lazy.Hold).ContinueWith(
-                ended =>
-                {
-                    _ = ended.Exception; // out of time: the cluster as it is then tells
-                    loop.Post(static state => ((LoopSignal)state!).Set(), signal);
-                },
-                CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-            await signal.WaitAsync();
+            // Completed on this loop alone, which goes on from there.
+            var signal = new TaskCompletionSource();
+            downstream.OnCancel((_, _) => signal.TrySetResult());
+            _ = TellAsync(downstream.Loop, known.WaitAsync(lazy.Hold), signal);
+            await signal.Task;
         }
 
         return lazy.Newest(cluster);
+    }
+
+    private static async Task TellAsync(EventLoop loop, Task known, TaskCompletionSource signal)
+    {
+        // Out of time is no error here: the cluster as it is then tells.
+        await known.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        loop.Post(static state => ((TaskCompletionSource)state!).TrySetResult(), signal);
     }
 }

@@ -1,3 +1,4 @@
+using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Listening;
 using MeshL4.L4Proxy.Reporting;
@@ -31,6 +32,31 @@ internal sealed class XRpcTerminal
             return ValueTask.CompletedTask;
         }
 
+        return Lazy(downstream, proxy).Any() ? HoldAsync(downstream, proxy, protocol) : ServeAsync(downstream, proxy, protocol);
+    }
+
+    /// <summary>The clusters of the routes whose endpoints are subscribed to by their first connection.</summary>
+    private static IEnumerable<ClusterSnapshot> Lazy(Downstream downstream, XRpcProxySnapshot proxy) => proxy.Routes.Current.Routes
+        .SelectMany(static route => route.Clusters.Select(static choice => choice.Cluster).Append(route.ReadCluster ?? ""))
+        .Select(name => downstream.Snapshot.Clusters.GetValueOrDefault(name))
+        .OfType<ClusterSnapshot>()
+        .Where(static cluster => cluster.OnDemand is not null);
+
+    private async ValueTask HoldAsync(Downstream downstream, XRpcProxySnapshot proxy, IXRpcProtocol protocol)
+    {
+        foreach (ClusterSnapshot cluster in Lazy(downstream, proxy).ToArray())
+        {
+            await EndpointsWait.ForAsync(downstream, cluster);
+        }
+
+        if (!downstream.IsCanceled)
+        {
+            await ServeAsync(downstream, proxy, protocol);
+        }
+    }
+
+    private ValueTask ServeAsync(Downstream downstream, XRpcProxySnapshot proxy, IXRpcProtocol protocol)
+    {
         return proxy.Routes.Current.UnknownAsTcp && protocol.Traits.FirstSpeaker == Side.Downstream
             ? RunIfKnownAsync(downstream, proxy, protocol)
             : protocol.RunAsync(downstream, proxy);
