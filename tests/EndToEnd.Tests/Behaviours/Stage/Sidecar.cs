@@ -94,10 +94,10 @@ internal sealed class Sidecar : IDisposable
     }
 
     /// <summary>Waits until so many lines have a text; returns all lines that do.</summary>
-    public IReadOnlyList<string> LoggedLines(int count, string text)
+    public IReadOnlyList<string> LoggedLines(int count, string text, int seconds = 10)
     {
         List<string> Found() => [.. _accessLog.Where(line => line.Contains(text, StringComparison.Ordinal))];
-        Wait.Until(() => Found().Count >= count, () => $"fewer than {count} lines with {text} in:\n{string.Join('\n', _accessLog)}");
+        Wait.Until(() => Found().Count >= count, () => $"fewer than {count} lines with {text} in:\n{string.Join('\n', _accessLog)}", seconds);
         return Found();
     }
 

@@ -1,0 +1,39 @@
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.BadInput;
+
+/// <summary>Entry 2: memory was allocated for what a client declared and never sent.</summary>
+public sealed class Entry02_CountsWithoutBytes
+{
+    [Fact]
+    public void DeclaredCount_OverTheLimit_IsAnErrorAndTheEnd()
+    {
+        using var front = new RedisFront();
+        foreach (string bytes in new[] { "*2000000000\r\n", "*1\r\n$2000000000\r\n", "*1\r\n$99999999999999999999\r\n", "*-5\r\n$1\r\n" })
+        {
+            using Call client = Call.To(front.Port);
+            client.Send(bytes);
+            client.Send("*1\r\n$4\r\nPING\r\n");
+            client.ReadLine().ShouldNotBeNull();
+            front.Witness();
+        }
+    }
+
+    [Fact]
+    public void DeclaredLengths_OfManyClients_TakeMemoryForWhatWasSentOnly()
+    {
+        using var front = new RedisFront();
+        long before = front.Allocated();
+        List<Call> crowd = [.. Enumerable.Range(0, 200).Select(_ => Call.To(front.Port))];
+        crowd.ForEach(static client => client.Send("*1000000\r\n$536870912\r\nabc"));
+        Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") >= 200, "all have sent their beginning");
+
+        front.Proxy.Stat("meshl4.buffer_bytes_rented").ShouldBeLessThan(200 * 16 * 1024);
+        (front.Allocated() - before).ShouldBeLessThan(32L * 1024 * 1024);
+        front.Witness();
+        crowd.ForEach(static client => client.Dispose());
+        Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "everything is given back");
+    }
+}

@@ -1,0 +1,114 @@
+using System.Net.Sockets;
+using MeshL4.EndToEnd.Tests.BadInput;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.Behaviours;
+
+/// <summary>Many clients on few server connections: each gets its own answers, in its order, whatever becomes of the others.</summary>
+public class SharedUpstreamTests
+{
+    [Fact]
+    public void ThreeHundredClients_ShareOneConnectionALoopAndGetTheirOwnAnswers()
+    {
+        using var front = new RedisFront();
+        List<Call> crowd = [.. Enumerable.Range(0, 300).Select(_ => Call.To(front.Port))];
+        for (int i = 0; i < crowd.Count; i++)
+        {
+            crowd[i].Send(RedisFront.Command("SET", $"k{i}", $"v{i}") + RedisFront.Command("GET", $"k{i}"));
+        }
+
+        for (int i = 0; i < crowd.Count; i++)
+        {
+            crowd[i].ReadLine().ShouldBe("+OK");
+            crowd[i].ReadLine().ShouldBe($"${$"v{i}".Length}");
+            crowd[i].ReadLine().ShouldBe($"v{i}");
+        }
+
+        front.Proxy.Stat("cluster.tested.upstream_cx_active").ShouldBeLessThanOrEqualTo(2);
+        crowd.ForEach(static client => client.Dispose());
+    }
+
+    [Fact]
+    public void ClientThatLeaves_ItsAnswersReachNobodyElse()
+    {
+        using var front = new RedisFront();
+        using Call stays = Call.To(front.Port);
+        stays.Ask("SET mine 1").ShouldBe("+OK");
+        for (int i = 0; i < 50; i++)
+        {
+            Call leaves = Call.To(front.Port);
+            leaves.Send(string.Concat(Enumerable.Repeat(RedisFront.Command("ECHO", "not yours"), 20)));
+            leaves.Socket.LingerState = new LingerOption(true, 0);
+            leaves.Dispose();
+            stays.Ask("INCR mine").ShouldBe($":{i + 2}");
+        }
+    }
+
+    [Fact]
+    public void ServerThatDies_IsAnErrorAndTheClientStays()
+    {
+        var redis = Peer.Redis();
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(new Boot()
+            .Listen("l", port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: c}"))).With(Boot.Cluster("c", [redis.Address])));
+        using Call client = Call.To(port);
+        client.Ask("SET k 1").ShouldBe("+OK");
+        redis.Dispose();
+        client.Ask("GET k").ShouldStartWith("-ERR MeshL4:");
+        client.Ask("GET k").ShouldBe("-ERR MeshL4: no connection to the upstream");
+    }
+
+    [Fact]
+    public void Pipeline_OverTwoServersOneOfThemSlow_IsAnsweredInItsOrder()
+    {
+        using var slow = Peer.Redis();
+        using var fast = Peer.Redis();
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(new Boot()
+            .Listen("l", port, Boot.Chain(Boot.Redis("routes: [{prefix: 's:', cluster: slow}], catch_all_route: {cluster: fast}")))
+            .With(Boot.Cluster("slow", [slow.Address]), Boot.Cluster("fast", [fast.Address])));
+        using Call client = Call.To(port);
+        client.Send(RedisFront.Command("SET", "s:1", "slow") + RedisFront.Command("SET", "f:1", "fast"));
+        (client.ReadLine(), client.ReadLine()).ShouldBe(("+OK", "+OK"));
+        using Call sleeper = Call.To(slow.Port);
+        sleeper.Send("DEBUG SLEEP 0.3\r\n");
+        client.Send(string.Concat(Enumerable.Range(0, 50).Select(static i => RedisFront.Command("GET", i % 2 == 0 ? "s:1" : "f:1"))));
+        for (int i = 0; i < 50; i++)
+        {
+            client.ReadLine().ShouldBe("$4");
+            client.ReadLine().ShouldBe(i % 2 == 0 ? "slow" : "fast");
+        }
+    }
+
+    [Fact]
+    public void ForwardedRequests_AllocateNothing()
+    {
+        using var front = new RedisFront();
+        string[] load = ["-p", $"{front.Port}", "-c", "20", "-P", "8", "-q", "GET", "k"];
+        Run.Must("redis-benchmark", ["-n", "200000", .. load]);
+        long before = front.Allocated();
+        Run.Must("redis-benchmark", ["-n", "400000", .. load]);
+        long allocated = front.Allocated() - before;
+
+        // Connections, clocks and the page itself allocate; a request that did would show as 400,000 times its bytes.
+        allocated.ShouldBeLessThan(400_000 * 2);
+    }
+
+    [Fact]
+    public void LongValue_PassesWholeBesideShortOnes()
+    {
+        using var front = new RedisFront();
+        string value = new('v', 20_000_000);
+        using Call client = Call.To(front.Port);
+        client.Send(RedisFront.Command("SET", "long", value) + RedisFront.Command("STRLEN", "long"));
+        client.ReadLine().ShouldBe("+OK");
+        client.ReadLine().ShouldBe(":20000000");
+        client.Send(RedisFront.Command("GET", "long"));
+        client.ReadLine().ShouldBe("$20000000");
+        client.ReadLine().ShouldBe(value);
+        client.Ask("PING").ShouldBe("+PONG");
+        front.Proxy.Stat("meshl4.buffer_bytes_rented").ShouldBeLessThan(4 * 1024 * 1024);
+    }
+}
