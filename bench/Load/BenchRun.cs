@@ -34,7 +34,7 @@ internal static class BenchRun
         var subjects = Catalog(options);
         var context = new CaseContext(options.RoundCount, options.Seconds, subjects, workspace, Console.Error.WriteLine, stop);
         var results = new List<CaseResult>();
-        foreach (var one in AllCases.Create().Where(c => options.Cases?.Contains(c.Name) ?? true))
+        foreach (var one in AllCases.Create().Where(c => options.Cases?.Any(asked => AllCases.IsMeant(c, asked)) ?? true))
         {
             if (!one.Needs.All(subjects.Has))
             {
@@ -68,7 +68,9 @@ internal static class BenchRun
         return File.Exists(options.Proxy)
             ? new SubjectCatalog(
                 new MeshSubject(SubjectNames.Mesh, options.Proxy, redisCodec: false),
-                new MeshSubject(SubjectNames.MeshRedis, options.Proxy, redisCodec: true))
+                new MeshSubject(SubjectNames.MeshRedis, options.Proxy, redisCodec: true),
+                new MeshSubject(SubjectNames.MeshRedisOneLoop, options.Proxy, redisCodec: true, loops: 1),
+                new MeshSubject(SubjectNames.MeshRoutes, options.Proxy, redisCodec: true, routes: 5000))
             : throw new VoidRunException($"there is no {options.Proxy}; build it, or say --rivals-only");
     }
 

@@ -7,7 +7,7 @@ namespace MeshL4.Load.Subjects;
 internal static class MeshBootstrap
 {
     /// <summary>The YAML text.</summary>
-    public static string Text(IPEndPoint listen, IPEndPoint admin, IReadOnlyList<IPEndPoint> upstreams, bool redisCodec) => $$"""
+    public static string Text(IPEndPoint listen, IPEndPoint admin, IReadOnlyList<IPEndPoint> upstreams, bool redisCodec, int routes = 0) => $$"""
         node: { id: bench, cluster: bench }
         admin:
           address: { socket_address: {{Address(admin)}} }
@@ -24,7 +24,7 @@ internal static class MeshBootstrap
             address: { socket_address: {{Address(listen)}} }
             filter_chains:
             - filters:
-        {{(redisCodec ? RedisProxy : TcpProxy)}}
+        {{(redisCodec ? RedisProxy(routes) : TcpProxy)}}
           clusters:
           - name: upstream
             type: STATIC
@@ -49,13 +49,15 @@ internal static class MeshBootstrap
                   cluster: upstream
         """;
 
-    private const string RedisProxy = """
+    private static string RedisProxy(int routes) => $$"""
               - name: envoy.filters.network.redis_proxy
                 typed_config:
                   "@type": type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy
                   stat_prefix: bench
                   settings: { op_timeout: 5s }
-                  prefix_routes: { catch_all_route: { cluster: upstream } }
+                  prefix_routes:
+                    catch_all_route: { cluster: upstream }
+                    routes: [{{string.Join(", ", Enumerable.Range(0, routes).Select(i => $"{{ prefix: 'p{i}:', cluster: upstream }}"))}}]
         """;
 
     private static string Address(IPEndPoint endPoint) => $"{{ address: {endPoint.Address}, port_value: {endPoint.Port} }}";

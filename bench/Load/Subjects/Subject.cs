@@ -14,7 +14,7 @@ internal abstract class Subject(string name)
     {
         var listen = Loopback.FreeEndPoint();
         var child = Launch(workspace, listen, upstreams);
-        var running = new RunningSubject(Name, child, [listen]);
+        var running = new RunningSubject(Name, child, [listen], AdminOf());
         try
         {
             await WaitUntilReadyAsync(child, listen, stop);
@@ -29,6 +29,9 @@ internal abstract class Subject(string name)
 
     /// <summary>Writes the configuration and starts the process.</summary>
     protected abstract ChildProcess Launch(Workspace workspace, IPEndPoint listen, IReadOnlyList<IPEndPoint> upstreams);
+
+    /// <summary>Where its admin pages are, once it was launched; null for rivals.</summary>
+    protected virtual Uri? AdminOf() => null;
 
     /// <summary>Returns when traffic may begin.</summary>
     protected virtual Task WaitUntilReadyAsync(ChildProcess child, IPEndPoint listen, CancellationToken stop) =>

@@ -10,12 +10,13 @@ internal sealed class SubjectCatalog
 
     /// <param name="mesh">MeshL4 as a TCP relay, or null.</param>
     /// <param name="meshRedis">MeshL4 with its Redis codec, or null.</param>
-    public SubjectCatalog(Subject? mesh, Subject? meshRedis)
+    /// <param name="more">MeshL4 in other settings.</param>
+    public SubjectCatalog(Subject? mesh, Subject? meshRedis, params Subject[] more)
     {
         Subject?[] all = [
             new HaproxySubject(SubjectNames.Haproxy, splice: false), new HaproxySubject(SubjectNames.HaproxyAgain, splice: false),
             new HaproxySubject(SubjectNames.HaproxySplice, splice: true), new HaproxySubject(SubjectNames.HaproxySpliceAgain, splice: true),
-            new NginxSubject(), mesh, meshRedis];
+            new NginxSubject(), new TwemproxySubject(), mesh, meshRedis, .. more];
         _subjects = all.OfType<Subject>().ToDictionary(subject => subject.Name);
     }
 

@@ -11,4 +11,7 @@ internal static class SubjectNames
     public const string Nginx = "nginx";
     public const string Mesh = "meshl4";
     public const string MeshRedis = "meshl4 redis codec";
+    public const string MeshRedisOneLoop = "meshl4 redis, 1 loop";
+    public const string MeshRoutes = "meshl4 5,000 routes";
+    public const string Twemproxy = "twemproxy";
 }

@@ -36,7 +36,7 @@ internal sealed class RedisFront : IDisposable
     public void Witness() => _witness.Ask("PING").ShouldBe("+PONG");
 
     /// <summary>Bytes the process has allocated since its start.</summary>
-    public long Allocated() => Memory("total_allocated");
+    public long Allocated() => Memory("allocated_since_start");
 
     /// <summary>A figure of the memory page.</summary>
     public long Memory(string name) =>

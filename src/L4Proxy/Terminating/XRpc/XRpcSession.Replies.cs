@@ -22,6 +22,9 @@ internal sealed partial class XRpcSession<TCodec>
     private OutputQueue? _afterPart;
     private bool _partOpen;
 
+    /// <summary>Bytes of an answer to come: the largest of late, which fades; careful before any came.</summary>
+    private long _expectedReply = 64 * 1024;
+
     /// <summary>Requests whose answers are due.</summary>
     public int InFlight { get; private set; }
 
@@ -37,7 +40,12 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Bytes of one answer that may be held to be looked at.</summary>
     public long MaxCapture => Proxy.Limits.MaxBufferedBytes;
 
-    private bool HasRoom => InFlight < Proxy.Limits.MaxPendingRequests && _output.Length < RequestWatermark;
+    /// <summary>
+    /// Requests are taken as long as the answers to come, by the size of those that came, fit into what may be held: a client that
+    /// does not read then stops itself, and no connection has to wait for it.
+    /// </summary>
+    private bool HasRoom => InFlight < Proxy.Limits.MaxPendingRequests && _output.Length < RequestWatermark
+        && (InFlight == 0 || ((InFlight + 1) * _expectedReply) + Backlog <= Proxy.Limits.MaxBufferedBytes);
 
     /// <summary>Whether an answer is the one that the client is to get next.</summary>
     public bool IsTurn(uint sequence) => !IsOrdered || sequence == _headSequence;
@@ -166,6 +174,7 @@ internal sealed partial class XRpcSession<TCodec>
             _owner.States.Return(state);
         }
 
+        _expectedReply = reply.Length >= _expectedReply ? reply.Length : _expectedReply - ((_expectedReply - reply.Length + 3) / 4);
         _stats.Answered(pending.Method, reply.Kind == FrameKind.ErrorResponse, now - pending.SentAt);
         if (pending.Has(PendingFlags.Unpin))
         {
@@ -269,6 +278,20 @@ internal sealed partial class XRpcSession<TCodec>
                 _owner.Attend(this);
             }
         }
+    }
+
+    /// <summary>Whether other clients wait for a connection that waits for this one.</summary>
+    private bool HoldsOthersBack()
+    {
+        for (int i = 0; i < _stalled?.Count; i++)
+        {
+            if (_stalled[i].HasOthersThan(this))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void ReleaseStall()

@@ -14,6 +14,9 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSource
     where TCodec : struct, IXRpcCodec<TCodec>
 {
+    /// <summary>A client that takes nothing may hold others back for this long.</summary>
+    private static readonly TimeSpan MostHoldingBack = TimeSpan.FromMilliseconds(250);
+
     private static readonly bool IsOrdered = TCodec.Traits.Order != FrameOrder.Multiplexed;
 
     private readonly XRpcLoop<TCodec> _owner;
@@ -83,6 +86,20 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             return;
         }
 
+        try
+        {
+            Serve(socket);
+        }
+#pragma warning disable CA1031 // A defect in a codec ends this client and no other.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            Fail(defect);
+        }
+    }
+
+    private void Serve(LoopSocket socket)
+    {
         if (!_output.IsEmpty && socket.Writable)
         {
             FlushOutput();
@@ -103,6 +120,20 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             return;
         }
 
+        try
+        {
+            FlushAndGoOn();
+        }
+#pragma warning disable CA1031 // As in OnSocketReady.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            Fail(defect);
+        }
+    }
+
+    private void FlushAndGoOn()
+    {
         if (!_output.IsEmpty)
         {
             FlushOutput();
@@ -112,6 +143,12 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         {
             GoOn();
         }
+    }
+
+    private void Fail(Exception defect)
+    {
+        _owner.Loop.Fault(defect);
+        End(ResponseFlags.LR, EndedBy.Proxy, "internal_error_" + defect.GetType().Name);
     }
 
     /// <summary>Takes no more requests than have been read, and ends when the answers due are written.</summary>
@@ -140,7 +177,8 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         }
 
         long ms = _owner.Loop.NowMilliseconds;
-        if ((Backlog > 0 || _stalled is not null) && ms - _lastProgressMs > Proxy.Limits.SlowReaderTimeout.TotalMilliseconds)
+        double patience = !_output.IsEmpty && HoldsOthersBack() ? MostHoldingBack.TotalMilliseconds : Proxy.Limits.SlowReaderTimeout.TotalMilliseconds;
+        if ((!_output.IsEmpty || _stalled is not null) && ms - _lastProgressMs > patience)
         {
             End(ResponseFlags.SI, EndedBy.Downstream, _stopReading ? "last_answers_not_read" : "downstream_too_slow");
         }

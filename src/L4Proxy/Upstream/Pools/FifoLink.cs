@@ -19,6 +19,19 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
     protected override bool IsFull => _ring.IsFull;
 
+    public override bool HasOthersThan(XRpcSession<TCodec> client)
+    {
+        for (int i = 0; i < _ring.Count; i++)
+        {
+            if (_ring[i].Session is { IsClosed: false } session && session != client)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     public override bool TryReserve(out ulong id)
     {
         id = 0;

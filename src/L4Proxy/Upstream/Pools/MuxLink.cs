@@ -30,6 +30,19 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     protected override bool IsFull => _slots.IsFull;
 
+    public override bool HasOthersThan(XRpcSession<TCodec> client)
+    {
+        for (int i = 0; i < _slots.Count; i++)
+        {
+            if (_slots.IsUsed(i) && _slots[i].Session is { IsClosed: false } session && session != client)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     public override bool TryReserve(out ulong id) => _slots.TryReserve(out id);
 
     public override ref Pending<TCodec> Add() => ref _slots.Add();

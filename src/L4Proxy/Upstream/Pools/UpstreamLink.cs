@@ -83,6 +83,9 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
 
     protected abstract bool IsFull { get; }
 
+    /// <summary>Whether anybody besides a client waits for answers here.</summary>
+    public abstract bool HasOthersThan(XRpcSession<TCodec> client);
+
     protected TCodec Codec;
     protected FrameHead Reply;
 
@@ -221,7 +224,7 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
                 Interlocked.Add(ref Cluster.State.Counters.CxRxBytesTotal, count);
                 LastReadMs = Owner.Loop.NowMilliseconds;
                 (IsSuspect, _pingSentMs) = (false, 0);
-                Keep(bytes, Take(bytes));
+                Keep(bytes, TakeGuarded(bytes));
             }
             else if (count == 0 || (_connection.Socket.Readable && count != -Errno.EINTR))
             {
@@ -272,6 +275,23 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
         else if (_pingSentMs == 0 && InFlight == 0 && now - LastReadMs > interval.TotalMilliseconds && WritePing())
         {
             _pingSentMs = now;
+        }
+    }
+
+    /// <summary>A defect of a codec costs this connection, and no other.</summary>
+    private int TakeGuarded(Span<byte> bytes)
+    {
+        try
+        {
+            return Take(bytes);
+        }
+#pragma warning disable CA1031 // Whatever it is.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            Owner.Loop.Fault(defect);
+            Close(LocalReplyReason.UpstreamBroken, reset: true);
+            return bytes.Length;
         }
     }
 

@@ -14,7 +14,7 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     where TCodec : struct, IXRpcCodec<TCodec>
 {
     /// <summary>Shared connections beyond the configured number while those are stalled or stuck.</summary>
-    private const int MostExtra = 2;
+    private const int MostExtra = 4;
 
     private readonly List<UpstreamLink<TCodec>> _shared = [];
     private readonly List<UpstreamLink<TCodec>> _private = [];

@@ -1,0 +1,59 @@
+using MeshL4.Load.Subjects;
+
+namespace MeshL4.Load.Cases;
+
+/// <summary>The rows about the shared upstream pool.</summary>
+internal static class XRpcCases
+{
+    /// <summary>The name that means all of them.</summary>
+    public const string Group = "xrpc";
+
+    public static IEnumerable<BenchCase> Create() => [new TwemproxyCase(1, 1.0), new TwemproxyCase(16, 2.0), new RoutesCase(), new CrowdCase()];
+
+    /// <summary>
+    /// Beside twemproxy, which multiplexes too. It has one thread, so the processor time is held against one loop of ours; two loops share
+    /// the clients, and so have fewer of them in a batch.
+    /// </summary>
+    private sealed class TwemproxyCase(int pipeline, double atLeast)
+        : RedisCase($"xrpc-p{pipeline}", $"redis GET, pipeline {pipeline}, 50 clients on shared upstream connections", pipeline)
+    {
+        public override IReadOnlyList<string> Needs => [SubjectNames.Twemproxy, SubjectNames.MeshRedis, SubjectNames.MeshRedisOneLoop];
+
+        public override IReadOnlyList<Bar> Bars => [
+            new Bar(Rate.Metric, SubjectNames.MeshRedis, SubjectNames.Twemproxy, AtLeast: true, atLeast),
+            new Bar(Rate.Metric, SubjectNames.MeshRedisOneLoop, SubjectNames.Twemproxy, AtLeast: true, atLeast),
+            new Bar(Cost.Metric, SubjectNames.MeshRedisOneLoop, SubjectNames.Twemproxy, AtLeast: false, 1.0),
+            new Bar(Allocated, SubjectNames.MeshRedis, null, AtLeast: false, 1.0)];
+
+        public override (string Subject, string Again)? NoisePair => (SubjectNames.Haproxy, SubjectNames.HaproxyAgain);
+
+        protected override IReadOnlyList<string> Subjects => [
+            SubjectNames.Haproxy, SubjectNames.Twemproxy, SubjectNames.MeshRedis, SubjectNames.MeshRedisOneLoop, SubjectNames.HaproxyAgain];
+    }
+
+    /// <summary>One catch-all route beside 5,000 prefixes.</summary>
+    private sealed class RoutesCase() : RedisCase("xrpc-routes", "redis GET, pipeline 16, one route and 5,000 prefix routes", 16)
+    {
+        public override IReadOnlyList<string> Needs => [SubjectNames.MeshRedis, SubjectNames.MeshRoutes];
+
+        public override IReadOnlyList<Bar> Bars => [new Bar(Rate.Metric, SubjectNames.MeshRoutes, SubjectNames.MeshRedis, AtLeast: true, 0.95)];
+
+        public override (string Subject, string Again)? NoisePair => (SubjectNames.Haproxy, SubjectNames.HaproxyAgain);
+
+        protected override IReadOnlyList<string> Subjects => [
+            SubjectNames.Haproxy, SubjectNames.MeshRedis, SubjectNames.MeshRoutes, SubjectNames.HaproxyAgain];
+    }
+
+    /// <summary>1,000 clients on one connection a loop, beside our own relay with one for each client.</summary>
+    private sealed class CrowdCase() : RedisCase("xrpc-1000", "redis GET, pipeline 1, 1,000 clients on two upstream connections", 1, clients: 1000)
+    {
+        public override IReadOnlyList<string> Needs => [SubjectNames.Mesh, SubjectNames.MeshRedis];
+
+        public override IReadOnlyList<Bar> Bars => [new Bar(Rate.Metric, SubjectNames.MeshRedis, SubjectNames.Mesh, AtLeast: true, 1.3)];
+
+        public override (string Subject, string Again)? NoisePair => (SubjectNames.Haproxy, SubjectNames.HaproxyAgain);
+
+        protected override IReadOnlyList<string> Subjects => [
+            SubjectNames.Haproxy, SubjectNames.Mesh, SubjectNames.MeshRedis, SubjectNames.HaproxyAgain];
+    }
+}
