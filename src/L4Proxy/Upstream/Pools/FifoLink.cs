@@ -143,7 +143,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
             if (status == ScanStatus.Done && State != LinkState.Closed)
             {
-                if (direct && (session!.HasEarly || head.State is not null || head.Flags != PendingFlags.Begun))
+                if (direct && (session!.HasEarly || head.Has(PendingFlags.Unpin)))
                 {
                     run!.Deliver(bytes[runStart..at]);
                     run = null;
