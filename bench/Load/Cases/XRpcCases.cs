@@ -23,7 +23,8 @@ internal static class XRpcCases
             new Bar(Rate.Metric, SubjectNames.MeshRedis, SubjectNames.Twemproxy, AtLeast: true, atLeast),
             new Bar(Rate.Metric, SubjectNames.MeshRedisOneLoop, SubjectNames.Twemproxy, AtLeast: true, atLeast),
             new Bar(Cost.Metric, SubjectNames.MeshRedisOneLoop, SubjectNames.Twemproxy, AtLeast: false, 1.0),
-            new Bar(Allocated, SubjectNames.MeshRedis, null, AtLeast: false, 1.0)];
+            // The smallest object has 24 bytes; connections and the page that is asked cost something too.
+            new Bar(Allocated, SubjectNames.MeshRedis, null, AtLeast: false, 8)];
 
         public override (string Subject, string Again)? NoisePair => (SubjectNames.Haproxy, SubjectNames.HaproxyAgain);
 

@@ -88,12 +88,16 @@ public class SharedUpstreamTests
         using var front = new RedisFront();
         string[] load = ["-p", $"{front.Port}", "-c", "20", "-P", "8", "-q", "GET", "k"];
         Run.Must("redis-benchmark", ["-n", "200000", .. load]);
-        long before = front.Allocated();
-        Run.Must("redis-benchmark", ["-n", "400000", .. load]);
-        long allocated = front.Allocated() - before;
+        long least = long.MaxValue;
+        for (int run = 0; run < 3; run++)
+        {
+            long before = front.Allocated();
+            Run.Must("redis-benchmark", ["-n", "400000", .. load]);
+            least = Math.Min(least, front.Allocated() - before);
+        }
 
-        // Connections, clocks and the page itself allocate; a request that did would show as 400,000 times its bytes.
-        allocated.ShouldBeLessThan(400_000 * 2);
+        // Connections, the page itself and buffers kept for later allocate; a request that did would show 400,000 times, in every run.
+        least.ShouldBeLessThan(400_000 * 2);
     }
 
     [Fact]
