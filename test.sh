@@ -2,16 +2,18 @@
 # Set-up, build, every test. The last line, alone, is the result: `N passed, N failed`, with `, N skipped` when there are skips.
 # Exit code 0 only with 0 failed. `--quick` leaves out the end-to-end tests and the publishing they need.
 # Root is needed for the end-to-end tests: they make network namespaces.
+# `--fuzz [minutes] [codec]` runs only the fuzzer of the codec kit, 10 minutes for each codec unless told, with new seeds.
 set -uo pipefail
 # nft, nginx and ip live in sbin, which a plain `su` leaves out.
 export PATH="$PATH:/usr/sbin:/sbin"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-quick=
+quick='' fuzz=''
 case "${1:-}" in
     "") ;;
     --quick) quick=1 ;;
-    *) echo "usage: ./test.sh [--quick]" >&2; exit 2 ;;
+    --fuzz) fuzz=${2:-10} ;;
+    *) echo "usage: ./test.sh [--quick | --fuzz [minutes] [codec]]" >&2; exit 2 ;;
 esac
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
@@ -119,8 +121,26 @@ run_all() { # at most, project names...
     running=()
 }
 
+run_fuzzer() { # minutes, codec or nothing for all
+    [[ $1 =~ ^[0-9]+$ && ${2:-} =~ ^[a-z0-9]*$ ]] || give_up "--fuzz takes minutes and the name of a codec"
+    local filter="FullyQualifiedName~FuzzTests"
+    [ -z "${2:-}" ] || filter+="&DisplayName~\"$2\""
+    step "building the kit's tests" dotnet build tests/Codecs.Tests -c Release -v quiet
+    say "fuzzing for $1 minutes a codec"
+    MESHL4_FUZZ_MINUTES=$1 dotnet test tests/Codecs.Tests -c Release --no-build --nologo --results-directory "$results" \
+        --logger "trx;LogFileName=fuzz.trx" --filter "$filter" >"$results/fuzz.log" 2>&1
+    echo $? >"$results/fuzz.exit"
+    grep -ohE '[a-z0-9]+: seed [0-9]+, [0-9]+ inputs, [0-9]+ kept' "$results/fuzz.trx" | while read -r line; do say "$line"; done
+    settle fuzz "$SECONDS"
+}
+
 rm -rf "$results"
 mkdir -p "$results"
+
+if [ -n "$fuzz" ]; then
+    run_fuzzer "$fuzz" "${3:-}"
+    finish
+fi
 
 say "checking the machine"
 eng/setup.sh || give_up "set-up: something required is missing"

@@ -24,6 +24,7 @@ namespace MeshL4.L4Proxy;
 internal sealed class ProxyHost : IAsyncDisposable
 {
     private readonly ProxyArguments _arguments;
+    private readonly CodecSet _codecs;
     private readonly LogSinks _sinks = new();
     private readonly LogLevels _levels;
     private readonly ProxyLoggerFactory _loggers;
@@ -39,9 +40,10 @@ internal sealed class ProxyHost : IAsyncDisposable
     private ConfigPath? _config;
     private DnsProxy? _dns;
 
-    private ProxyHost(ProxyArguments arguments)
+    private ProxyHost(ProxyArguments arguments, CodecSet codecs)
     {
         _arguments = arguments;
+        _codecs = codecs;
         _levels = new LogLevels(arguments.LogLevel);
         foreach ((string component, LogLevel level) in arguments.ComponentLogLevels)
         {
@@ -53,9 +55,9 @@ internal sealed class ProxyHost : IAsyncDisposable
     }
 
     /// <summary>Runs until told to end. The result is the exit code of the process.</summary>
-    public static async Task<int> RunAsync(ProxyArguments arguments)
+    public static async Task<int> RunAsync(ProxyArguments arguments, CodecSet codecs)
     {
-        await using var host = new ProxyHost(arguments);
+        await using var host = new ProxyHost(arguments, codecs);
         using Signals signals = new(host._exit, host._sinks.Reopen);
         return await host.RunAsync();
     }
@@ -137,7 +139,7 @@ internal sealed class ProxyHost : IAsyncDisposable
     private ListenerSet Compose(ConnectionGate gate)
     {
         ConnectionReporter reporter = new(_snapshots, _sinks);
-        Terminals terminals = new(new UpstreamConnector(_guard), new XRpcServices(_snapshots, _guard, _metrics));
+        Terminals terminals = new(new UpstreamConnector(_guard), new XRpcServices(_snapshots, _guard, _metrics) { Codecs = _codecs });
         FilterCounters filterCounters = new();
         ChainDrain drain = new(_workers, _snapshots, _arguments.DrainTime);
         ConnectionPath path = new(gate, _guard, new NetworkFilters(filterCounters), terminals, reporter, drain);

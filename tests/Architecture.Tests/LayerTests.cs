@@ -54,14 +54,14 @@ public partial class LayerTests
 
     [Fact]
     public void TypeNames_InAllSource_SayWhatTheyDo() =>
-        Mentions("src", VagueName()).Concat(Mentions("tests", VagueName())).Concat(Mentions("bench", VagueName())).ShouldBeEmpty();
+        Mentions("src", VagueName()).Concat(Mentions("tests", VagueName())).Concat(Mentions("bench", VagueName())).Concat(Mentions("samples", VagueName())).ShouldBeEmpty();
 
     [Fact]
     public void Solution_ListsEveryProject()
     {
         string solution = File.ReadAllText(Path.Combine(Repository.Root, "MeshL4.sln")).Replace('\\', '/');
 
-        IEnumerable<string> projects = ((string[])["src", "tests", "bench"])
+        IEnumerable<string> projects = ((string[])["src", "tests", "bench", "samples"])
             .SelectMany(static folder => Repository.Files(folder, "*.csproj")).Select(Repository.Relative);
 
         projects.Where(project => !solution.Contains($"\"{project}\"", StringComparison.Ordinal)).ShouldBeEmpty();

@@ -15,6 +15,7 @@ public class SizeTests(ITestOutputHelper output)
     [InlineData("src")]
     [InlineData("tests")]
     [InlineData("bench")]
+    [InlineData("samples")]
     public void Files_EveryOne_IsAtMost500Lines(string folder)
     {
         (string Name, int Lines)[] files =
@@ -28,6 +29,7 @@ public class SizeTests(ITestOutputHelper output)
     [InlineData("src")]
     [InlineData("tests")]
     [InlineData("bench")]
+    [InlineData("samples")]
     public void Methods_EveryOne_IsAtMost80Lines(string folder)
     {
         (string Name, int Lines)[] methods =

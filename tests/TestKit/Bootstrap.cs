@@ -27,6 +27,9 @@ internal sealed class Bootstrap
     /// <summary>Address the listeners bind; loopback unless a test lives in a namespace of its own.</summary>
     public string ListenAddress { get; init; } = "127.0.0.1";
 
+    /// <summary>A program with codecs of its own in place of the proxy's.</summary>
+    public string? Program { get; init; }
+
     /// <summary>The node says DNS_CAPTURE, as Istio's agents have it say.</summary>
     public bool CapturesDns { get; init; }
 
@@ -41,6 +44,13 @@ internal sealed class Bootstrap
 
     public static string RedisProxy(string cluster) => Filter(
         "redis_proxy.v3.RedisProxy", $"stat_prefix: r, settings: {{op_timeout: 3s}}, prefix_routes: {{catch_all_route: {{cluster: {cluster}}}}}");
+
+    /// <summary>Requests of a protocol by the common message.</summary>
+    /// <param name="codec">Name of the codec.</param>
+    /// <param name="routes">Members of the list of routes.</param>
+    /// <param name="more">Further members of the message.</param>
+    public static string XRpcProxy(string codec, string routes, string more = "") =>
+        $"{{name: f, typed_config: {{'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: {codec}, codec: {codec}, route_config: {{routes: [{routes}]}}{more}}}}}";
 
     public static string HttpManager() => Filter("http_connection_manager.v3.HttpConnectionManager", "stat_prefix: h");
 

@@ -34,7 +34,7 @@ internal sealed class ProxyProcess : IAsyncDisposable
     {
         string config = Path.Combine(bootstrap.Folder, "bootstrap.yaml");
         await File.WriteAllTextAsync(config, bootstrap.ToString());
-        string[] command = [.. prefix, Executables.Proxy, "-c", config, "--concurrency", "2", "--drain-time-s", "2"];
+        string[] command = [.. prefix, bootstrap.Program ?? Executables.Proxy, "-c", config, "--concurrency", "2", "--drain-time-s", "2"];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true };
         var proxy = new ProxyProcess(Process.Start(start)!, bootstrap);
         proxy.Listen();

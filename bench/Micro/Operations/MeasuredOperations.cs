@@ -7,6 +7,7 @@ internal static class MeasuredOperations
     public static IReadOnlyDictionary<string, Func<int>> Create()
     {
         var resp = new RespOperations();
+        var codecs = new CodecOperations();
         var hello = new ClientHelloOperations();
         var chains = new ChainMatchOperations();
         return new Dictionary<string, Func<int>>
@@ -17,6 +18,9 @@ internal static class MeasuredOperations
             ["RespBenchmarks.RequestGetByteByByte"] = resp.RequestGetByteByByte,
             ["RespBenchmarks.ReplyValue"] = resp.ReplyValue,
             ["RespBenchmarks.ReplyPipelineOf16"] = resp.ReplyPipelineOf16,
+            ["CodecBenchmarks.RedisGet"] = codecs.RedisGet,
+            ["CodecBenchmarks.PingPongCall"] = codecs.PingPongCall,
+            ["CodecBenchmarks.PingPongEdit"] = codecs.PingPongEdit,
             ["ClientHelloBenchmarks.Parse"] = hello.Parse,
             ["ChainMatchBenchmarks.ByPortAndProtocol"] = chains.ByPortAndProtocol,
             ["ChainMatchBenchmarks.ByServerName"] = chains.ByServerName,

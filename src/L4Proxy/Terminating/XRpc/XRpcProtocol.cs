@@ -23,7 +23,11 @@ internal interface IXRpcProtocol
 }
 
 /// <summary>What the protocols of a process share.</summary>
-internal sealed record XRpcServices(SnapshotStore Snapshots, LoopGuard Guard, MetricsRegistry Metrics, IRequestLog? RequestLog = null);
+internal sealed record XRpcServices(SnapshotStore Snapshots, LoopGuard Guard, MetricsRegistry Metrics, IRequestLog? RequestLog = null)
+{
+    /// <summary>Protocols of other assemblies.</summary>
+    public CodecSet Codecs { get; init; } = new();
+}
 
 /// <summary>One protocol: its codec, what its connections mean, and the state of each loop.</summary>
 /// <param name="services">Shared parts of the process.</param>

@@ -19,10 +19,11 @@ internal sealed class XRpcTerminal
     {
         _unknown = new UnknownBytes(connector);
         Add(new XRpcProtocol<RespCodec>(services, RedisConversations.Create));
+        foreach (IXRpcProtocol protocol in services.Codecs.Create(services))
+        {
+            Add(protocol);
+        }
     }
-
-    /// <summary>Makes a protocol known.</summary>
-    public void Add(IXRpcProtocol protocol) => _protocols.Add(protocol.Traits.Name, protocol);
 
     public ValueTask RunAsync(Downstream downstream, XRpcProxySnapshot proxy)
     {
@@ -73,4 +74,6 @@ internal sealed class XRpcTerminal
             await _unknown.RelayAsync(downstream, proxy);
         }
     }
+
+    private void Add(IXRpcProtocol protocol) => _protocols.Add(protocol.Traits.Name, protocol);
 }

@@ -1,0 +1,106 @@
+using System.Globalization;
+
+namespace MeshL4.Samples.PingPong.Peers;
+
+/// <content>What the services do.</content>
+public sealed partial class PingPongServer
+{
+    private async Task AnswerAsync(PingPongConnection from, PingPongMessage message)
+    {
+        switch (message.Kind)
+        {
+            case PingPongKind.Ping:
+                Interlocked.Increment(ref _pings);
+                await from.WriteAsync(new PingPongMessage(PingPongKind.Pong, message.Id));
+                break;
+            case PingPongKind.Pong:
+                Interlocked.Increment(ref _pongs);
+                if (_beats.TryRemove((from, message.Id), out PingPongMessage? waiting))
+                {
+                    await from.WriteAsync(waiting);
+                }
+
+                break;
+            case PingPongKind.Notify:
+                Interlocked.Increment(ref _notified);
+                break;
+            case PingPongKind.Subscribe:
+                await CountDownAsync(from, message);
+                break;
+            case PingPongKind.Call:
+                await CallAsync(from, message);
+                break;
+        }
+    }
+
+    private static async Task CountDownAsync(PingPongConnection from, PingPongMessage message)
+    {
+        for (int i = Number(message); i > 0; i--)
+        {
+            await from.WriteAsync(new PingPongMessage(PingPongKind.Item, message.Id, "", i.ToString(CultureInfo.InvariantCulture)));
+        }
+
+        await from.WriteAsync(new PingPongMessage(PingPongKind.End, message.Id));
+    }
+
+    private async Task CallAsync(PingPongConnection from, PingPongMessage call)
+    {
+        var result = new PingPongMessage(PingPongKind.Result, call.Id, "", call.Payload);
+        switch (call.Service)
+        {
+            case "who":
+                await from.WriteAsync(result with { Payload = $"{Name} {call.Service} {call.Tenant} {call.Lane}" });
+                break;
+            case "reverse":
+                await HoldAsync(from, call);
+                break;
+            case "beat":
+                _beats[(from, call.Id)] = result;
+                await from.WriteAsync(new PingPongMessage(PingPongKind.Ping, call.Id));
+                break;
+            case "fail":
+                await from.WriteAsync(result with { Kind = PingPongKind.Failure });
+                break;
+            case "never":
+                break;
+            case "close":
+                from.Dispose();
+                break;
+            case "partial":
+                await from.WriteAsync(PingPongConnection.Bytes(result with { Payload = "cut off" })[..^3]);
+                from.Dispose();
+                break;
+            case "garbage":
+                await from.WriteAsync("this is no frame at all"u8.ToArray());
+                break;
+            case "away":
+                await from.WriteAsync(new PingPongMessage(PingPongKind.GoAway, 1), result);
+                break;
+            default:
+                await from.WriteAsync(result);
+                break;
+        }
+    }
+
+    private async Task HoldAsync(PingPongConnection from, PingPongMessage call)
+    {
+        (PingPongConnection To, PingPongMessage Call)[] ready;
+        lock (_held)
+        {
+            RepeatedIds += _held.Any(held => held.To == from && held.Call.Id == call.Id) ? 1 : 0;
+            _held.Add((from, call));
+            if (_held.Count < Number(call))
+            {
+                return;
+            }
+
+            ready = [.. _held];
+            _held.Clear();
+        }
+
+        foreach ((PingPongConnection to, PingPongMessage held) in ready.Reverse())
+        {
+            await to.WriteAsync(new PingPongMessage(PingPongKind.Result, held.Id, "", $"{held.Payload} {held.Tenant}"));
+        }
+    }
+}

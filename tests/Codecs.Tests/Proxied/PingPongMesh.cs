@@ -1,0 +1,78 @@
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.Samples.PingPong.Peers;
+using MeshL4.TestKit;
+
+namespace MeshL4.Codecs.Tests.Proxied;
+
+/// <summary>A pingpong server, the sample's proxy before it, and clients: all real processes and sockets but for the server.</summary>
+internal sealed class PingPongMesh : IAsyncDisposable
+{
+    private readonly List<IDisposable> _owned = [];
+    private ProxyProcess? _proxy;
+    private int _port;
+
+    public PingPongServer Server { get; private set; } = null!;
+
+    public ProxyProcess Proxy => _proxy!;
+
+    /// <summary>The server is cluster <c>main</c>, a second one <c>other</c>, and nobody is at <c>nobody</c>.</summary>
+    /// <param name="routes">Members of the list of routes.</param>
+    /// <param name="more">Further members of the filter.</param>
+    public static async Task<PingPongMesh> StartAsync(string routes = "{forward: {cluster: main}}", string more = "")
+    {
+        var mesh = new PingPongMesh();
+        try
+        {
+            var bootstrap = new Bootstrap { Program = Program() };
+            mesh.Server = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "main"));
+            bootstrap.Cluster("main", mesh.Server.EndPoint);
+            bootstrap.Cluster("other", mesh.Own(new PingPongServer(IPAddress.Loopback, name: "other")).EndPoint);
+            bootstrap.Cluster("nobody", new IPEndPoint(IPAddress.Loopback, Bootstrap.FreePort()));
+            mesh._port = bootstrap.Listener("in", Bootstrap.XRpcProxy("pingpong", routes, more));
+            mesh._proxy = await ProxyProcess.StartAsync(bootstrap);
+            return mesh;
+        }
+        catch
+        {
+            await mesh.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A client of the proxy.</summary>
+    public PingPongConnection Connect() => Connect(_port);
+
+    /// <summary>A client of the server itself.</summary>
+    public PingPongConnection ConnectDirectly() => Connect(Server.EndPoint.Port);
+
+    public async ValueTask DisposeAsync()
+    {
+        _owned.ForEach(static owned => owned.Dispose());
+        if (_proxy is not null)
+        {
+            await _proxy.DisposeAsync();
+        }
+    }
+
+    private static string Program()
+    {
+        string bin = Path.Combine(Executables.Root, "samples/PingPong.Proxy/bin");
+        return new[] { "Release", "Debug" }.Select(configuration => Path.Combine(bin, configuration, "net10.0/pingpong-proxy"))
+            .Where(File.Exists).MaxBy(File.GetLastWriteTimeUtc) ?? throw new FileNotFoundException($"no build of samples/PingPong.Proxy in {bin}");
+    }
+
+    private PingPongConnection Connect(int port)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        socket.Connect(IPAddress.Loopback, port);
+        return Own(new PingPongConnection(socket));
+    }
+
+    private T Own<T>(T owned)
+        where T : IDisposable
+    {
+        _owned.Add(owned);
+        return owned;
+    }
+}

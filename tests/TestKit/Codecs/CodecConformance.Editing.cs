@@ -1,0 +1,106 @@
+using System.Text;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.TestKit.Codecs;
+
+/// <content>Frames on their way with something changed.</content>
+public sealed partial class CodecConformance<TCodec>
+{
+    private void Identity()
+    {
+        foreach (GoldenFrame frame in Sample.Frames)
+        {
+            foreach (int length in KnownAt(frame))
+            {
+                byte[] output = Edited(frame, default, length);
+                Unless(output.Length == 0 || output.AsSpan().SequenceEqual(frame.Bytes), frame, () => $"without an edit it became {Convert.ToHexString(output)}");
+            }
+        }
+    }
+
+    private void IdRewrite()
+    {
+        if (Traits.Order != FrameOrder.Multiplexed)
+        {
+            ConformanceException.Unless(Traits.Id is null, () => $"{Name}: has a place for ids, but answers are in order");
+            return;
+        }
+
+        int rewritten = 0;
+        foreach (GoldenFrame frame in Sample.Frames.Where(static frame => frame.Kind != FrameKind.GoAway))
+        {
+            Scanned(frame.From, frame.Bytes, out FrameHead before);
+            foreach (ulong id in (ulong[])[1, 2, before.Id ^ 1, HighestId >> 1, HighestId])
+            {
+                foreach (int length in id == 0 ? [] : KnownAt(frame))
+                {
+                    RequireRewritten(frame, before, id, length);
+                    rewritten++;
+                }
+            }
+        }
+
+        ConformanceException.Unless(rewritten > 0, () => $"{Name}: multiplexed, but no golden frame has an id");
+    }
+
+    private static void RequireRewritten(GoldenFrame frame, in FrameHead before, ulong id, int length)
+    {
+        byte[] output = Traits.Id is { } place ? Patched(frame, place, id) : Edited(frame, new HeadEdit(id), length);
+        Unless(output.Length > 0, frame, () => $"id {id} cannot be written");
+        Scanned(frame.From, output, out FrameHead after);
+        Unless(after.Id == id, frame, () => $"with id {id} written it has {after.Id}");
+        FrameHead same = after with { Id = before.Id, Length = before.Length };
+        Unless(new ScannedFrame(ScanStatus.Done, same).IsSameAs(new ScannedFrame(ScanStatus.Done, before)), frame, () => $"id {id} changed more than the id");
+        GoldenFrame changed = frame with { Bytes = output };
+        byte[] back = Traits.Id is { } again ? Patched(changed, again, frame.Id) : Edited(changed, new HeadEdit(frame.Id), output.Length);
+        Unless(back.AsSpan().SequenceEqual(frame.Bytes), frame, () => $"with id {id} and then its own again it is {Convert.ToHexString(back)}");
+        byte[] edited = Traits.Id is null ? output : Edited(frame, new HeadEdit(id), length);
+        Unless(edited.Length == 0 || edited.AsSpan().SequenceEqual(output), frame, () => $"WriteEdited writes id {id} other than the traits say");
+    }
+
+    private static byte[] Patched(GoldenFrame frame, FixedId place, ulong id)
+    {
+        Unless(frame.Bytes.Length >= place.Offset + place.Width, frame, () => "the place of the id is behind its end");
+        byte[] output = [.. frame.Bytes];
+        for (int i = 0; i < place.Width; i++)
+        {
+            int shift = 8 * (place.BigEndian ? place.Width - 1 - i : i);
+            output[place.Offset + i] = (byte)(id >> shift);
+        }
+
+        return output;
+    }
+
+    private void KeyPrefix()
+    {
+        if (Traits.KeyMeta < 0)
+        {
+            return;
+        }
+
+        string name = Traits.Meta[Traits.KeyMeta].Name;
+        GoldenFrame[] keyed = [.. Sample.From(Side.Downstream).Where(frame => frame.Meta.GetValueOrDefault(name)?.Length > 1)];
+        ConformanceException.Unless(keyed.Length > 0, () => $"{Name}: no golden request has a {name} of two bytes or more");
+        foreach (GoldenFrame frame in keyed)
+        {
+            foreach (int length in KnownAt(frame))
+            {
+                RequireShorterKey(frame, name, 1, length);
+                RequireShorterKey(frame, name, Encoding.UTF8.GetByteCount(frame.Meta[name]) - 1, length);
+            }
+
+            Unless(Edited(frame, new HeadEdit(RemoveKeyBytes: 1 << 20), frame.Bytes.Length).Length == 0, frame, () => $"more than its {name} was removed");
+        }
+    }
+
+    private static void RequireShorterKey(GoldenFrame frame, string name, int remove, int length)
+    {
+        byte[] output = Edited(frame, new HeadEdit(RemoveKeyBytes: remove), length);
+        Unless(output.Length > 0, frame, () => $"{remove} bytes of its {name} cannot be removed");
+        TCodec codec = Scanned(frame.From, output, out FrameHead head);
+        byte[] rest = Encoding.UTF8.GetBytes(frame.Meta[name])[remove..];
+        GoldenFrame expected = frame with { Bytes = output, Meta = frame.Meta.SetItem(name, Encoding.UTF8.GetString(rest)) };
+        RequireMeta(expected, ref codec, new FrameView(ref head, output, isWhole: true), MetaTier.WholeBody);
+        Unless(head.Kind == frame.Kind && head.Id == frame.Id, frame, () => $"without {remove} bytes of its {name} it is a {head.Kind} with id {head.Id}");
+    }
+}
