@@ -18,11 +18,13 @@ public sealed record PingPongMessage(PingPongKind Kind, uint Id, string Service 
 /// <param name="socket">Connected; closed with this.</param>
 public sealed class PingPongConnection(Socket socket) : IDisposable
 {
+    private const int MostBody = 128 * 1024 * 1024;
+
     private readonly NetworkStream _stream = new(socket, ownsSocket: true);
     private readonly SemaphoreSlim _writing = new(1);
 
     /// <summary>The next frame; null when the other side ended the connection between two frames.</summary>
-    /// <exception cref="EndOfStreamException">It ended inside a frame.</exception>
+    /// <exception cref="IOException">It ended inside a frame, was reset, or sent something else.</exception>
     public async Task<PingPongMessage?> ReadAsync(CancellationToken cancel = default)
     {
         byte[] head = new byte[PingPongFrame.HeadLength];
@@ -33,7 +35,13 @@ public sealed class PingPongConnection(Socket socket) : IDisposable
         }
 
         await _stream.ReadExactlyAsync(head.AsMemory(1), cancel);
-        byte[] body = new byte[BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(PingPongFrame.BodyLengthAt))];
+        uint length = BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(PingPongFrame.BodyLengthAt));
+        if (BinaryPrimitives.ReadUInt16BigEndian(head) != PingPongFrame.Magic || length > MostBody)
+        {
+            throw new IOException("not a frame of this protocol");
+        }
+
+        byte[] body = new byte[length];
         await _stream.ReadExactlyAsync(body, cancel);
         int service = head[PingPongFrame.ServiceLengthAt];
         int tenant = BinaryPrimitives.ReadUInt16BigEndian(head.AsSpan(PingPongFrame.TenantLengthAt));
