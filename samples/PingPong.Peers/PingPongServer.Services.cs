@@ -5,6 +5,9 @@ namespace MeshL4.Samples.PingPong.Peers;
 /// <content>What the services do.</content>
 public sealed partial class PingPongServer
 {
+    /// <summary>Characters of an item of <c>bulk</c>: more than a proxy holds of an answer.</summary>
+    public const int BulkItem = 200_000;
+
     private async Task AnswerAsync(PingPongConnection from, PingPongMessage message)
     {
         switch (message.Kind)
@@ -37,7 +40,8 @@ public sealed partial class PingPongServer
     {
         for (int i = Number(message); i > 0; i--)
         {
-            await from.WriteAsync(new PingPongMessage(PingPongKind.Item, message.Id, "", i.ToString(CultureInfo.InvariantCulture)));
+            string item = i.ToString(CultureInfo.InvariantCulture);
+            await from.WriteAsync(new PingPongMessage(PingPongKind.Item, message.Id, "", message.Service == "bulk" ? item.PadLeft(BulkItem) : item));
         }
 
         await from.WriteAsync(new PingPongMessage(PingPongKind.End, message.Id));

@@ -9,7 +9,7 @@ namespace MeshL4.Samples.PingPong.Peers;
 /// A server whose services behave as servers do, well and badly: <c>echo</c>, <c>who</c> (its name, and what it was asked), <c>reverse</c>
 /// (holds calls until as many wait as the payload says, then answers the last one first), <c>beat</c> (asks the caller for a sign of life
 /// before it answers), <c>fail</c>, <c>never</c>, <c>close</c>, <c>partial</c> (ends inside its answer), <c>garbage</c>, <c>away</c> (GoAway before
-/// the answer). A subscription to any service counts down from its payload.
+/// the answer). A subscription to any service counts down from its payload, one to <c>bulk</c> with long items.
 /// </summary>
 public sealed partial class PingPongServer : IDisposable
 {

@@ -118,6 +118,42 @@ public sealed class PingPongProxyTests
         (await CallAsync(mesh.Connect(), 1, "who")).Payload.ShouldBe("main who  q");
     }
 
+    [Theory]
+    [InlineData(60_000)]
+    [InlineData(70_000)]
+    [InlineData(1_000_000)]
+    public async Task Call_WithALongBody_IsForwardedWhileItArrives(int length)
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync();
+        PingPongConnection client = mesh.Connect();
+        string text = string.Concat(Enumerable.Range(0, length / 8).Select(static i => $"{i:x8}"));
+
+        await client.WriteAsync(Call(1, "echo", text), Call(2, "echo", "behind it"));
+
+        PingPongMessage[] answers = [await Next(client), await Next(client)];
+        answers.Single(static answer => answer.Id == 1).Payload.ShouldBe(text);
+        answers.Single(static answer => answer.Id == 2).Payload.ShouldBe("behind it");
+    }
+
+    [Fact]
+    public async Task FirstBytes_ThatAreNoFrame_AreRelayedWhereNoRuleWouldBePassedBy()
+    {
+        await using PingPongMesh plain = await PingPongMesh.StartAsync();
+        await using PingPongMesh guarded = await PingPongMesh.StartAsync(
+            more: ", policies: {authorization: {deny: [{services: [{exact: secret}]}]}}");
+        PingPongConnection relayed = plain.Connect();
+        PingPongConnection closed = guarded.Connect();
+
+        // No magic number: the server closes what it gets, and only the plain proxy lets it get there.
+        await relayed.WriteAsync(new byte[16]);
+        await closed.WriteAsync(new byte[16]);
+
+        await Patience.UntilAsync(() => plain.Server.Accepted == 1, "the server has the bytes", () => $"{plain.Server.Accepted}");
+        await Should.ThrowAsync<IOException>(async () => await Next(closed));
+        guarded.Server.Accepted.ShouldBe(0);
+        (await CallAsync(guarded.Connect(), 1, "secret")).Payload.ShouldBe("proxy: not allowed");
+    }
+
     internal static PingPongMessage Call(uint id, string service, string payload = "", string tenant = "") =>
         new(PingPongKind.Call, id, service, payload, tenant);
 
