@@ -21,7 +21,8 @@ internal static class TransparentRules
     {
         yield return Return("the proxy marked this socket as its own", new MarkMatch(PacketMarks.Proxy));
         yield return Return("the proxy answers a connection that it took over", new SocketMatch(PacketSocket.Transparent));
-        yield return Return("a local server answers a connection that was not captured", new LearnedMatch(LearnedSet.Served));
+        // A port that served once may open a connection later, whose first segment is no answer.
+        yield return Return("a local server answers a connection that was not captured", new LearnedMatch(LearnedSet.Served), new OpeningMatch(true));
         if (o.UdpPorts.All)
         {
             yield return Return("a local server answers a datagram that was not captured", new LearnedMatch(LearnedSet.ServedUdp));

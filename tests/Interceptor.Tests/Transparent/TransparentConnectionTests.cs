@@ -84,6 +84,26 @@ public class TransparentConnectionTests
         Drain(client).ShouldBe(Large);
     }
 
+    // The kernel gives a port that was served to whoever connects next: what came in by it says nothing of what goes out.
+    [Fact]
+    public void Outbound_FromAPortThatServedBefore_IsCaptured()
+    {
+        using var pod = new Pod();
+        pod.In(() => Setter().Apply(RedirectPlanner.Plan(Options)));
+        using (Socket stats = Pod.Listen(pod.Name, 15090))
+        using (Socket scrape = Pod.Connect(pod.Outside, Pod.Ip, 15090))
+        using (Socket served = Pod.Accept(stats))
+        {
+            served.LingerState = new LingerOption(true, 0);
+        }
+
+        pod.Exec("nft", "list", "ruleset").ShouldContain("elements = { 15090 }", customMessage: "the port must have been learned");
+        using Socket proxy = Transparent(pod, 15001);
+        using Socket client = ConnectFrom(pod.Name, 15090, Pod.OutsideIp, 7001);
+        using Socket accepted = Pod.Accept(proxy);
+        ((IPEndPoint)accepted.RemoteEndPoint!).Port.ShouldBe(15090);
+    }
+
     // With NAT the source port is rewritten when two destinations share one, and a later reuse resets the first connection.
     [Fact]
     public void Outbound_OneSourcePortToTwoDestinations_KeepsBothConnections()
