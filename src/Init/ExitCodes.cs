@@ -71,7 +71,7 @@ internal static class ExitCodes
           9  TPROXY is missing: nft_tproxy, or xt_TPROXY with iptables
          10  xt_owner is missing (iptables only)
          11  IPv6 is on, and ip6tables or its tables are missing
-         12  a file that has to be written is read-only: /run/xtables.lock, /proc/sys
+         12  a file that has to be written is read-only: /run/xtables.lock
          13  the xtables lock was held by somebody else for 30 seconds
          14  another module is missing
         126  verification: a promise is broken (or, with --verify=strict, one could not be

@@ -62,7 +62,7 @@ internal sealed partial record KernelRefusal(RedirectFailure Failure, string Adv
         bool noNfTables = Any(text, NfTablesAbsent);
         if (program.StartsWith("ip6tables", StringComparison.Ordinal) && (noTable || noNfTables))
         {
-            return NoIp6tables("the kernel has no tables for ip6tables");
+            return NoIp6tables("the kernel has no tables for ip6tables", $"ip6table_{Table(text)}");
         }
 
         if (noNfTables || (noTable && text.Contains("TABLE_ADD", StringComparison.Ordinal)))
@@ -71,8 +71,11 @@ internal sealed partial record KernelRefusal(RedirectFailure Failure, string Adv
                 + "--native-nftables out: its tables (iptable_nat) are taken where nf_tables is missing.");
         }
 
-        return noTable ? Missing("iptable_nat") : null;
+        return noTable ? Missing($"iptable_{Table(text)}") : null;
     }
+
+    // Each table is a module of its own.
+    private static string Table(string text) => TableName().Match(text) is { Success: true } m ? m.Groups["name"].Value : "nat";
 
     // nft quotes the script and underlines what the kernel would not have: an expression, a chain, or all of a rule.
     private static KernelRefusal? MissingExpression(string text)
@@ -114,9 +117,12 @@ internal sealed partial record KernelRefusal(RedirectFailure Failure, string Adv
     };
 
     /// <summary>IPv6 is to be redirected, and <paramref name="why"/>.</summary>
-    public static KernelRefusal NoIp6tables(string why) => new(RedirectFailure.NoIp6tables,
-        $"IPv6 is on here, and {why}: load ip6table_nat on the node and have ip6tables in the image, or say --ipv6 off, which lets IPv6 by.");
+    public static KernelRefusal NoIp6tables(string why, string module = "ip6table_nat") => new(RedirectFailure.NoIp6tables,
+        $"IPv6 is on here, and {why}: load {module} on the node and have ip6tables in the image, or say --ipv6 off, which lets IPv6 by.");
 
     [GeneratedRegex(@"(Extension (?<name>\w+) (revision \d+ )?(is )?not supported|Couldn't load (match|target) [`'](?<name>\w+)')", Plain)]
     private static partial Regex Extension();
+
+    [GeneratedRegex(@"table [`'](?<name>raw|mangle|nat)'", Plain)]
+    private static partial Regex TableName();
 }

@@ -70,6 +70,8 @@ public class KernelRefusalTests
     [Theory]
     [InlineData("iptables-legacy-restore", "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'nat'", "iptable_nat")]
     [InlineData("iptables-restore", "iptables-restore v1.6.1: iptables-restore: unable to initialize table 'nat'", "iptable_nat")]
+    [InlineData("iptables-legacy-restore", "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'mangle'", "iptable_mangle")]
+    [InlineData("iptables-restore", "iptables v1.6.0: can't initialize iptables table `raw': Table does not exist (do you need to insmod?)", "iptable_raw")]
     [InlineData("iptables-legacy-save", "iptables-save v1.8.9 (legacy): Cannot initialize: iptables who? (do you need to insmod?)", "iptable_nat")]
     [InlineData("iptables-nft-restore", "Warning: Extension MARK revision 0 not supported, missing kernel module?\niptables-nft-restore v1.8.10 (nf_tables):  RULE_APPEND failed (No such file or directory): rule in chain X", "xt_mark")]
     [InlineData("iptables-nft-restore", "iptables v1.8.7 (nf_tables): Couldn't load match `socket':No such file or directory", "xt_socket")]
