@@ -61,7 +61,7 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
     /// again.</summary>
     internal static IReadOnlyList<string> TableLines(string listing)
     {
-        string text = BrokenSet().Replace(Figures().Replace(TableText(listing), "counter"), ", ");
+        string text = BrokenSet().Replace(ElementCount().Replace(Figures().Replace(TableText(listing), "counter"), ""), ", ");
         return [.. text.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0 && !l.StartsWith("elements = ", StringComparison.Ordinal))];
     }
 
@@ -101,6 +101,10 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
 
     [GeneratedRegex("counter packets [0-9]+ bytes [0-9]+")]
     private static partial Regex Figures();
+
+    // Newer versions say behind a set's size how many elements it has.
+    [GeneratedRegex("(?<=\tsize [0-9]+)\\s*# count [0-9]+")]
+    private static partial Regex ElementCount();
 
     [GeneratedRegex(@",\s*\n\s*")]
     private static partial Regex BrokenSet();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MeshL4.Interceptor.Apply;
 using MeshL4.Interceptor.Plan;
 using Shouldly;
 using Xunit;
@@ -13,6 +14,12 @@ public class RuleSetterTests
         ("istio-service-exclude-cidr", "11.0.0.0/8,12.0.0.0/8,10.1.0.0/16,2001:db8::/32,::ffff:1.2.3.0/120,fd00::1"),
         ("istio-local-outbound-ports-exclude", "22,5432-5440"), ("istio-exclude-interfaces", "eth7,veth+"), ("proxy-uid", "1337,4"),
     ];
+
+    // As nftables 1.1.4 lists a set that packets have filled.
+    [Fact]
+    public void TableLines_SetWithTheNumberOfItsElements_ReadsAsWithout() => NftBackend.TableLines(
+        "table inet meshl4 {\n\tset served {\n\t\ttype inet_service\n\t\tsize 65536\t# count 2\n\t\tflags dynamic\n\t\telements = { 80, 81 }\n\t}\n}\n")
+        .ShouldBe(["table inet meshl4 {", "set served {", "type inet_service", "size 65536", "flags dynamic", "}", "}"]);
 
     [Fact]
     public void Apply_EqualRules_WritesNothing()
