@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using MeshL4.Interceptor.Plan;
 
@@ -34,7 +35,7 @@ internal static class PacketReader
         return errors.Count > before ? null : new Packet
         {
             Inbound = call.Inbound,
-            Interface = call.Extra.GetValueOrDefault("interface", !call.Inbound && IPAddress.IsLoopback(destination!.Address) ? "lo" : "eth0"),
+            Interface = call.Extra.GetValueOrDefault("interface") ?? (!call.Inbound && IsHere(destination!.Address) ? "lo" : "eth0"),
             Transport = protocol == "tcp" ? Transports.Tcp : Transports.Udp,
             Source = source!,
             Destination = destination!.Address,
@@ -44,6 +45,10 @@ internal static class PacketReader
             Mark = mark,
         };
     }
+
+    // What is sent to an address of the pod itself does not leave it, and other rules hold for it.
+    private static bool IsHere(IPAddress address) => IPAddress.IsLoopback(address)
+        || NetworkInterface.GetAllNetworkInterfaces().Any(i => i.GetIPProperties().UnicastAddresses.Any(a => a.Address.Equals(address)));
 
     private static IPAddress? Source(Invocation call, IPEndPoint? destination, List<string> errors)
     {

@@ -170,6 +170,8 @@ internal static class Program
 
     private static int Cleanup(RuleSetter setter, TextWriter output)
     {
+        // A verification that was killed is part of what the program leaves.
+        ProbeNetwork.RemoveLeftOvers(new CommandRunner());
         SetOutcome outcome = setter.Cleanup();
         return Report(output, outcome.Written ? $"rules removed with {outcome.Backend}" : "no rules to remove");
     }

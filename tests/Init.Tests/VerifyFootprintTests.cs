@@ -40,6 +40,37 @@ public class VerifyFootprintTests
     }
 
     [Fact]
+    public void Cleanup_AfterAVerificationWasKilled_LeavesNothingOfIt()
+    {
+        (int code, string output, string error) = Run("""
+            before=$(state)
+            "$0" $flags --verify=off
+            nft insert rule inet meshl4 output tcp dport 80 drop
+            "$0" verify $flags > /dev/null 2>&1 & verify=$!
+            for i in $(seq 500); do ip rule | grep -q 31310 && break; sleep 0.01; done
+            kill -KILL $verify; wait $verify
+            ip link show ml4near > /dev/null || exit 10
+            "$0" cleanup || exit 11
+            [ "$before" = "$(state)" ] || exit 12
+            """);
+        code.ShouldBe(0, error + output);
+    }
+
+    [Fact]
+    public void Explain_DestinationIsThePodItself_IsTheSelfCallThatTheKernelSees()
+    {
+        (int code, string output, string error) = Run("""
+            ip addr add 10.9.9.9/32 dev lo
+            "$0" explain -i '*' --uid 1337 --dst 10.9.9.9:80
+            "$0" explain -i '*' --uid 1337 --dst 10.9.9.9:80 --interface eth0
+            """);
+        code.ShouldBe(0, error);
+        output.ShouldContain("through lo as uid 1337");
+        output.ShouldContain("verdict: to the proxy at 15006\n");
+        output.ShouldEndWith("verdict: left alone\n");
+    }
+
+    [Fact]
     public void Verify_ProxyRuns_ShowsCaptureByTheKernelsListAndLeavesItAlone()
     {
         string script = $$"""
