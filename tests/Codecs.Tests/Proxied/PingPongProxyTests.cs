@@ -136,6 +136,23 @@ public sealed class PingPongProxyTests
     }
 
     [Fact]
+    public async Task Subscription_WithLongItems_GetsAllOfThem()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync();
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 4, "bulk", "3"));
+
+        for (int i = 3; i > 0; i--)
+        {
+            PingPongMessage item = await Next(client);
+            (item.Kind, item.Id, item.Payload.Trim(), item.Payload.Length).ShouldBe((PingPongKind.Item, 4u, $"{i}", PingPongServer.BulkItem));
+        }
+
+        (await Next(client)).Kind.ShouldBe(PingPongKind.End);
+    }
+
+    [Fact]
     public async Task FirstBytes_ThatAreNoFrame_AreRelayedWhereNoRuleWouldBePassedBy()
     {
         await using PingPongMesh plain = await PingPongMesh.StartAsync();

@@ -197,7 +197,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         int slot = _slots.Find(Reply.Id);
         if (_passing is null && !_skipping)
         {
-            bool wanted = slot >= 0 && Ends(Reply.Kind) && _slots[slot] is { Session.IsClosed: false, State: not { Captures: true } } && !_slots[slot].Has(PendingFlags.Hidden);
+            bool wanted = slot >= 0 && _slots[slot] is { Session.IsClosed: false, State: not { Captures: true } } && !_slots[slot].Has(PendingFlags.Hidden);
             if (wanted && _slots[slot].Session!.BeginPart())
             {
                 _passing = _slots[slot].Session;
@@ -231,8 +231,21 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             (_passing, _skipping) = (null, false);
             if (slot >= 0 && _slots.IsUsed(slot))
             {
-                EndRequest(slot, now);
+                EndPart(slot, now);
             }
+        }
+    }
+
+    /// <summary>A long frame is over; of a stream more may follow, each in a time of its own.</summary>
+    private void EndPart(int slot, long now)
+    {
+        if (Ends(Reply.Kind))
+        {
+            EndRequest(slot, now);
+        }
+        else
+        {
+            _slots[slot].SentAt = now;
         }
     }
 
