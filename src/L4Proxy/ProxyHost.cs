@@ -139,7 +139,7 @@ internal sealed class ProxyHost : IAsyncDisposable
     private ListenerSet Compose(ConnectionGate gate)
     {
         ConnectionReporter reporter = new(_snapshots, _sinks);
-        Terminals terminals = new(new UpstreamConnector(_guard), new XRpcServices(_snapshots, _guard, _metrics) { Codecs = _codecs });
+        Terminals terminals = new(new UpstreamConnector(_guard), new XRpcServices(_snapshots, _guard, _metrics, new RequestReporter(_sinks)) { Codecs = _codecs });
         FilterCounters filterCounters = new();
         ChainDrain drain = new(_workers, _snapshots, _arguments.DrainTime);
         ConnectionPath path = new(gate, _guard, new NetworkFilters(filterCounters), terminals, reporter, drain);

@@ -68,7 +68,7 @@ internal sealed class ConnectionRecord
     /// <summary>Bytes to downstream.</summary>
     public long BytesSent { get; set; }
 
-    public TimeSpan Duration { get; private set; }
+    public TimeSpan Duration { get; set; }
 
     public ResponseFlags Flags { get; set; }
 

@@ -19,10 +19,12 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private readonly ScratchWriter _fragmentBytes = new();
     private readonly List<Target> _targets = [];
     private readonly List<(int Target, int Start)> _fragments = [];
+    private readonly ScratchWriter _keyBytes = new();
+    private readonly List<(int Start, int Length)> _keys = [];
     private XRpcSession<TCodec> _session = null!;
     private bool _used;
 
-    public bool RoutesByKey => _session.Proxy.Routes.Current.HasPrefixes || _session.HashesKeys;
+    public bool RoutesByKey => _session.Proxy.Routes.Current.HasPrefixes || _session.HashesKeys || _session.AuthorizesKeys;
 
     public ConnectionProfile Profile
     {
@@ -53,6 +55,15 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
 
     public ReadOnlySpan<byte> NotesBytes => _notes.Written;
 
+    /// <summary>A route that rejects, which a key belongs to; null for none.</summary>
+    public XRpcRouteSnapshot? Rejecting { get; private set; }
+
+    /// <summary>Keys that the conversation asked about, where policies look at keys.</summary>
+    public int KeyCount => _keys.Count;
+
+    /// <summary>One of them.</summary>
+    public ReadOnlySpan<byte> KeyAt(int index) => _keyBytes.Written.Slice(_keys[index].Start, _keys[index].Length);
+
     public int FragmentCount => _fragments.Count;
 
     /// <summary>Binds to a client, for one call.</summary>
@@ -72,6 +83,19 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         removeKeyBytes = 0;
         XRpcRouteTable table = _session.Proxy.Routes.Current;
         XRpcRouteSnapshot? route = key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key);
+        if (_session.AuthorizesKeys)
+        {
+            _used = true;
+            _keys.Add((_keyBytes.Count, key.Length));
+            _keyBytes.Write(key);
+        }
+
+        if (route is { RejectMessage: not null })
+        {
+            (_used, Rejecting) = (true, route);
+            return -1;
+        }
+
         if (route is null || !_session.TryResolve(route, key, readOnly, out Target target))
         {
             return -1;
@@ -146,5 +170,8 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         _fragmentBytes.Clear();
         _targets.Clear();
         _fragments.Clear();
+        _keyBytes.Clear();
+        _keys.Clear();
+        Rejecting = null;
     }
 }

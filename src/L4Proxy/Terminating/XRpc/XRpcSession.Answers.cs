@@ -206,6 +206,12 @@ internal sealed partial class XRpcSession<TCodec>
             return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.NoHealthyUpstream));
         }
 
+        XRpcPoliciesSnapshot policies = exchange.FragmentAt(0, out _).Route.Policies;
+        if (!policies.IsPlain && !_admitted && !Admit(frame, decision, exchange.FragmentAt(0, out _).Route, default, out bool wait))
+        {
+            return !wait;
+        }
+
         Span<int> bindings = count <= 64 ? stackalloc int[count] : new int[count];
         for (int i = 0; i < count; i++)
         {

@@ -30,6 +30,11 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         Decision decision = _conversation.OnRequest(ref _codec, frame, _owner.Exchange.For(this));
+        if (_owner.Exchange.Rejecting is { } rejecting && decision.Act is (Act.Answer or Act.Refuse))
+        {
+            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, rejecting.RejectMessage));
+        }
+
         bool dealt = decision.Act switch
         {
             Act.Forward => Forward(frame, decision),
@@ -87,11 +92,20 @@ internal sealed partial class XRpcSession<TCodec>
         else
         {
             _stats.Asked(frame.Head.Method);
-            AnswerBytes(_owner.Exchange.AnswerBytes, TakeSequence(), frame.Head.Method, isError: false);
+            ReadOnlySpan<byte> answer = _owner.Exchange.AnswerBytes;
+            AnswerBytes(answer, TakeSequence(), frame.Head.Method, IsError(answer));
         }
 
         _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
         return true;
+    }
+
+    /// <summary>What kind of answer a conversation wrote, as a client would read it.</summary>
+    private static bool IsError(ReadOnlySpan<byte> answer)
+    {
+        TCodec reader = TCodec.Start(Side.Upstream, CodecLimits.Default);
+        FrameHead head = default;
+        return !answer.IsEmpty && reader.Scan(answer, ref head, out _) == ScanStatus.Done && head.Kind == FrameKind.ErrorResponse;
     }
 
     private bool Forward(in FrameView frame, in Decision decision)
@@ -125,7 +139,7 @@ internal sealed partial class XRpcSession<TCodec>
             return !wait;
         }
 
-        if (!TryLink(frame, decision, route, key, target, out UpstreamLink<TCodec>? link))
+        if (!TryLink(frame, decision, route, HashKey(frame, route, key), target, out UpstreamLink<TCodec>? link))
         {
             return false;
         }
@@ -133,6 +147,18 @@ internal sealed partial class XRpcSession<TCodec>
         return link is null
             ? AnswerLocally(frame.Head, new LocalReply(_linkFailure))
             : Send(frame, decision, route, link);
+    }
+
+    /// <summary>What chooses among a cluster's servers: the metadata that the route names, else the key.</summary>
+    private ReadOnlySpan<byte> HashKey(in FrameView frame, XRpcRouteSnapshot route, ReadOnlySpan<byte> key)
+    {
+        if (route.HashBy is null)
+        {
+            return key;
+        }
+
+        int meta = TCodec.Traits.FindMeta(route.HashBy);
+        return meta >= 0 && _codec.TryMeta(frame, meta, out ReadOnlySpan<byte> value) ? value : default;
     }
 
     private bool ForwardRelayed(in FrameView frame, in Decision decision, UpstreamLink<TCodec> relay)
@@ -276,6 +302,7 @@ internal sealed partial class XRpcSession<TCodec>
             pending.Flags |= unpin ? PendingFlags.Unpin : 0;
             pending.Flags |= (decision.Flags & ForwardFlags.Idempotent) != 0 ? PendingFlags.Idempotent : 0;
             pending.Flags |= head.Replies == FrameHead.UntilEnd ? PendingFlags.Stream : 0;
+            pending.TimeoutMs = TryTimeoutOf(route, state, pending.TimeoutMs);
         }
     }
 
@@ -323,6 +350,13 @@ internal sealed partial class XRpcSession<TCodec>
     {
         InFlight++;
         return _nextSequence++;
+    }
+
+    /// <summary>A try that another may follow has its own, shorter time.</summary>
+    private static int TryTimeoutOf(XRpcRouteSnapshot route, RequestState<TCodec>? state, int timeout)
+    {
+        double each = state is { Retries: > 0 } ? route.Policies.Retry!.PerTryTimeout.TotalMilliseconds : 0;
+        return each > 0 && timeout != 0 ? (int)Math.Min(each, timeout) : timeout;
     }
 
     private static int TimeoutOf(XRpcRouteSnapshot route, in Decision decision) =>

@@ -16,7 +16,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         wait = false;
         XRpcPoliciesSnapshot policies = route.Policies;
-        if (policies.Authorization is { } rules && !RequestAuthorization.Allows(rules, _codec, frame, key, _downstream))
+        if (policies.Authorization is { } rules && !IsAllowed(rules, frame, key))
         {
             _stats.Denied++;
             return !AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Denied));
@@ -40,6 +40,21 @@ internal sealed partial class XRpcSession<TCodec>
         Mirror(frame, decision, policies);
         _admitted = true;
         return true;
+    }
+
+    /// <summary>Every key of the request has to be allowed.</summary>
+    private bool IsAllowed(XRpcAuthorizationSnapshot rules, in FrameView frame, ReadOnlySpan<byte> key)
+    {
+        SessionExchange<TCodec> exchange = _owner.Exchange;
+        for (int i = 0; i < exchange.KeyCount; i++)
+        {
+            if (!RequestAuthorization.Allows(rules, _codec, frame, exchange.KeyAt(i), _downstream))
+            {
+                return false;
+            }
+        }
+
+        return exchange.KeyCount > 0 || RequestAuthorization.Allows(rules, _codec, frame, key, _downstream);
     }
 
     /// <summary>One fault takes a request; the first in the order of the configuration.</summary>
@@ -142,6 +157,11 @@ internal sealed partial class XRpcSession<TCodec>
         state.Captures = state.Observes = observes;
         state.Tag = decision.Tag;
         state.Route = route;
+        if (retries)
+        {
+            _stats.RetryCredit = Math.Min(_stats.RetryCredit + policies.Retry!.Budget.Millionths, XRpcStatShard.MostRetryCredit);
+        }
+
         state.Retries = retries ? policies.Retry!.Retries : 0;
         state.KeepsRequest = retries;
         state.StartedAt = _now;
@@ -158,6 +178,12 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
+        if (_stats.RetryCredit < Share.All)
+        {
+            return false;
+        }
+
+        _stats.RetryCredit -= Share.All;
         state.Retries--;
         _config = _owner.Snapshot;
         _bindingCount = 0;

@@ -16,6 +16,7 @@ internal sealed partial class XRpcSession<TCodec>
     private ConnectionProfile _profile = ConnectionProfile.None;
     private (ProxySnapshot? Config, XRpcRouteTable? Table) _hashesFor;
     private bool _hashes;
+    private bool _authorizesKeys;
 
     /// <summary>State that this client's server connections are in.</summary>
     public ConnectionProfile Profile
@@ -35,6 +36,16 @@ internal sealed partial class XRpcSession<TCodec>
 
     public bool IsRelaying => _pinned is { IsRelaying: true };
 
+    /// <summary>Whether any route allows or denies by key: then every key of a request has to be known.</summary>
+    public bool AuthorizesKeys
+    {
+        get
+        {
+            _ = HashesKeys;
+            return _authorizesKeys;
+        }
+    }
+
     /// <summary>Whether keys choose among the servers of a cluster.</summary>
     public bool HashesKeys
     {
@@ -45,6 +56,7 @@ internal sealed partial class XRpcSession<TCodec>
             if (!ReferenceEquals(config, _hashesFor.Config) || !ReferenceEquals(table, _hashesFor.Table))
             {
                 _hashes = table.Routes.Any(r => r.Clusters.Any(c => config.Clusters.TryGetValue(c.Cluster, out ClusterSnapshot? cluster) && IsHashed(cluster)));
+                _authorizesKeys = table.Routes.Any(static r => r.Policies.Authorization is { } a && a.Deny.Concat(a.Allow).Any(static rule => !rule.Keys.IsEmpty));
                 _hashesFor = (config, table);
             }
 
@@ -133,6 +145,7 @@ internal sealed partial class XRpcSession<TCodec>
             return -1;
         }
 
+        cluster.OnDemand?.Use(cluster);
         PickContext context = new() { OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Hash = HashOf(cluster, key) };
         if (LoadBalancer.Pick(cluster, context) is not { } endpoint)
         {

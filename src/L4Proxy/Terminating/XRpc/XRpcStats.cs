@@ -110,6 +110,9 @@ internal sealed class XRpcStatShard(int methods)
 
     public static readonly double NanosecondsPerTick = 1e9 / System.Diagnostics.Stopwatch.Frequency;
 
+    /// <summary>Retries saved up at most, in millionths of one.</summary>
+    public const long MostRetryCredit = 10_000_000;
+
     public readonly MethodCounts[] Methods = new MethodCounts[methods];
     public readonly long[]?[] Latency = new long[]?[methods];
     public long ConnectionsTotal;
@@ -123,6 +126,9 @@ internal sealed class XRpcStatShard(int methods)
     public long Retried;
     public long DelayFaults;
     public long AbortFaults;
+
+    /// <summary>Retries that may be made now, in millionths of one: requests save them up by the budget's share.</summary>
+    public long RetryCredit = 3_000_000;
 
     /// <summary>Counts an answered request.</summary>
     public void Answered(int method, bool error, long ticks)

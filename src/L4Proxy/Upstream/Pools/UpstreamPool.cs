@@ -19,6 +19,9 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     private readonly List<UpstreamLink<TCodec>> _shared = [];
     private readonly List<UpstreamLink<TCodec>> _private = [];
 
+    private long _connectsIn;
+    private int _connects;
+
     public string Cluster { get; } = cluster;
 
     /// <summary>How connections are kept: as the proxy that used the pool last says.</summary>
@@ -130,8 +133,24 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
             ? new MuxLink<TCodec>(owner, this, snapshot, endpoint, profile) { IsPrivate = isPrivate }
             : new FifoLink<TCodec>(owner, this, snapshot, endpoint, profile) { IsPrivate = isPrivate };
         list.Add(link);
-        link.Open();
+        if (MayConnect())
+        {
+            link.Open();
+        }
+        else
+        {
+            link.Close(LocalReplyReason.Overflow, reset: false);
+        }
+
         return link;
+    }
+
+    /// <summary>Counts new connections by the second.</summary>
+    private bool MayConnect()
+    {
+        long second = owner.Loop.NowMilliseconds / 1000;
+        (_connectsIn, _connects) = second == _connectsIn ? (second, _connects + 1) : (second, 1);
+        return Settings.MaxConnectsPerSecond == 0 || _connects <= Settings.MaxConnectsPerSecond;
     }
 
     /// <summary>Whether an address is still among a cluster's usable ones.</summary>

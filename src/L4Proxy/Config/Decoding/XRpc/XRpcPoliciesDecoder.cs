@@ -51,7 +51,8 @@ internal static class XRpcPoliciesDecoder
             scope.Field("delay").Error("is required");
         }
 
-        return scope.PositiveDuration("delay", hedge.Delay) ?? TimeSpan.Zero;
+        scope.Error("is not supported: requests are retried, not sent twice at once");
+        return TimeSpan.Zero;
     }
 
     private static ImmutableArray<XRpcMirrorSnapshot> Mirrors(RepeatedField<Mirror> mirrors, DecodeScope scope) => [.. mirrors.Select((mirror, i) =>
