@@ -15,6 +15,7 @@ internal sealed unsafe class DnsDatagramListener : IoHandler
     private readonly DestinationSource _destinations;
     private readonly int _port;
     private readonly Dictionary<DatagramFlow, DnsReplySocket> _replySockets = [];
+    private bool _overflowing;
 
     private DnsDatagramListener(DnsResolver resolver, int fd, ListenerSnapshot listener)
         : base(resolver.Loop, fd)
@@ -165,7 +166,11 @@ internal sealed unsafe class DnsDatagramListener : IoHandler
         bool sent = socket?.Send(bytes, length) == true;
         if (socket is not null && _replySockets.Count >= DnsReplySocket.Most)
         {
-            socket.Close();
+            // What it takes while closing is answered by further such sockets: a client that never stops asking must not nest them for ever.
+            bool nested = _overflowing;
+            _overflowing = true;
+            socket.Close(takeRest: !nested);
+            _overflowing = nested;
         }
         else if (socket is not null)
         {

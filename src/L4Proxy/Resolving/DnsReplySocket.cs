@@ -55,14 +55,21 @@ internal sealed unsafe class DnsReplySocket : IoHandler
     }
 
     /// <summary>Takes what has arrived, which nobody else will, and closes.</summary>
-    public void Close()
+    public void Close() => Close(takeRest: true);
+
+    /// <summary>Closes; without <paramref name="takeRest"/> questions that have arrived are lost, and their client asks again.</summary>
+    public void Close(bool takeRest)
     {
         if (Fd < 0)
         {
             return;
         }
 
-        Receive();
+        if (takeRest)
+        {
+            Receive();
+        }
+
         Loop.Timers.Cancel(_timer);
         Loop.Unregister(this, closing: true);
         Descriptors.Close(Fd);
