@@ -35,7 +35,7 @@ internal static class DnsProxyDecoder
             MaxTcpConnections = Limit(set.MaxTcpConnections, defaults.MaxTcpConnections),
             TcpIdleTimeout = scope.PositiveDuration("tcp_idle_timeout", set.TcpIdleTimeout) ?? defaults.TcpIdleTimeout,
             AnswerTimeToLive = scope.Duration("answer_ttl", set.AnswerTtl) ?? defaults.AnswerTimeToLive,
-            FirstFetch = scope.Duration("initial_fetch_timeout", set.InitialFetchTimeout) ?? defaults.FirstFetch,
+            FirstFetch = set.InitialFetchTimeout is { } wait ? StreamSourceConfig.FirstFetchOf(wait, scope) : defaults.FirstFetch,
             Domain = (set.Domain.Length > 0 ? set.Domain : DomainOf(node)).Trim('.').ToLowerInvariant(),
             Namespace = (set.Namespace.Length > 0 ? set.Namespace : NamespaceOf(node)).ToLowerInvariant(),
         };

@@ -11,7 +11,7 @@ internal static class ControlPlaneDecoder
     /// <summary>The stream of a config source; null for files and for sources that are wrong, which <see cref="DiscoveryDecoder.FileOf"/> tells.</summary>
     public static StreamSourceConfig? StreamOf(Core.ConfigSource source, DecodeScope scope)
     {
-        TimeSpan firstFetch = scope.Duration("initial_fetch_timeout", source.InitialFetchTimeout) ?? StreamSourceConfig.DefaultFirstFetch;
+        TimeSpan firstFetch = StreamSourceConfig.FirstFetchOf(source.InitialFetchTimeout, scope);
         switch (source.ConfigSourceSpecifierCase)
         {
             case Core.ConfigSource.ConfigSourceSpecifierOneofCase.Ads:

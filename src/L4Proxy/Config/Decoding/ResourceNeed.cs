@@ -33,7 +33,7 @@ internal sealed record ResourceNeed
         return file is null && stream is null ? null : new ResourceNeed
         {
             TypeUrl = typeUrl, Name = name, File = file, Stream = stream,
-            FirstFetch = scope.Duration("initial_fetch_timeout", source.InitialFetchTimeout) ?? StreamSourceConfig.DefaultFirstFetch,
+            FirstFetch = StreamSourceConfig.FirstFetchOf(source.InitialFetchTimeout, scope),
         };
     }
 }

@@ -12,6 +12,13 @@ internal sealed record StreamSourceConfig(ControlPlaneConfig? Api, TimeSpan Firs
 {
     /// <summary>Time for a first answer when the configuration does not say.</summary>
     public static readonly TimeSpan DefaultFirstFetch = TimeSpan.FromSeconds(15);
+
+    /// <summary>The longest time a timer of the runtime measures, nearly; beyond it is for ever.</summary>
+    public static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
+
+    /// <summary>The time for a first answer; zero, for ever, also where it is longer than a timer can measure.</summary>
+    public static TimeSpan FirstFetchOf(Google.Protobuf.WellKnownTypes.Duration? value, DecodeScope scope)
+        => scope.Duration("initial_fetch_timeout", value) is not { } wait ? DefaultFirstFetch : wait > LongestTimer ? TimeSpan.Zero : wait;
 }
 
 /// <summary>A decoded <c>ApiConfigSource</c>.</summary>

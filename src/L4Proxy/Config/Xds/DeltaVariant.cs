@@ -11,8 +11,6 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// </summary>
 internal sealed class DeltaVariant : IDiscoveryVariant
 {
-    private const double LongestSeconds = 365 * 24 * 3600;
-
     public string MethodPrefix => "Delta";
 
     public DiscoveryUpdate Read(byte[] bytes, Func<string, Subscription?> find)
@@ -33,13 +31,14 @@ internal sealed class DeltaVariant : IDiscoveryVariant
 
     public IMessage? Subscribe(Subscription subscription, Node? node)
     {
-        Subscription.Wish wish = subscription.Wanted;
+        Subscription.Wish wish = subscription.TakeWish(out HashSet<string> again);
         if (subscription.Requested && ReferenceEquals(wish.Names, subscription.Told))
         {
             return null;
         }
 
-        List<string> added = [.. wish.Names.Except(subscription.Told).Order(StringComparer.Ordinal)];
+        // A server answers a subscription it knows already, too: discovery.proto, resource_names_subscribe.
+        List<string> added = [.. wish.Names.Except(subscription.Told).Concat(again).Order(StringComparer.Ordinal)];
         List<string> gone = [.. subscription.Told.Except(wish.Names).Order(StringComparer.Ordinal)];
         bool first = !subscription.Requested;
         if (first ? wish.IsNothing : added.Count == 0 && gone.Count == 0)
@@ -89,9 +88,10 @@ internal sealed class DeltaVariant : IDiscoveryVariant
     public static IReadOnlyList<KeyValuePair<string, string>> Errors(IEnumerable<ResourceError> errors)
         => [.. errors.Select(error => KeyValuePair.Create(error.ResourceName?.Name ?? "", error.ErrorDetail?.Message ?? ""))];
 
-    /// <summary>Null for none. A negative one has run out already.</summary>
+    /// <summary>Null for none, and for one longer than a timer can measure. A negative one has run out already.</summary>
     public static TimeSpan? TimeToLive(Resource envelope)
-        => envelope.Ttl is { } ttl ? TimeSpan.FromSeconds(Math.Clamp(ttl.Seconds + (ttl.Nanos / 1e9), 0, LongestSeconds)) : null;
+        => envelope.Ttl is { } ttl && ttl.Seconds < (long)Decoding.StreamSourceConfig.LongestTimer.TotalSeconds
+            ? TimeSpan.FromSeconds(Math.Max(ttl.Seconds + (ttl.Nanos / 1e9), 0)) : null;
 
     private static string NameOf(Resource resource) => resource.Name.Length > 0 ? resource.Name : resource.ResourceName?.Name ?? "";
 }

@@ -216,13 +216,14 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         foreach (Subscription subscription in options.Subscriptions)
         {
             bool first = !subscription.Requested;
-            if (options.Variant.Subscribe(subscription, Node(peek: true)) is { } request)
+            while (options.Variant.Subscribe(subscription, Node(peek: true)) is { } request)
             {
                 Node();
                 requests.TryWrite(request);
                 if (first)
                 {
                     options.Metrics.Attempt(subscription.TypeUrl);
+                    first = false;
                 }
             }
         }

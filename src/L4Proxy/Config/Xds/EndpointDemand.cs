@@ -75,7 +75,9 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
 
         var names = demand.Keys.ToHashSet(StringComparer.Ordinal);
         _wanted[client] = names;
-        client.Find(TypeUrls.Endpoints)!.Want(names);
+        Subscription subscription = client.Find(TypeUrls.Endpoints)!;
+        subscription.Want(names);
+        gone.ForEach(subscription.LetGo.Enqueue);
         client.Wake();
         builder.Forget(gone);
         gone.ForEach(name => _waits.Remove(name));

@@ -56,7 +56,6 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
             _ = Task.Run(async () =>
             {
                 await Task.Delay(Gathering, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                Volatile.Write(ref _saveDue, 0);
                 Save();
             });
         }
@@ -70,6 +69,8 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
         {
             lock (_writing)
             {
+                // Here, so that writings slower than updates do not queue up: one runs and one waits.
+                Volatile.Write(ref _saveDue, 0);
                 DateTimeOffset now = TimeProvider.System.GetUtcNow();
                 SnapshotFile.Write(config.Path, ledger.Running.Where(one => DiscoveryMethods.IsStream(one.Source) && one.TypeUrl != TypeUrls.Secret), now);
                 _state = _state with { Saved = now };

@@ -34,11 +34,14 @@ internal sealed class NameDemand(
         }
 
         var touched = new HashSet<(DiscoveryClient Client, string TypeUrl)>();
-        Drop(builder, [.. _wanted.Where(one => !needs.TryGetValue(one.Key, out ResourceNeed? now) || !IsSameSource(now, one.Value.Need))], touched);
+        List<KeyValuePair<(string TypeUrl, string Name), (ResourceNeed Need, DiscoveryClient? Client)>> gone =
+            [.. _wanted.Where(one => !needs.TryGetValue(one.Key, out ResourceNeed? now) || !IsSameSource(now, one.Value.Need))];
+        Drop(builder, gone, touched);
         Add(builder, [.. needs.Where(one => !_wanted.TryGetValue(one.Key, out var was) || IsShorter(one.Value, was.Need)).Select(static one => one.Value)], touched);
         foreach ((DiscoveryClient client, string typeUrl) in touched)
         {
             client.Find(typeUrl)!.Want(_wanted.Where(one => one.Key.TypeUrl == typeUrl && one.Value.Client == client).Select(static one => one.Key.Name).ToHashSet(StringComparer.Ordinal));
+            gone.Where(one => one.Key.TypeUrl == typeUrl && one.Value.Client == client).ToList().ForEach(one => client.Find(typeUrl)!.LetGo.Enqueue(one.Key.Name));
             client.Wake();
         }
 

@@ -82,10 +82,12 @@ internal static class ResourceReader
             IMessage? message = ReadOne(_resource, _typeUrl, _origin, own);
             if (own.Issues.Count > 0)
             {
-                string key = $"{TypeUrls.ShortName(_typeUrl)}/{(Name.Length > 0 ? Name : $"resources[{_index}]")}";
+                // Under the name it is taken by, whatever stands inside: an error told of another name would not refuse it.
+                string name = Name.Length > 0 || message is null ? Name : ResourceSink.NameOf(message);
+                string key = $"{TypeUrls.ShortName(_typeUrl)}/{(name.Length > 0 ? name : $"resources[{_index}]")}";
                 foreach (ConfigIssue issue in own.Issues)
                 {
-                    issues.Add(issue with { Resource = issue.Resource ?? key, Origin = _origin });
+                    issues.Add(issue with { Resource = key, Origin = _origin });
                 }
             }
 

@@ -35,7 +35,14 @@ internal sealed class SotwVariant : IDiscoveryVariant
 
     public IMessage? Subscribe(Subscription subscription, Node? node)
     {
-        Subscription.Wish wish = subscription.Wanted;
+        Subscription.Wish wish = subscription.TakeWish(out HashSet<string> again);
+        if (again.Count > 0)
+        {
+            // Only what a request did not name before is sent anew. The names themselves follow with the next call.
+            subscription.Told = subscription.Told.Except(again).ToHashSet(StringComparer.Ordinal);
+            return Request(subscription, node, subscription.Nonce);
+        }
+
         bool changed = subscription.Requested ? !ReferenceEquals(wish.Names, subscription.Told) && !subscription.Told.SetEquals(wish.Names) : !wish.IsNothing;
         if (!changed)
         {

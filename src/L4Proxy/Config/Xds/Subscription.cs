@@ -39,6 +39,32 @@ internal sealed class Subscription(string typeUrl)
     /// <summary>Names whose time to live is over, put here by any thread: their versions are held no longer.</summary>
     public ConcurrentQueue<string> Expired { get; } = new();
 
+    /// <summary>
+    /// Names whose resources were let go because nobody wanted them, put here by any thread behind the wish without them: who wants them
+    /// again needs them sent again, also when the server never learnt that they were not wanted.
+    /// </summary>
+    public ConcurrentQueue<string> LetGo { get; } = new();
+
+    /// <summary>Takes what is wanted, and which of it was let go since the last call: its versions are held no longer.</summary>
+    public Wish TakeWish(out HashSet<string> again)
+    {
+        again = new HashSet<string>(StringComparer.Ordinal);
+        Wish wish;
+        do
+        {
+            wish = _wish;
+            while (LetGo.TryDequeue(out string? name))
+            {
+                Held.Remove(name);
+                again.Add(name);
+            }
+        }
+        while (wish != _wish);
+        again.IntersectWith(wish.Names);
+        again.IntersectWith(Told);
+        return wish;
+    }
+
     /// <summary>Asks for everything of the type.</summary>
     public void WantAll() => _wish = _wish with { All = true };
 

@@ -30,6 +30,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     private volatile IReadOnlyList<string> _warming = [];
     private volatile IReadOnlyList<string> _warmingListeners = [];
     private bool _started;
+    private int _useDue;
 
     private XdsStreams(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ConfigLedger ledger, ILoggerFactory loggers)
     {
@@ -213,8 +214,18 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _names.Answered(TypeUrls.NameTable);
     }
 
-    /// <summary>Another set of clusters is used: one swap takes what follows from that.</summary>
-    private void FollowUse() => _sink.Together(() => _sink.Refresh(_endpoints.Follow));
+    /// <summary>Another set of clusters is used: one swap takes what follows from that, and all that came while it was waited for.</summary>
+    private void FollowUse()
+    {
+        if (Interlocked.Exchange(ref _useDue, 1) == 0)
+        {
+            _sink.Together(() =>
+            {
+                Volatile.Write(ref _useDue, 0);
+                _sink.Refresh(_endpoints.Follow);
+            });
+        }
+    }
 
     private void Run(DiscoveryClient client) => _ = Task.Run(() => client.RunAsync(_stop.Token));
 }

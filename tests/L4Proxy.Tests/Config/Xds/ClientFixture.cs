@@ -55,6 +55,13 @@ internal sealed class ClientFixture : IUpdateReceiver, IAsyncDisposable
         Client.Wake();
     }
 
+    /// <summary>Endpoints nobody wanted for a moment that the stream did not see.</summary>
+    public void LetGoAndWantEndpoints(string letGo, params string[] names)
+    {
+        Client.Find(TypeUrls.Endpoints)!.LetGo.Enqueue(letGo);
+        WantEndpoints(names);
+    }
+
     public Received Receive(DiscoveryUpdate update, Subscription subscription)
     {
         Updates.Enqueue(update);

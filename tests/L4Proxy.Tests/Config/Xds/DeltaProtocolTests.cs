@@ -80,6 +80,42 @@ public sealed class DeltaProtocolTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task NameLetGoAndWantedAgain_IsSubscribedToAnew_ThoughTheServerKnowsIt()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        _fixture.WantEndpoints("a", "b");
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        _fixture.LetGoAndWantEndpoints("a", "a", "b");
+        DeltaDiscoveryRequest again = await stream.RequestAsync<DeltaDiscoveryRequest>();
+        again.ResourceNamesSubscribe.ShouldBe(["a"]);
+        again.ResourceNamesUnsubscribe.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task NameLetGoWhileTheServerIsGone_IsNotToldAsHeld()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        _fixture.WantEndpoints("a", "b");
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        DeltaDiscoveryResponse endpoints = Clusters("1", "a", "b");
+        endpoints.TypeUrl = TypeUrls.Endpoints;
+        stream.Respond(endpoints);
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        Subscription subscription = _fixture.Client.Find(TypeUrls.Endpoints)!;
+        subscription.Want(new HashSet<string> { "b" });
+        subscription.LetGo.Enqueue("a");
+        subscription.Want(new HashSet<string> { "a", "b" });
+        stream.Fail("gone away");
+        ScriptedPlane.Stream next = await _fixture.Plane.OpenedAsync();
+        await next.RequestAsync<DeltaDiscoveryRequest>();
+        DeltaDiscoveryRequest first = await next.RequestAsync<DeltaDiscoveryRequest>();
+        first.ResourceNamesSubscribe.ShouldBe(["a", "b"]);
+        first.InitialResourceVersions.ShouldBe(new Dictionary<string, string> { ["b"] = "b1" });
+    }
+
+    [Fact]
     public async Task TypeNobodyAskedFor_IsLeftOut_AndTheStreamGoesOn()
     {
         ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
@@ -122,11 +158,13 @@ public sealed class DeltaProtocolTests : IAsyncLifetime
         await stream.RequestAsync<DeltaDiscoveryRequest>();
         var response = new DeltaDiscoveryResponse { TypeUrl = TypeUrls.Cluster, Nonce = "1" };
         response.Resources.Add(new Resource { Name = "a", Ttl = new Duration { Seconds = 2, Nanos = 500_000_000 } });
+        response.Resources.Add(new Resource { Name = "for ever", Ttl = new Duration { Seconds = 60L * 24 * 3600 } });
         response.ResourceErrors.Add(new ResourceError { ResourceName = new ResourceName { Name = "b" }, ErrorDetail = new() { Code = 5, Message = "no such" } });
         stream.Respond(response);
         await stream.RequestAsync<DeltaDiscoveryRequest>();
         DiscoveryUpdate update = _fixture.Updates.ShouldHaveSingleItem();
         update.Resources[0].ShouldBe(new DiscoveredResource("a", "", TimeSpan.FromSeconds(2.5), null));
+        update.Resources[1].TimeToLive.ShouldBeNull("no timer measures 60 days");
         update.Unavailable.ShouldBe([KeyValuePair.Create("b", "no such")]);
     }
 

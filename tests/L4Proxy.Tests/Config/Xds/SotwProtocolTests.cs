@@ -69,6 +69,19 @@ public sealed class SotwProtocolTests
     }
 
     [Fact]
+    public async Task NameLetGoAndWantedAgain_IsLeftOutOfARequest_AndNamedByTheNext()
+    {
+        await using var fixture = new ClientFixture(new SotwVariant());
+        ScriptedPlane.Stream stream = await fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DiscoveryRequest>();
+        fixture.WantEndpoints("a", "b");
+        await stream.RequestAsync<DiscoveryRequest>();
+        fixture.LetGoAndWantEndpoints("a", "a", "b");
+        (await stream.RequestAsync<DiscoveryRequest>()).ResourceNames.ShouldBe(["b"]);
+        (await stream.RequestAsync<DiscoveryRequest>()).ResourceNames.ShouldBe(["a", "b"]);
+    }
+
+    [Fact]
     public async Task ResponseWithoutNonce_IsAppliedAndNotAnswered()
     {
         await using var fixture = new ClientFixture(new SotwVariant());
