@@ -20,7 +20,8 @@ internal static class ExitCodes
     /// <summary>Neither nft nor iptables is installed, or the one asked for is not.</summary>
     public const int ProgramMissing = 4;
 
-    /// <summary>The kernel refused the rules; the earlier ones are in force.</summary>
+    /// <summary>The kernel refused the rules for a reason without a code of its own, the network namespace could not be entered, or the
+    /// program itself failed; the earlier rules are in force.</summary>
     public const int Refused = 5;
 
     /// <summary>A program did not end, a signal came, or another verification went on for too long.</summary>
@@ -50,6 +51,9 @@ internal static class ExitCodes
     /// <summary>The kernel lacks another module; the message names it.</summary>
     public const int ModuleMissing = 14;
 
+    /// <summary>Other rules of ours are in force, and --reconcile=false keeps them.</summary>
+    public const int Conflict = 15;
+
     /// <summary>Packets went another way than the plan says; after apply, the earlier rules are in force again. Istio's number.</summary>
     public const int NotHeld = 126;
 
@@ -61,7 +65,9 @@ internal static class ExitCodes
           2  a flag or value is wrong; every error is printed, nothing was applied
           3  CAP_NET_ADMIN is missing
           4  nft and iptables are missing, or the one asked for is
-          5  the kernel refused the rules; the earlier ones are in force
+          5  the kernel refused the rules for a reason that has no code below, the network
+             namespace could not be entered, or meshl4-init itself failed (the message asks
+             to report that); the earlier rules are in force
           6  a program did not end, a signal came, or another verification went on too long
           7  new rules are in force that nothing proved: left-overs could not be removed, or
              the earlier rules not be put back; the message says which
@@ -74,6 +80,8 @@ internal static class ExitCodes
          12  a file that has to be written is read-only: /run/xtables.lock
          13  the xtables lock was held by somebody else for 30 seconds
          14  another module is missing
+         15  not the kernel: other rules of meshl4-init are in force, and --reconcile=false
+             keeps them
         126  verification: a promise is broken (or, with --verify=strict, one could not be
              shown here); the earlier rules are in force again
         """;
@@ -92,6 +100,7 @@ internal static class ExitCodes
         RedirectFailure.ReadOnly => ReadOnly,
         RedirectFailure.LockHeld => LockHeld,
         RedirectFailure.ModuleMissing => ModuleMissing,
+        RedirectFailure.Conflict => Conflict,
         _ => Refused,
     };
 }

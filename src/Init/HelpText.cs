@@ -37,7 +37,8 @@ internal static class HelpText
           meshl4-init diff -b '*' -i '*' || echo drift      check in a loop
           meshl4-init explain -i '*' --dst 10.96.0.1:6379 --uid 1000
           meshl4-init -m TRANSPARENT --capture-udp 53 -b '*' -i '*'
-          meshl4-init -b '*' -i '*' --from-annotations /etc/podinfo/annotations
+          meshl4-init --from-annotations /etc/podinfo/annotations
+                    what the annotations leave open stands in variables: ISTIO_INBOUND_PORTS='*'
 
         """;
 

@@ -42,6 +42,10 @@ internal static class Program
         {
             errors.Add($"--format '{format}': must be text, json, nft or iptables");
         }
+        else if (format is "nft" or "iptables" && call.Command == "apply" && !reading.Options.DryRun)
+        {
+            errors.Add($"--format '{format}': apply prints it with --dry-run only; plan --format {format} prints it too");
+        }
         else if (format is "nft" or "iptables" && call.Command is not ("plan" or "apply"))
         {
             errors.Add($"--format '{format}': {call.Command} knows text and json");

@@ -18,11 +18,28 @@ public partial class InjectionTemplateTests
         written.ShouldAllBe(a => Quoted().IsMatch(a));
     }
 
+    // The template's branches are told by their lines: the newer name in "with", the older in "else".
     [Fact]
-    public void Arguments_FilledIn_AreUnderstood()
+    public void Arguments_VirtualInterfaces_AreGivenOnceByEitherName()
+    {
+        string[] lines = [.. File.ReadLines(Template()).Select(l => l.Trim())];
+        int at = Array.IndexOf(lines, "{{ with annotation .ObjectMeta `istio.io/reroute-virtual-interfaces` `` }}");
+        at.ShouldBeGreaterThan(0);
+        lines[at + 1].ShouldContain("--from-annotations=istio.io/reroute-virtual-interfaces=%s\" . |");
+        lines[at + 2].ShouldBe("{{ else }}");
+        lines[at + 3].ShouldContain("--from-annotations=traffic.sidecar.istio.io/kubevirtInterfaces=%s");
+        lines[at + 4].ShouldBe("{{ end }}");
+        lines.Count(l => l.StartsWith("- ", StringComparison.Ordinal) && l.Contains("nterfaces=%s", StringComparison.Ordinal) && !l.Contains("exclude", StringComparison.Ordinal)).ShouldBe(2);
+    }
+
+    [Theory]
+    [InlineData("kubevirtInterfaces")]
+    [InlineData("reroute-virtual-interfaces")]
+    public void Arguments_FilledIn_AreUnderstood(string branchNotTaken)
     {
         string[] flags = [.. Arguments.Where(a => !a.Contains("{{", StringComparison.Ordinal)).Select(a => a[2..])];
-        string[] annotations = [.. Arguments.Select(a => Quoted().Match(a)).Where(m => m.Success).Select(m => m.Groups[1].Value).DistinctBy(KeyOf).Select(Filled)];
+        string[] annotations = [.. Arguments.Select(a => Quoted().Match(a)).Where(m => m.Success).Select(m => m.Groups[1].Value)
+            .DistinctBy(KeyOf).Where(f => !KeyOf(f).EndsWith(branchNotTaken, StringComparison.Ordinal)).Select(Filled)];
         (int code, string output) = Run([flags[0], "--dry-run", .. flags[1..], .. annotations]);
         code.ShouldBe(0, output);
         output.ShouldContain("to the proxy at 15001");

@@ -179,7 +179,7 @@ public class KernelSaidNoTests
     public void Apply_ReconcileFalse_OtherRulesAreAnErrorAndStay(string backend) => Passes($$"""
         "$0" -b 80 --verify off --reconcile=false {{backend}} || exit 13
         "$0" -b 80 --verify off --reconcile=false {{backend}} | grep -q 'nothing written' || exit 14
-        fails 5 'reconcile=false' -b 81 --reconcile=false {{backend}}
+        fails 15 'reconcile=false' -b 81 --reconcile=false {{backend}}
         RECONCILE=false "$0" -b 81 --verify off {{backend}} && exit 15
         "$0" -b 81 --verify off {{backend}} --reconcile=false --force-apply || exit 16
         "$0" -b 82 --verify off {{backend}} --reconcile || exit 17

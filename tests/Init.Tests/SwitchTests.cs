@@ -48,6 +48,40 @@ public class SwitchTests
         }
     }
 
+    [Theory]
+    [InlineData("-p16001")]
+    [InlineData("-p=16001")]
+    [InlineData("-p", "16001")]
+    public void Run_ShortFlag_TakesItsValueWithoutASpace(params string[] given)
+    {
+        (int code, string output, string error) = Run(["plan", "-i*", .. given]);
+        code.ShouldBe(0, error);
+        output.ShouldContain("to the proxy at 16001");
+    }
+
+    [Fact]
+    public void Run_ValueThatLooksLikeAFlag_StaysAValue() => Run("plan", "-x", "-p16001").Error.ShouldContain("--istio-service-exclude-cidr '-p16001'");
+
+    [Theory]
+    [InlineData("nft")]
+    [InlineData("iptables")]
+    public void Run_ApplyThatShouldPrintAPlan_NeedsADryRun(string format)
+    {
+        (int code, _, string error) = Run("apply", "-b", "80", "--format", format);
+        code.ShouldBe(2);
+        error.ShouldContain($"--format '{format}'");
+        Run("apply", "-b", "80", "--format", format, "--dry-run=1").Code.ShouldBe(0);
+    }
+
+    [Fact]
+    public void Run_FlagOverAnnotation_IsTold() =>
+        Run("plan", "-b", "*", "--from-annotations", "traffic.sidecar.istio.io/includeInboundPorts=80").Error
+            .ShouldContain("note: --istio-inbound-ports '*' wins over annotation traffic.sidecar.istio.io/includeInboundPorts '80'");
+
+    [Fact]
+    public void Run_LinkerdsAnnotations_ExcludeItsOwnPorts() =>
+        Run("plan", "-b", "*", "--from-annotations", "config.linkerd.io/skip-inbound-ports=25").Output.ShouldContain("25, 4190-4191");
+
     private static (int Code, string Output, string Error) Run(params string[] arguments)
     {
         using StringWriter output = new(), error = new();

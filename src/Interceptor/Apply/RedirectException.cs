@@ -40,6 +40,9 @@ internal enum RedirectFailure
 
     /// <summary>The kernel lacks another module.</summary>
     ModuleMissing,
+
+    /// <summary>Other rules of ours are in force, and are not to be replaced.</summary>
+    Conflict,
 }
 
 /// <summary>Rules could not be read or written; what was there before is there still, unless it is <see cref="RedirectFailure.HalfDone"/>.</summary>

@@ -39,7 +39,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         bool others = !installed.SequenceEqual(backend.Wanted(plan));
         if (others && installed.Count > 0 && !options.Reconcile && !options.ForceApply)
         {
-            throw new RedirectException(RedirectFailure.Refused, $"--reconcile=false: other rules of ours are in force ({installed.Count} lines, {backend.Name}); diff shows them, cleanup removes them");
+            throw new RedirectException(RedirectFailure.Conflict, $"--reconcile=false: other rules of ours are in force ({installed.Count} lines, {backend.Name}); diff shows them, cleanup removes them");
         }
 
         bool differs = others || options.ForceApply;

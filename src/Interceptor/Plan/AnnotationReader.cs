@@ -6,6 +6,7 @@ internal sealed class AnnotationReader
     private const string NoAnnotation = "not an annotation (as traffic.sidecar.istio.io/includeInboundPorts=80)";
 
     private readonly Dictionary<string, FlagValues> _given = [];
+    private readonly Dictionary<string, string> _linkerdsPorts = [];
     private readonly List<string> _errors = [];
     private readonly List<string> _notes = [];
 
@@ -14,7 +15,34 @@ internal sealed class AnnotationReader
 
     /// <summary>The flags that hold beside those of the command line: a mode given there wins over the annotation that says NONE.</summary>
     public IEnumerable<KeyValuePair<string, FlagValues>> Beside(IReadOnlyDictionary<string, FlagValues> commandLine) => Given.Where(g =>
-        g.Value.Origin != $"annotation {AnnotationTable.Mode}" || !commandLine.ContainsKey(AnnotationTable.Flags[AnnotationTable.Mode]));
+        !IsOfMode(g.Value) || !commandLine.ContainsKey(AnnotationTable.Flags[AnnotationTable.Mode]));
+
+    /// <summary>A note for each annotation that a flag of the command line overrules with another value.</summary>
+    public IEnumerable<string> Overruled(IReadOnlyDictionary<string, FlagValues> commandLine)
+    {
+        foreach ((string flag, FlagValues annotated) in Given)
+        {
+            bool none = IsOfMode(annotated);
+            string over = none && !commandLine.ContainsKey(flag) ? AnnotationTable.Flags[AnnotationTable.Mode] : flag;
+            if (commandLine.TryGetValue(over, out FlagValues? given) && (none || !given.Entries.ToHashSet().SetEquals(annotated.Entries)))
+            {
+                yield return $"{given.Origin} '{string.Join(',', given.Values)}' wins over {annotated.Origin} '{(none ? "NONE" : string.Join(',', annotated.Values))}'";
+            }
+        }
+    }
+
+    /// <summary>Adds the ports of Linkerd's proxy to the excluded ones where its annotations are used and no flag excludes others.</summary>
+    public void ExcludeLinkerdsPorts(Dictionary<string, FlagValues> flags, IReadOnlyDictionary<string, FlagValues> commandLine)
+    {
+        const string Flag = "istio-local-exclude-ports";
+        bool used = _linkerdsPorts.Count > 0 || Given.Values.Any(v => v.Origin.StartsWith($"annotation {AnnotationTable.Linkerd}", StringComparison.Ordinal));
+        if (used && !commandLine.ContainsKey(Flag))
+        {
+            IEnumerable<string> ports = AnnotationTable.LinkerdsPorts.Select(p => _linkerdsPorts.GetValueOrDefault(p.Key, p.Value));
+            FlagValues others = flags.GetValueOrDefault(Flag, new($"annotations {AnnotationTable.Linkerd}", []));
+            flags[Flag] = others with { Values = [.. ports, .. others.Values] };
+        }
+    }
 
     /// <summary>All that was wrong.</summary>
     public IReadOnlyList<string> Errors => _errors;
@@ -65,12 +93,12 @@ internal sealed class AnnotationReader
         {
             _errors.Add($"{origin} '{line}': {NoAnnotation}");
         }
-        else if (AnnotationTable.Flags.TryGetValue(key, out string? flag))
+        else if (AnnotationTable.Flags.ContainsKey(key) || AnnotationTable.LinkerdsPorts.ContainsKey(key))
         {
             // Only now: how others' values are written is not this program's business.
             if (QuotedText.Read(line[(at + 1)..].Trim()) is string value)
             {
-                Set(key, flag, value);
+                Set(key, value);
             }
             else
             {
@@ -81,17 +109,27 @@ internal sealed class AnnotationReader
         {
             _notes.Add($"annotation {key}: not about redirection, ignored");
         }
-        else if (!foreign || key.StartsWith(AnnotationTable.Istio, StringComparison.Ordinal) || key.StartsWith(AnnotationTable.Linkerd, StringComparison.Ordinal))
+        else if (!foreign || key.StartsWith(AnnotationTable.Istio, StringComparison.Ordinal) || AnnotationTable.IsMisspelt(key))
         {
             string value = line[(at + 1)..].Trim();
             _errors.Add($"annotation {key} '{QuotedText.Read(value) ?? value}': unknown");
         }
+        else if (key.StartsWith(AnnotationTable.Linkerd, StringComparison.Ordinal))
+        {
+            _notes.Add($"annotation {key}: unknown, and like none about redirection, ignored");
+        }
     }
 
-    private void Set(string key, string flag, string value)
+    private static bool IsOfMode(FlagValues v) => v.Values is ["false"] && v.Origin == $"annotation {AnnotationTable.Mode}";
+
+    private void Set(string key, string value)
     {
         string origin = $"annotation {key}";
-        if (key == AnnotationTable.Mode && value == "NONE")
+        if (!AnnotationTable.Flags.TryGetValue(key, out string? flag))
+        {
+            SetLinkerdsPort(key, value);
+        }
+        else if (key == AnnotationTable.Mode && value == "NONE")
         {
             _given["redirect-inbound"] = _given["redirect-outbound"] = new(origin, ["false"]);
         }
@@ -102,6 +140,18 @@ internal sealed class AnnotationReader
         else
         {
             _given[flag] = new(origin, key == AnnotationTable.ExcludedInboundPorts ? [AnnotationTable.OwnPorts, value] : [value]);
+        }
+    }
+
+    private void SetLinkerdsPort(string key, string value)
+    {
+        if (EntryParser.TryPort(value, out _))
+        {
+            _linkerdsPorts[key] = value;
+        }
+        else
+        {
+            _errors.Add($"annotation {key} '{value}': not a port (1 to 65535)");
         }
     }
 }

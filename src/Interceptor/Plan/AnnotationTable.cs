@@ -40,10 +40,22 @@ internal static class AnnotationTable
         [Linkerd + "skip-subnets"] = "subnets-to-ignore",
     };
 
+    /// <summary>Linkerd's ports that its injector always excludes from inbound, with the annotation that moves each: control and metrics.</summary>
+    public static IReadOnlyDictionary<string, string> LinkerdsPorts { get; } = new Dictionary<string, string>
+    {
+        [Linkerd + "control-port"] = "4190",
+        [Linkerd + "admin-port"] = "4191",
+    };
+
+    /// <summary>Is an unknown annotation of Linkerd's most likely one about redirection, misspelt? Its others grow with every release.</summary>
+    public static bool IsMisspelt(string key) =>
+        key.StartsWith(Linkerd + "skip-", StringComparison.OrdinalIgnoreCase)
+        || Flags.Keys.Concat(LinkerdsPorts.Keys).Any(k => k.StartsWith(Linkerd, StringComparison.Ordinal) && EditDistance.Of(k, key.ToLowerInvariant()) <= 2);
+
     /// <summary>Linkerd's that are about its proxy and control plane, not about redirection.</summary>
     public static IReadOnlySet<string> Elsewhere { get; } = new HashSet<string>(new[]
     {
-        "access-log", "admin-port", "close-wait-timeout", "control-port", "debug-image", "debug-image-pull-policy", "debug-image-version",
+        "access-log", "close-wait-timeout", "debug-image", "debug-image-pull-policy", "debug-image-version",
         "default-inbound-policy", "enable-debug-sidecar", "enable-external-profiles", "enable-gateway", "image-pull-policy", "init-image",
         "init-image-version", "opaque-ports", "pod-inbound-ports", "proxy-admin-shutdown", "proxy-await", "proxy-cpu-limit",
         "proxy-cpu-ratio-limit", "proxy-cpu-request", "proxy-disable-inbound-protocol-detect-timeout",

@@ -24,7 +24,7 @@ internal static class DnsZones
             yield return new([new SourcePortMatch(o.DnsPort), owner], RuleVerdict.Zone(ApplicationZone), "answers of the proxy belong to the applications");
         }
 
-        foreach (RuleMatch[] server in OutboundRules.Servers(o).Select(s => new RuleMatch[] { To(s) }).DefaultIfEmpty([]))
+        foreach (RuleMatch[] server in Each(o, To))
         {
             yield return new([.. server, Udp(DnsPort)], RuleVerdict.Zone(ApplicationZone), "questions of applications are tracked apart");
         }
@@ -32,9 +32,13 @@ internal static class DnsZones
 
     /// <summary>The raw table's prerouting.</summary>
     public static IEnumerable<RedirectRule> Prerouting(RedirectOptions o) => Needed(o)
-        ? OutboundRules.Servers(o).Select(s => new RuleMatch[] { From(s) }).DefaultIfEmpty([]).Select(server =>
+        ? Each(o, From).Select(server =>
             new RedirectRule([.. server, new SourcePortMatch(53)], RuleVerdict.Zone(ProxyZone), "answers to questions of the proxy belong to it"))
         : [];
+
+    // Nothing is zoned that is not captured: without a condition only where every server is captured.
+    private static IEnumerable<RuleMatch[]> Each(RedirectOptions o, Func<CidrSet, RuleMatch> match) =>
+        o.Dns == DnsCapture.All ? [[]] : OutboundRules.Servers(o).Select(s => new[] { match(s) });
 
     private static bool Needed(RedirectOptions o) => o.CapturesDns && o.RedirectOutbound;
 }

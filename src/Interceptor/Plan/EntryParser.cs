@@ -54,6 +54,14 @@ internal static class EntryParser
     public static bool TryId(string text, out uint id) =>
         uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id != uint.MaxValue;
 
+    /// <summary>The words that Go's strconv.ParseBool takes, and no others; null for those.</summary>
+    public static bool? Switch(string text) => text switch
+    {
+        "1" or "t" or "T" or "true" or "TRUE" or "True" => true,
+        "0" or "f" or "F" or "false" or "FALSE" or "False" => false,
+        _ => null,
+    };
+
     /// <summary>Numbers with units, as Go writes them: "5s", "500ms", "1m30s"; more than nothing, at most an hour.</summary>
     public static bool TryDuration(string text, out TimeSpan duration)
     {

@@ -180,7 +180,10 @@ internal sealed class FlagReader(IReadOnlyDictionary<string, FlagValues> given)
     public string? Text(string flag) => Has(flag) ? Given(flag)!.Last : null;
 
     /// <summary>true or false.</summary>
-    public bool Switch(string flag, bool fallback = false) => One(flag, fallback, t => bool.TryParse(t, out bool on) ? on : null, "must be true or false");
+    public bool Switch(string flag, bool fallback = false) => One(flag, fallback, EntryParser.Switch, "must be true or false (or 1, 0, t, f)");
+
+    /// <summary>The entries of a list as they were given.</summary>
+    public IEnumerable<string> Entries(string flag) => Given(flag)?.Entries ?? [];
 
     private bool IsEverything(string flag)
     {

@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+
 namespace MeshL4.Interceptor.Plan;
 
 /// <summary>Options that are right one by one and cannot be so together.</summary>
@@ -10,6 +13,11 @@ internal static class OptionsCheck
         if (flags.Switch("dual-stack") && !o.WithIpv6)
         {
             Clash("dual-stack", "true", "ipv6", "off");
+        }
+
+        if (!o.WithIpv6)
+        {
+            OneFamily(flags);
         }
 
         if (o.NativeNftables && o.ForcedIptables is string kind)
@@ -44,6 +52,19 @@ internal static class OptionsCheck
 
         void Clash(string one, string? value, string other, string? otherValue) =>
             flags.Refuse($"{flags.Origin(one)} '{value}' and {flags.Origin(other)} '{otherValue}': only one of them can hold");
+    }
+
+    private static readonly string[] AddressLists = ["istio-service-cidr", "istio-service-exclude-cidr", "subnets-to-ignore", "dns-servers"];
+
+    private static void OneFamily(FlagReader flags)
+    {
+        foreach (string list in AddressLists)
+        {
+            foreach (string entry in flags.Entries(list).Where(e => EntryParser.TryBlock(e, out IPNetwork b) && b.BaseAddress.AddressFamily == AddressFamily.InterNetworkV6))
+            {
+                flags.Refuse($"{flags.Origin(list)} '{entry}': is of IPv6, and {flags.Origin("ipv6")} '{flags.Text("ipv6")}' leaves all of that alone");
+            }
+        }
     }
 
     private static void Ports(RedirectOptions o, FlagReader flags)

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace MeshL4.Interceptor.Plan;
 
@@ -92,8 +93,9 @@ internal sealed record RedirectOptions
     /// <summary>The servers whose queries are captured with <see cref="DnsCapture.Servers"/>, both families mixed.</summary>
     public IReadOnlyList<IPAddress> DnsServers { get; init; } = [];
 
-    /// <summary>Is any query captured? Without a server there is none to capture.</summary>
-    public bool CapturesDns => Dns == DnsCapture.All || (Dns == DnsCapture.Servers && DnsServers.Count > 0);
+    /// <summary>Is any query captured? Without a server of a family that is redirected there is none to capture.</summary>
+    public bool CapturesDns => Dns == DnsCapture.All
+        || (Dns == DnsCapture.Servers && DnsServers.Any(s => WithIpv6 || s.AddressFamily == AddressFamily.InterNetwork));
 
     /// <summary>Where captured DNS queries are sent, by UDP and TCP.</summary>
     public int DnsPort { get; init; } = 15053;

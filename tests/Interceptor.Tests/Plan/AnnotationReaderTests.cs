@@ -41,6 +41,60 @@ public class AnnotationReaderTests
     public void Read_UnknownOfAKnownPrefix_IsAnErrorThatNamesIt(string annotation) =>
         Read(annotation).Errors.ShouldHaveSingleItem().ShouldBe($"annotation {annotation.Split('=')[0]} '80': unknown");
 
+    [Theory]
+    [InlineData("skip-ports")]
+    [InlineData("skip-inbound-port")]
+    [InlineData("Skip-Outbound-Ports")]
+    [InlineData("proxy-uids")]
+    [InlineData("inbond-port")]
+    [InlineData("admin-ports")]
+    public void Read_LinkerdsMisspeltInAFile_IsAnErrorThatNamesIt(string name) =>
+        ReadFile($"config.linkerd.io/{name}=\"80\"\n").Errors.ShouldHaveSingleItem().ShouldBe($"annotation config.linkerd.io/{name} '80': unknown");
+
+    [Theory]
+    [InlineData("proxy-metrics-hostname-labels")]
+    [InlineData("tracing-enabled")]
+    public void Read_LinkerdsOfALaterRelease_IsANoteInAFileAndAnErrorOutside(string name)
+    {
+        AnnotationReader reader = ReadFile($"config.linkerd.io/{name}=\"true\"\n");
+        reader.Errors.ShouldBeEmpty();
+        reader.Notes.ShouldHaveSingleItem().ShouldContain($"config.linkerd.io/{name}");
+        Read($"config.linkerd.io/{name}=true").Errors.ShouldHaveSingleItem();
+    }
+
+    [Theory]
+    [InlineData("config.linkerd.io/skip-inbound-ports=25", "4190,4191,25")]
+    [InlineData("config.linkerd.io/proxy-uid=2102", "4190,4191")]
+    [InlineData("config.linkerd.io/admin-port=5191", "4190,5191")]
+    [InlineData("config.linkerd.io/control-port=5190", "5190,4191")]
+    [InlineData(Istio + "excludeInboundPorts=7", null)]
+    [InlineData("config.linkerd.io/opaque-ports=25", null)]
+    public void ExcludeLinkerdsPorts_WhereItsAnnotationsAreUsed_AddsThem(string annotation, string? ports)
+    {
+        AnnotationReader reader = Read(annotation);
+        reader.Errors.ShouldBeEmpty();
+        Dictionary<string, FlagValues> flags = reader.Given.Where(g => g.Value.Origin.Contains("linkerd", StringComparison.Ordinal)).ToDictionary();
+        reader.ExcludeLinkerdsPorts(flags, new Dictionary<string, FlagValues>());
+        (flags.GetValueOrDefault("istio-local-exclude-ports") is FlagValues v ? string.Join(',', v.Values) : null).ShouldBe(ports);
+        Dictionary<string, FlagValues> given = Flags.Of(("istio-local-exclude-ports", "9"));
+        reader.ExcludeLinkerdsPorts(given, given);
+        given["istio-local-exclude-ports"].Values.ShouldBe(["9"]);
+    }
+
+    [Fact]
+    public void Read_LinkerdsPortThatIsNone_IsAnErrorThatNamesIt() =>
+        Read("config.linkerd.io/admin-port=x").Errors.ShouldHaveSingleItem().ShouldContain("config.linkerd.io/admin-port 'x'");
+
+    [Fact]
+    public void Overruled_FlagThatSaysOtherwise_IsTold()
+    {
+        AnnotationReader reader = Read(Istio + "includeInboundPorts=80,90", "sidecar.istio.io/interceptionMode=NONE");
+        reader.Overruled(Flags.Of(("istio-inbound-ports", "90,80"))).ShouldBeEmpty();
+        reader.Overruled(Flags.Of(("istio-inbound-ports", "*"))).ShouldBe([$"--istio-inbound-ports '*' wins over annotation {Istio}includeInboundPorts '80,90'"]);
+        reader.Overruled(Flags.Of(("istio-inbound-interception-mode", "TPROXY"))).Distinct()
+            .ShouldBe(["--istio-inbound-interception-mode 'TPROXY' wins over annotation sidecar.istio.io/interceptionMode 'NONE'"]);
+    }
+
     [Fact]
     public void Read_OthersAnnotations_AreIgnored()
     {

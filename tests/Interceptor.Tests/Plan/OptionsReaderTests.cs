@@ -138,6 +138,50 @@ public class OptionsReaderTests
     }
 
     [Theory]
+    [InlineData("1", true)]
+    [InlineData("t", true)]
+    [InlineData("T", true)]
+    [InlineData("TRUE", true)]
+    [InlineData("True", true)]
+    [InlineData("0", false)]
+    [InlineData("f", false)]
+    [InlineData("F", false)]
+    [InlineData("FALSE", false)]
+    [InlineData("False", false)]
+    [InlineData("tRUE", null)]
+    [InlineData("yes", null)]
+    [InlineData("2", null)]
+    public void Read_Switch_TakesTheWordsOfGo(string text, bool? on)
+    {
+        OptionsReading reading = Flags.Read(("redirect-inbound", text), ("drop-invalid", text));
+        reading.Errors.Count.ShouldBe(on is null ? 2 : 0);
+        reading.Options.DropInvalid.ShouldBe(on ?? false);
+        reading.Options.RedirectInbound.ShouldBe(on ?? true);
+    }
+
+    [Theory]
+    [InlineData("istio-service-cidr", "2001:db8::/32")]
+    [InlineData("istio-service-exclude-cidr", "::/0")]
+    [InlineData("subnets-to-ignore", "fd00::1")]
+    [InlineData("dns-servers", "fd00::a")]
+    public void Read_Ipv6AddressWithIpv6Off_ErrorNamesBoth(string flag, string value)
+    {
+        Flags.Errors((flag, $"10.0.0.1,{value}"), ("redirect-dns", "true"), ("ipv6", "off")).ShouldHaveSingleItem().ShouldStartWith($"--{flag} '{value}': is of IPv6, and --ipv6 'off'");
+        Flags.Errors((flag, $"10.0.0.1,{value}"), ("redirect-dns", "true"), ("ipv6", "on")).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Read_OnlyServersOfAFamilyThatIsOff_NothingIsCapturedAndNothingZoned()
+    {
+        using var etc = new EtcFolder(("resolv.conf", "nameserver fd00::a\n"));
+        OptionsReading reading = etc.Read(("redirect-dns", "true"), ("istio-service-cidr", "*"), ("ipv6", "off"));
+        reading.Errors.ShouldBeEmpty();
+        reading.Notes.ShouldHaveSingleItem().ShouldContain("no query is captured");
+        RedirectPlanner.Plan(reading.Options).Chains.ShouldNotContain(c => c.Table == NetfilterTable.Raw);
+        RedirectPlanner.Plan(reading.Options with { WithIpv6 = true }).Chains.ShouldContain(c => c.Table == NetfilterTable.Raw);
+    }
+
+    [Theory]
     [InlineData("istio-outbound-owner-groups", "1", "istio-outbound-owner-groups-exclude", "2")]
     [InlineData("dual-stack", "true", "ipv6", "off")]
     [InlineData("native-nftables", "true", "force-iptables-binary", "nft")]
