@@ -35,12 +35,13 @@ internal static class RandomOptions
         ("istio-outbound-ipv4-loopback-cidr", 0.2, r => r.Next(2) == 0 ? "127.0.0.1/8" : "127.0.0.0/24"),
         ("proxy-uid", 0.4, r => Some(r, IdWords)),
         ("proxy-gid", 0.4, r => Some(r, IdWords)),
-        ("ipv6", 0.3, r => r.Next(2) == 0 ? "on" : "off"),
     ];
 
     // Options whose flags take their values from the system, or that only some modes have.
     private static readonly (double Chance, Func<Random, RedirectOptions, RedirectOptions> Set)[] OptionWords =
     [
+        // Also where the kernel, not a flag, has no IPv6: then lists of both families are no error.
+        (0.15, (_, o) => o with { WithIpv6 = false }),
         (0.4, (r, o) => o with { Mode = (InterceptionMode)r.Next(3) }),
         (0.3, (r, o) => o with { Dns = DnsCapture.Servers, DnsServers = [.. Some(r, ResolverWords).Split(',').Select(IPAddress.Parse)] }),
         (0.1, (_, o) => o with { Dns = DnsCapture.All }),
