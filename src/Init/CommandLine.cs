@@ -104,7 +104,7 @@ internal sealed class CommandLine
 
         errors.AddRange(annotations.Errors);
         notes.AddRange(annotations.Notes);
-        notes.AddRange(annotations.Overruled(given));
+        notes.AddRange(annotations.Overruled(given).Distinct());
         // An annotation is not its reader's to trust: "@" in it reads no file.
         var all = given.Select(Filed).Concat(annotations.Beside(given)).Concat(environment.Where(e => !given.ContainsKey(e.Key) && !annotations.Given.ContainsKey(e.Key)).Select(Filed))
             .DistinctBy(g => g.Key).ToDictionary();

@@ -79,6 +79,11 @@ public class SwitchTests
             .ShouldContain("note: --istio-inbound-ports '*' wins over annotation traffic.sidecar.istio.io/includeInboundPorts '80'");
 
     [Fact]
+    public void Run_ModeOverAnnotationThatSaysNone_IsToldOnce() =>
+        Run("plan", "-b", "80", "-m", "REDIRECT", "--from-annotations", "sidecar.istio.io/interceptionMode=NONE").Error.Split('\n')
+            .Count(l => l.Contains("wins over annotation sidecar.istio.io/interceptionMode 'NONE'", StringComparison.Ordinal)).ShouldBe(1);
+
+    [Fact]
     public void Run_LinkerdsAnnotations_ExcludeItsOwnPorts() =>
         Run("plan", "-b", "*", "--from-annotations", "config.linkerd.io/skip-inbound-ports=25").Output.ShouldContain("25, 4190-4191");
 
