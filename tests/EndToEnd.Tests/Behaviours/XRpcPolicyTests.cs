@@ -46,6 +46,37 @@ public sealed class XRpcPolicyTests : IDisposable
     }
 
     [Fact]
+    public void Authorization_OfARoute_HoldsForItsKeysInRequestsOfSeveralRoutes()
+    {
+        using Sidecar proxy = Start(
+            "{name: open, match: {key_prefix: 'a:'}, forward: {cluster: main}}, "
+            + "{name: guarded, match: {key_prefix: 'b:'}, forward: {cluster: main}, policies: {authorization: {deny: [{name: reads, methods: [MGET, GET]}]}}}, "
+            + "{name: all, forward: {cluster: main}}",
+            out int port);
+        using Call client = Call.To(port);
+        client.Ask("MSET a:1 x b:1 y").ShouldBe("+OK");
+        client.Ask("MGET a:1 b:1").ShouldStartWith("-NOPERM");
+        client.Ask("MGET b:1 a:1").ShouldStartWith("-NOPERM");
+        client.Ask("STRLEN b:1").ShouldBe(":1");
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("STRLEN a:1").ShouldBe("+QUEUED");
+        client.Ask("GET b:1").ShouldStartWith("-NOPERM");
+    }
+
+    [Fact]
+    public void Reject_ByMethod_TakesRequestsThatGoToEveryServer()
+    {
+        using Sidecar proxy = Start(
+            "{name: no, match: {methods: [FLUSHALL, MGET]}, reject: {message: 'ERR not here'}}, {name: o, match: {key_prefix: 'o:'}, forward: {cluster: other}}, {name: all, forward: {cluster: main}}",
+            out int port);
+        using Call client = Call.To(port);
+        client.Ask("SET k 1").ShouldBe("+OK");
+        client.Ask("FLUSHALL").ShouldBe("-ERR not here");
+        client.Ask("MGET k o:1").ShouldBe("-ERR not here");
+        client.Ask("DBSIZE").ShouldBe(":1");
+    }
+
+    [Fact]
     public void RateLimit_OverTheTokens_IsAnErrorAndTheClientStays()
     {
         using Sidecar proxy = Start("{name: all, forward: {cluster: main}}", out int port, "rate_limit: {max_tokens: 3, tokens_per_fill: 3, fill_interval: 3600s}");

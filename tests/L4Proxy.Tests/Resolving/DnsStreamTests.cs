@@ -61,7 +61,7 @@ public sealed class DnsStreamTests
     [InlineData(10)]
     public async Task Ask_SlowerThanAllowed_EndsTheConnection(int sent)
     {
-        using var dns = new DnsFixture(new DnsProxyConfig { TcpIdleTimeout = TimeSpan.FromMilliseconds(100) });
+        using var dns = new DnsFixture(new DnsProxyConfig { TcpIdleTimeout = TimeSpan.FromSeconds(1) });
         using TcpClient client = await ConnectAsync(dns);
         await client.GetStream().WriteAsync(DnsFixture.Framed(Question(Web)).AsMemory(0, sent));
         await EndsAsync(client);
@@ -73,7 +73,7 @@ public sealed class DnsStreamTests
     [Fact]
     public async Task Ask_WhoNeverReads_IsCutOff()
     {
-        using var dns = new DnsFixture(new DnsProxyConfig { TcpIdleTimeout = TimeSpan.FromMilliseconds(200) });
+        using var dns = new DnsFixture(new DnsProxyConfig { TcpIdleTimeout = TimeSpan.FromSeconds(1) });
         dns.Apply(NameIndexTests.Host("many.example", "", [.. Enumerable.Range(0, 2000).Select(i => $"10.2.{i / 250}.{i % 250}")]));
         using TcpClient client = await ConnectAsync(dns);
         client.ReceiveBufferSize = 4096;

@@ -33,7 +33,8 @@ internal static class ChainContinuity
     /// <summary>The running chain is offered the routes of the new one, which may still be refused.</summary>
     private static FilterChainSnapshot Kept(FilterChainSnapshot chain, Dictionary<UInt128, FilterChainSnapshot> known)
     {
-        if (!known.TryGetValue(chain.Fingerprint, out FilterChainSnapshot? running))
+        // A codec rule of the bootstrap may take the chain at one port and not at another.
+        if (!known.TryGetValue(chain.Fingerprint, out FilterChainSnapshot? running) || running.Terminal.GetType() != chain.Terminal.GetType())
         {
             return chain;
         }

@@ -12,13 +12,34 @@ internal static class RouteFinder
     {
         foreach (XRpcRouteSnapshot route in table.Conditional)
         {
-            if (Matches(route.Match, codec, frame, key, table.IgnoreCase))
+            if (TakesKey(route.Match, key, table.IgnoreCase) && TakesFrame(route.Match, codec, frame))
             {
                 return route;
             }
         }
 
         return key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key);
+    }
+
+    /// <summary>Adds the conditional routes that take a frame, for a conversation that asks about keys of its own finding.</summary>
+    public static void AddConditional<TCodec>(XRpcRouteTable table, in TCodec codec, in FrameView frame, List<XRpcRouteSnapshot> taking)
+        where TCodec : struct, IXRpcCodec<TCodec>
+    {
+        foreach (XRpcRouteSnapshot route in table.Conditional)
+        {
+            if (TakesFrame(route.Match, codec, frame))
+            {
+                taking.Add(route);
+            }
+        }
+    }
+
+    /// <summary>Whether a key begins as a route wants it.</summary>
+    public static bool TakesKey(XRpcMatchSnapshot match, ReadOnlySpan<byte> key, bool ignoreCase)
+    {
+        ReadOnlySpan<byte> prefix = match.KeyPrefix.Span;
+        return prefix.IsEmpty || (key.Length >= prefix.Length
+            && (ignoreCase ? System.Text.Ascii.EqualsIgnoreCase(key[..prefix.Length], prefix) : key.StartsWith(prefix)));
     }
 
     /// <summary>Whether a method is in a list of configuration (upper case; empty takes all).</summary>
@@ -57,16 +78,9 @@ internal static class RouteFinder
         return meta >= 0 && codec.TryMeta(frame, meta, out ReadOnlySpan<byte> service) ? service : default;
     }
 
-    private static bool Matches<TCodec>(XRpcMatchSnapshot match, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key, bool ignoreCase)
+    private static bool TakesFrame<TCodec>(XRpcMatchSnapshot match, in TCodec codec, in FrameView frame)
         where TCodec : struct, IXRpcCodec<TCodec>
     {
-        ReadOnlySpan<byte> prefix = match.KeyPrefix.Span;
-        if (!prefix.IsEmpty && (key.Length < prefix.Length
-            || !(ignoreCase ? System.Text.Ascii.EqualsIgnoreCase(key[..prefix.Length], prefix) : key.StartsWith(prefix))))
-        {
-            return false;
-        }
-
         if (!HasMethod(match.Methods, frame.Head.Method, codec, frame) || (match.Service is { } service && !service(Service(codec, frame))))
         {
             return false;

@@ -20,7 +20,8 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private readonly List<Target> _targets = [];
     private readonly List<(int Target, int Start)> _fragments = [];
     private readonly ScratchWriter _keyBytes = new();
-    private readonly List<(int Start, int Length)> _keys = [];
+    private readonly List<(int Start, int Length, XRpcRouteSnapshot Route)> _keys = [];
+    private readonly List<XRpcRouteSnapshot> _conditional = [];
     private XRpcSession<TCodec> _session = null!;
     private bool _used;
 
@@ -61,8 +62,12 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     /// <summary>Keys that the conversation asked about, where policies look at keys.</summary>
     public int KeyCount => _keys.Count;
 
-    /// <summary>One of them.</summary>
-    public ReadOnlySpan<byte> KeyAt(int index) => _keyBytes.Written.Slice(_keys[index].Start, _keys[index].Length);
+    /// <summary>One of them, and the route it belongs to.</summary>
+    public ReadOnlySpan<byte> KeyAt(int index, out XRpcRouteSnapshot route)
+    {
+        (int start, int length, route) = _keys[index];
+        return _keyBytes.Written.Slice(start, length);
+    }
 
     public int FragmentCount => _fragments.Count;
 
@@ -78,22 +83,32 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         return this;
     }
 
+    /// <summary>Notes which conditional routes take the frame the conversation is asked about next.</summary>
+    public void Consider(in TCodec codec, in FrameView frame)
+    {
+        XRpcRouteTable table = _session.Proxy.Routes.Current;
+        if (!table.Conditional.IsEmpty)
+        {
+            _used = true;
+            RouteFinder.AddConditional(table, codec, frame, _conditional);
+        }
+    }
+
     public int TargetOf(ReadOnlySpan<byte> key, bool readOnly, out int removeKeyBytes)
     {
         removeKeyBytes = 0;
-        XRpcRouteTable table = _session.Proxy.Routes.Current;
-        XRpcRouteSnapshot? route = key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key);
-        if (_session.AuthorizesKeys)
-        {
-            _used = true;
-            _keys.Add((_keyBytes.Count, key.Length));
-            _keyBytes.Write(key);
-        }
-
+        XRpcRouteSnapshot? route = RouteOf(key);
         if (route is { RejectMessage: not null })
         {
             (_used, Rejecting) = (true, route);
             return -1;
+        }
+
+        if (route is not null && _session.AuthorizesKeys)
+        {
+            _used = true;
+            _keys.Add((_keyBytes.Count, key.Length, route));
+            _keyBytes.Write(key);
         }
 
         if (route is null || !_session.TryResolve(route, key, readOnly, out Target target))
@@ -109,12 +124,34 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     {
         _used = true;
         _targets.Clear();
+        if (_conditional.Find(static route => route.Match.KeyPrefix.IsEmpty) is { } only)
+        {
+            // A request without a key belongs to it alone.
+            Rejecting = only.RejectMessage is null ? null : only;
+            _session.AddAllTargets(only, this);
+            return _targets.Count;
+        }
+
         foreach (XRpcRouteSnapshot route in _session.Proxy.Routes.Current.Routes)
         {
             _session.AddAllTargets(route, this);
         }
 
         return _targets.Count;
+    }
+
+    private XRpcRouteSnapshot? RouteOf(ReadOnlySpan<byte> key)
+    {
+        XRpcRouteTable table = _session.Proxy.Routes.Current;
+        foreach (XRpcRouteSnapshot route in _conditional)
+        {
+            if (RouteFinder.TakesKey(route.Match, key, table.IgnoreCase))
+            {
+                return route;
+            }
+        }
+
+        return key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key);
     }
 
     /// <summary>Adds a server once.</summary>
@@ -172,6 +209,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         _fragments.Clear();
         _keyBytes.Clear();
         _keys.Clear();
+        _conditional.Clear();
         Rejecting = null;
     }
 }

@@ -196,6 +196,20 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
+    /// <summary>A request that goes to servers of several routes, all of them if it has no key, is allowed by each of them.</summary>
+    private bool IsAllowedEverywhere(in FrameView frame, int fragments)
+    {
+        for (int i = 0; i < fragments; i++)
+        {
+            if (!IsAllowed(_owner.Exchange.FragmentAt(i, out _).Route, frame, default))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Sends the fragments; false when one of their connections makes the request wait.</summary>
     private bool Split(in FrameView frame, in Decision decision)
     {
@@ -206,8 +220,14 @@ internal sealed partial class XRpcSession<TCodec>
             return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.NoHealthyUpstream));
         }
 
-        XRpcPoliciesSnapshot policies = exchange.FragmentAt(0, out _).Route.Policies;
-        if (!policies.IsPlain && !_admitted && !Admit(frame, decision, exchange.FragmentAt(0, out _).Route, default, out bool wait))
+        if (!IsAllowedEverywhere(frame, count))
+        {
+            _stats.Denied++;
+            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Denied));
+        }
+
+        XRpcRouteSnapshot first = exchange.FragmentAt(0, out _).Route;
+        if (!first.Policies.IsPlain && !_admitted && !Admit(frame, decision, first, default, out bool wait))
         {
             return !wait;
         }

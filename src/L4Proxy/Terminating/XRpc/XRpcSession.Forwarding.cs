@@ -29,8 +29,10 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        Decision decision = _conversation.OnRequest(ref _codec, frame, _owner.Exchange.For(this));
-        if (_owner.Exchange.Rejecting is { } rejecting && decision.Act is (Act.Answer or Act.Refuse))
+        SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
+        exchange.Consider(_codec, frame);
+        Decision decision = _conversation.OnRequest(ref _codec, frame, exchange);
+        if (exchange.Rejecting is { } rejecting && decision.Act is not (Act.Forward or Act.NeedWhole))
         {
             return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, rejecting.RejectMessage));
         }
@@ -134,7 +136,7 @@ internal sealed partial class XRpcSession<TCodec>
                 frame.Head, route is null ? new LocalReply(LocalReplyReason.NoRoute) : new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
         }
 
-        if (!route.Policies.IsPlain && !_admitted && !Admit(frame, decision, route, key, out bool wait))
+        if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !_admitted && !Admit(frame, decision, route, key, out bool wait))
         {
             return !wait;
         }
@@ -233,6 +235,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         bool forOne = !whole || (decision.Flags & (ForwardFlags.Pin | ForwardFlags.Relay)) == 0;
         link = PrivateLink(_bindings[at].Cluster, _bindings[at].Endpoint, forOne);
+        _pinnedRoute = route;
         _linkFailure = LocalReplyReason.Overflow;
         return true;
     }

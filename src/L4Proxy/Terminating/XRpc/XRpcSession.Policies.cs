@@ -16,7 +16,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         wait = false;
         XRpcPoliciesSnapshot policies = route.Policies;
-        if (policies.Authorization is { } rules && !IsAllowed(rules, frame, key))
+        if (!IsAllowed(route, frame, key))
         {
             _stats.Denied++;
             return !AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Denied));
@@ -42,19 +42,20 @@ internal sealed partial class XRpcSession<TCodec>
         return true;
     }
 
-    /// <summary>Every key of the request has to be allowed.</summary>
-    private bool IsAllowed(XRpcAuthorizationSnapshot rules, in FrameView frame, ReadOnlySpan<byte> key)
+    /// <summary>Every key of the request has to be allowed by the rules of its own route; a request without keys by those of its route.</summary>
+    private bool IsAllowed(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key)
     {
         SessionExchange<TCodec> exchange = _owner.Exchange;
         for (int i = 0; i < exchange.KeyCount; i++)
         {
-            if (!RequestAuthorization.Allows(rules, _codec, frame, exchange.KeyAt(i), _downstream))
+            ReadOnlySpan<byte> one = exchange.KeyAt(i, out XRpcRouteSnapshot owner);
+            if (owner.Policies.Authorization is { } own && !RequestAuthorization.Allows(own, _codec, frame, one, _downstream))
             {
                 return false;
             }
         }
 
-        return exchange.KeyCount > 0 || RequestAuthorization.Allows(rules, _codec, frame, key, _downstream);
+        return exchange.KeyCount > 0 || route.Policies.Authorization is not { } rules || RequestAuthorization.Allows(rules, _codec, frame, key, _downstream);
     }
 
     /// <summary>One fault takes a request; the first in the order of the configuration.</summary>

@@ -13,6 +13,9 @@ internal sealed partial class XRpcSession<TCodec>
     private int _bindingCount;
     private UpstreamLink<TCodec>? _pinned;
     private bool _pinnedForOne;
+
+    /// <summary>Route of the request that the pinned connection was opened for: its policies hold for what follows without a key.</summary>
+    private XRpcRouteSnapshot? _pinnedRoute;
     private ConnectionProfile _profile = ConnectionProfile.None;
     private (ProxySnapshot? Config, XRpcRouteTable? Table) _hashesFor;
     private bool _hashes;
@@ -36,7 +39,7 @@ internal sealed partial class XRpcSession<TCodec>
 
     public bool IsRelaying => _pinned is { IsRelaying: true };
 
-    /// <summary>Whether any route allows or denies by key: then every key of a request has to be known.</summary>
+    /// <summary>Whether any route allows or denies: then every key of a request, and so its route, has to be known.</summary>
     public bool AuthorizesKeys
     {
         get
@@ -56,7 +59,7 @@ internal sealed partial class XRpcSession<TCodec>
             if (!ReferenceEquals(config, _hashesFor.Config) || !ReferenceEquals(table, _hashesFor.Table))
             {
                 _hashes = table.Routes.Any(r => r.Clusters.Any(c => config.Clusters.TryGetValue(c.Cluster, out ClusterSnapshot? cluster) && IsHashed(cluster)));
-                _authorizesKeys = table.Routes.Any(static r => r.Policies.Authorization is { } a && a.Deny.Concat(a.Allow).Any(static rule => !rule.Keys.IsEmpty));
+                _authorizesKeys = table.Routes.Any(static r => r.Policies.Authorization is not null);
                 _hashesFor = (config, table);
             }
 
@@ -66,7 +69,7 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>The server of the client's own connection.</summary>
     public Target? PinnedTarget() =>
-        IsPinned && Proxy.Routes.Current.Routes is [{ } route, ..] ? new Target(route, _pinned!.Cluster, _pinned.Endpoint) : null;
+        IsPinned && _pinnedRoute is { } route ? new Target(route, _pinned!.Cluster, _pinned.Endpoint) : null;
 
     /// <summary>The server for a key of a route; false when there is none.</summary>
     public bool TryResolve(XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool readOnly, out Target target)
