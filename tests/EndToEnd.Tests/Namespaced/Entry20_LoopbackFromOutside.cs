@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using MeshL4.Interceptor.Capture;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Verify;
