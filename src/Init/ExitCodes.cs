@@ -27,7 +27,7 @@ internal static class ExitCodes
     /// <summary>A program did not end, a signal came, or another verification went on for too long.</summary>
     public const int Timeout = 6;
 
-    /// <summary>New rules are in force, and not proven: left-overs could not be removed, or the earlier rules not put back.</summary>
+    /// <summary>New rules are in force, and not proven: left-overs could not be removed, or the earlier rules not put back; or a cleanup removed a part only.</summary>
     public const int HalfDone = 7;
 
     /// <summary>The kernel has no nf_tables, and no older tables took their place.</summary>
@@ -70,7 +70,8 @@ internal static class ExitCodes
              to report that); the earlier rules are in force
           6  a program did not end, a signal came, or another verification went on too long
           7  new rules are in force that nothing proved: left-overs could not be removed, or
-             the earlier rules not be put back; the message says which
+             the earlier rules not be put back; or cleanup removed a part only. The message
+             says which
         8 to 14: the kernel said no. The message names what is missing and what to do, and the
         earlier rules are in force:
           8  nf_tables is missing, and no older tables took its place

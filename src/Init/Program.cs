@@ -153,6 +153,11 @@ internal static class Program
 
         TellUnansweredDns(options, error);
         SetOutcome outcome = setter.Apply(plan);
+        if (outcome.Unread is string unread)
+        {
+            error.Write($"meshl4-init: warning: policy routes could not be read, and those of an earlier mode stay if there are any: {unread}\n");
+        }
+
         int rules = plan.Chains.Sum(c => c.Rules.Count);
         return Report(output, outcome.Written
             ? $"{rules} rules applied with {outcome.Backend}"

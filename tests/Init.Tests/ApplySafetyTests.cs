@@ -153,6 +153,46 @@ public class ApplySafetyTests
         "$0" -b 80 --verify off && "$0" diff -b 80
         """);
 
+    [Fact]
+    public void Cleanup_IpFails_RemovesWhatItCanAndSaysSo() => Passes("""
+        "$0" -m TPROXY -b 80 --verify off --ipv6 on || exit 10
+        fake ip '[ "$*" = "-N -4 -batch -" ]'
+        PATH=$d:$PATH "$0" cleanup 2>$d/e; [ $? = 7 ] || exit 11
+        grep -q 'cleanup is not complete.*ip was made to fail' $d/e || grep -q 'ip: ip was made to fail' $d/e || exit 12
+        [ -z "$(rules; ip -6 route show table 133; ip -6 rule | grep 133)" ] || exit 13
+        ip rule | grep -q 'lookup 133' || exit 14
+        PATH=$d:$PATH "$0" cleanup 2>$d/e; [ $? = 5 ] || exit 15
+        grep -q 'nothing was removed' $d/e || exit 16
+        fake ip '[ "$*" = "-4 -batch -" ]'
+        PATH=$d:$PATH "$0" cleanup 2>$d/e; [ $? = 5 ] || exit 17
+        "$0" cleanup || exit 18
+        [ -z "$(ip route show table 133; ip rule | grep 133)" ] || exit 19
+        """);
+
+    [Fact]
+    public void Apply_StaleRoutesCannotBeRead_Warns() => Passes("""
+        "$0" -m TPROXY -b 80 --verify off || exit 10
+        fake ip '[ "$1" = -N ]'
+        PATH=$d:$PATH "$0" -b 81 --verify off 2>$d/e || exit 11
+        grep -q 'warning: policy routes could not be read.*ip was made to fail' $d/e || exit 12
+        ip rule | grep -q 'lookup 133' || exit 13
+        "$0" -b 81 --verify off 2>$d/e || exit 14
+        grep -q 'policy routes' $d/e && exit 15
+        [ -z "$(ip route show table 133; ip rule | grep 133)" ] || exit 16
+        """);
+
+    /// <summary>Counted by the kernel's calls, whatever the path: a first apply, one that changes the rules, one that finds them in place.</summary>
+    [Fact]
+    public void Apply_WithoutVerification_RunsNftOnceToReadAndOnceToWrite() => Passes("""
+        ports=$(seq -s , 2001 2 2099); blocks=$(seq -f 11.%g.0.0/16 -s , 1 2 99)
+        runs() { strace -f -qq -s 200 -e trace=execve -o $d/trace "$0" -b '*' -i '*' --ipv6 on --verify off -o $ports -x $blocks "$@" || exit 10
+            grep -o 'execve("[^"]*/[^/"]*tables[^"]*"' $d/trace && exit 11
+            writing=$(grep -c 'execve("[^"]*/nft", .*"-f"' $d/trace); all=$(grep -c 'execve("[^"]*/nft"' $d/trace); }
+        runs; [ "$writing" = 1 ] && [ "$all" -le 2 ] || { grep nft $d/trace; exit 12; }
+        runs -q 7777; [ "$writing" = 1 ] && [ "$all" -le 2 ] || { grep nft $d/trace; exit 13; }
+        runs -q 7777; [ "$writing" = 0 ] && [ "$all" = 1 ] || { grep nft $d/trace; exit 14; }
+        """);
+
     // Every way in which a process without capabilities could stand in the way: the table, the file, and the name of a socket.
     [Fact]
     public void Verify_ProcessWithoutCapabilitiesWantsTheLock_IsNotHeldUp() => Passes("""

@@ -37,9 +37,6 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
         return installed;
     }
 
-    /// <summary>The same for a plan that can do without: an ip that fails has put none there either.</summary>
-    public IReadOnlyList<string> LeftOver() => TryInstalled() ?? [];
-
     /// <summary>The same, or null when ip fails: then nothing is known.</summary>
     public IReadOnlyList<string>? TryInstalled()
     {
@@ -63,6 +60,29 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
 
     /// <summary>Removes what is too much: rules before the routes they lead to.</summary>
     public void Remove(IReadOnlyList<string> lines) => Batch([.. lines.Reverse()], l => Insert(l, "del"));
+
+    /// <summary>Removes all of ours, each family by itself: one that fails leaves the other no less removed.</summary>
+    /// <param name="failures">Takes why a family's could not be read or removed.</param>
+    /// <returns>True when there were any, and they are gone.</returns>
+    public bool RemoveAll(ICollection<RedirectException> failures)
+    {
+        bool removed = false;
+        foreach (string flag in Flags.Where(f => runner.Exists(Program) && (f == "-4" || Ipv6InKernel())))
+        {
+            try
+            {
+                string[] lines = [.. Read(flag)];
+                Remove(lines);
+                removed |= lines.Length > 0;
+            }
+            catch (RedirectException e)
+            {
+                failures.Add(e);
+            }
+        }
+
+        return removed;
+    }
 
     private static string Insert(string line, string verb) => line.IndexOf(' ') is int space ? $"{line[..space]} {verb}{line[space..]}" : line;
 

@@ -5,7 +5,8 @@ namespace MeshL4.Interceptor.Apply;
 /// <summary>What applying or cleaning up did.</summary>
 /// <param name="Backend">The program that was used.</param>
 /// <param name="Written">False when everything was as wanted already, and nothing was written.</param>
-internal sealed record SetOutcome(string Backend, bool Written);
+/// <param name="Unread">Why policy routes of an earlier mode could not be looked for; null when they could.</param>
+internal sealed record SetOutcome(string Backend, bool Written, string? Unread = null);
 
 /// <summary>A line that is in the kernel and not in the plan, or the other way round.</summary>
 internal sealed record RuleDifference(bool Wanted, string Line);
@@ -32,7 +33,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
 
     private SetOutcome Apply(RedirectPlan plan, IRuleBackend backend, IReadOnlyList<string> installed)
     {
-        IReadOnlyList<string> routes = Routes(plan);
+        (IReadOnlyList<string> routes, string? unread) = Routes(plan);
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         IReadOnlyList<string> missing = Less(wantedRoutes, routes);
         IReadOnlyList<string> stale = Less(routes, wantedRoutes);
@@ -45,7 +46,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         bool differs = others || options.ForceApply;
 
         AddOrUndo(missing, routes, differs ? () => backend.Replace(plan) : () => { });
-        return new(backend.Name, RemoveLeftOvers(backend, stale) || differs || missing.Count + stale.Count > 0);
+        return new(backend.Name, RemoveLeftOvers(backend, stale) || differs || missing.Count + stale.Count > 0, unread);
     }
 
     /// <summary>The plan against the kernel, in order; empty when they are equal.</summary>
@@ -53,7 +54,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = _backends.Choose();
         IReadOnlyList<string> wanted = backend.Wanted(plan);
-        IReadOnlyList<string> routes = Routes(plan);
+        IReadOnlyList<string> routes = Routes(plan).Lines;
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         int same = installed.Zip(wanted).TakeWhile(pair => pair.First == pair.Second).Count();
         int tail = installed.Skip(same).Reverse().Zip(wanted.Skip(same).Reverse()).TakeWhile(p => p.First == p.Second).Count();
@@ -76,17 +77,25 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         }
 
         List<RedirectException> refusals = [];
-        List<string> cleaned = [.. all.Where(b => RemoveIfThere(b, refusals)).Select(b => b.Name)];
+        List<RedirectException> failures = [];
+        List<string> cleaned = [.. all.Where(b => Tried(() => RemoveIfThere(b, refusals), failures)).Select(b => b.Name)];
         if (refusals.Count == all.Length)
         {
             // Nobody let us look, so nobody knows whether rules are there: most often a missing capability.
             throw refusals[0];
         }
 
-        if (_routes.LeftOver() is { Count: > 0 } routes)
+        if (_routes.RemoveAll(failures))
         {
-            _routes.Remove(routes);
             cleaned.Add("ip");
+        }
+
+        if (failures.Count > 0)
+        {
+            string removed = cleaned.Count > 0 ? $"what {string.Join(", ", cleaned)} could remove is gone" : "nothing was removed";
+            throw new RedirectException(
+                cleaned.Count > 0 ? RedirectFailure.HalfDone : failures[0].Failure,
+                $"cleanup is not complete ({removed}): {string.Join('\n', failures.Select(f => f.Message).Distinct())}\nRules, policy rules or routes of ours may be left; run cleanup again once this is mended");
         }
 
         return new(cleaned.Count > 0 ? string.Join(", ", cleaned) : all[0].Name, cleaned.Count > 0);
@@ -153,7 +162,32 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         }
     }
 
-    private IReadOnlyList<string> Routes(RedirectPlan plan) => plan.Routing.Marks.Count == 0 ? _routes.LeftOver() : _routes.Installed();
+    // A plan without marks does its work whatever routes there are, so that an ip that fails is no reason to refuse it.
+    private (IReadOnlyList<string> Lines, string? Unread) Routes(RedirectPlan plan)
+    {
+        try
+        {
+            return (_routes.Installed(), null);
+        }
+        catch (RedirectException e) when (plan.Routing.Marks.Count == 0)
+        {
+            return ([], e.Message);
+        }
+    }
+
+    // What one program cannot remove is no reason to leave what another can.
+    private static bool Tried(Func<bool> removal, List<RedirectException> failures)
+    {
+        try
+        {
+            return removal();
+        }
+        catch (RedirectException e)
+        {
+            failures.Add(e);
+            return false;
+        }
+    }
 
     // Routes come before the rules whose marks lead there. A batch may have failed in the middle: what it added is read, not assumed.
     private void AddOrUndo(IReadOnlyList<string> missing, IReadOnlyList<string> before, Action replace)

@@ -11,16 +11,20 @@ namespace MeshL4.EndToEnd.Tests.Namespaced;
 public class TransparentUdpTests
 {
     private const int EchoPort = 7007;
+    private const string ByHand = "by hand";
+    private const string ByInit = "meshl4-init";
     private static readonly int[] Sizes = [0, 1, 1472, 1500, 24001, 65507];
 
     /// <summary>dig itself refuses an answer from another address than the one it asked.</summary>
     [Theory]
-    [InlineData(Pod.OutsideIp)]
-    [InlineData(Pod.OutsideIp6)]
-    public void RealDns_AnswersFromTheServerThatWasAsked(string server)
+    [InlineData(Pod.OutsideIp, ByHand)]
+    [InlineData(Pod.OutsideIp6, ByHand)]
+    [InlineData(Pod.OutsideIp, ByInit)]
+    [InlineData(Pod.OutsideIp6, ByInit)]
+    public void RealDns_AnswersFromTheServerThatWasAsked(string server, string rules)
     {
         using Pod pod = new();
-        TransparentRules.Outbound(pod, 53);
+        Write(rules, pod, 53);
         using Peer dns = Peer.Dns(pod.Outside, "--host-record=service.mesh,192.0.2.7,2001:db8::7", $"--txt-record=long.mesh,{new string('x', 200)},{new string('y', 200)}");
         using Sidecar proxy = Sidecar.Start(Transparent(server, "udp"), pod.Name, capabilities: "net_admin,+net_bind_service");
         Dig(pod, server, "service.mesh", "A").ShouldBe("192.0.2.7");
@@ -34,14 +38,16 @@ public class TransparentUdpTests
     }
 
     [Theory]
-    [InlineData(Pod.OutsideIp, "net_admin")]
-    [InlineData(Pod.OutsideIp, "net_raw")]
-    [InlineData(Pod.OutsideIp6, "net_admin")]
-    [InlineData(Pod.OutsideIp6, "net_raw")]
-    public void DatagramsOfEverySize_ComeBackWholeFromTheOriginalDestination(string server, string capability)
+    [InlineData(Pod.OutsideIp, "net_admin", ByHand)]
+    [InlineData(Pod.OutsideIp, "net_raw", ByHand)]
+    [InlineData(Pod.OutsideIp6, "net_admin", ByHand)]
+    [InlineData(Pod.OutsideIp6, "net_raw", ByHand)]
+    [InlineData(Pod.OutsideIp, "net_admin", ByInit)]
+    [InlineData(Pod.OutsideIp6, "net_admin", ByInit)]
+    public void DatagramsOfEverySize_ComeBackWholeFromTheOriginalDestination(string server, string capability, string rules)
     {
         using Pod pod = new();
-        TransparentRules.Outbound(pod, EchoPort);
+        Write(rules, pod, EchoPort);
         using UdpEcho echo = new(pod.Outside, EchoPort);
         using Sidecar proxy = Sidecar.Start(Transparent(server, "udp"), pod.Name, capabilities: capability);
         using Socket client = Client(pod.Name, server);
@@ -135,6 +141,18 @@ public class TransparentUdpTests
         client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.OutsideIp), EchoPort));
         proxy.Logged("details=loop_guard_own_upstream").ShouldContain("flags=LR ");
         proxy.Stat("meshl4.udp_sessions").ShouldBe(1);
+    }
+
+    private static void Write(string rules, Pod pod, int port)
+    {
+        if (rules == ByInit)
+        {
+            pod.Init("apply", "-m", "TRANSPARENT", "-i", "*", "--capture-udp", $"{port}", "--verify", "off");
+        }
+        else
+        {
+            TransparentRules.Outbound(pod, port);
+        }
     }
 
     private static Boot Transparent(string server, string name) => new Boot()
