@@ -72,7 +72,7 @@ public class VerifyExclusionsTests
         string flags = $"--force-iptables-binary {kind} --drop-invalid --ipv6 off";
         string rule = $"$(iptables-{kind} -t mangle -S | grep INVALID | sed 's/^-A//')";
         (int code, JsonElement report, string error) = Verify(
-            $"\"$0\" $flags {flags} --verify=off || exit 10; eval \"iptables-{kind} -t mangle -D {rule}\" || exit 11", $"$flags {flags}", "");
+            $"\"$0\" $flags4 {flags} --verify=off || exit 10; eval \"iptables-{kind} -t mangle -D {rule}\" || exit 11", $"$flags4 {flags}", "");
         code.ShouldBe(126, error + report.GetRawText());
         Named(report, "broken").ShouldBe([Promises.InvalidDropped]);
         report.GetRawText().ShouldContain("invalid tcp to 192.0.2.130:15002 from 192.0.2.77 by ml4near: must be dropped, but was refused");

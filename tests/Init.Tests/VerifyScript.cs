@@ -11,6 +11,7 @@ internal static class VerifyScript
     private const string Prelude = """
         set -f
         flags="-b * -d 15090,15021 -i * -o 22,5432-5440 -x 10.0.0.0/8,2001:db8:ffff::/48 -c net1,tap+"
+        flags4=$(echo "$flags" | sed "s/,2001:[^ ]*//")
         ip link set lo up
         state() { ip -j addr | sed 's/"\(ifindex\|link_index\)":[0-9]*//g'; ip -j rule; ip -j -6 rule; ip -j route show table all; ip -j -6 route show table all; }
         delete() { nft delete rule inet meshl4 $1 handle $(nft -a list chain inet meshl4 $1 | sed -n "/$2/{s/.*# handle //p;q}"); }

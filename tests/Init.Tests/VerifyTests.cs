@@ -33,7 +33,7 @@ public class VerifyTests
     [InlineData("--ipv6 off")]
     public void Verify_GoodRules_AllHoldAndNothingIsLeft(string more)
     {
-        (int code, JsonElement report, string error) = Verify($"\"$0\" $flags {more} --verify=off || exit 9; before=$(state); \"$0\" $flags {more} --force-apply || exit 10; [ \"$before\" = \"$(state)\" ] || exit 11", $"$flags {more}",
+        (int code, JsonElement report, string error) = Verify($"\"$0\" $flags4 {more} --verify=off || exit 9; before=$(state); \"$0\" $flags4 {more} --force-apply || exit 10; [ \"$before\" = \"$(state)\" ] || exit 11", $"$flags4 {more}",
             "[ \"$before\" = \"$(state)\" ] || exit 12");
         code.ShouldBe(0, error);
         Named(report, "broken").ShouldBeEmpty();
@@ -81,7 +81,7 @@ public class VerifyTests
     public void Verify_Ipv6CapturedThoughSwitchedOff_IsBroken()
     {
         (int code, JsonElement report, string error) = Verify(
-            "\"$0\" $flags --ipv6 off --verify=off; delete output 'IPv6 is switched off'; delete prerouting 'IPv6 is switched off'", "$flags --ipv6 off", "");
+            "\"$0\" $flags4 --ipv6 off --verify=off; delete output 'IPv6 is switched off'; delete prerouting 'IPv6 is switched off'", "$flags4 --ipv6 off", "");
         code.ShouldBe(126, error);
         Named(report, "broken").ShouldBe([Promises.Ipv6LeftAlone]);
     }
