@@ -25,6 +25,6 @@ internal static class ExampleVerdict
         string[] errors = Issues(file, IssueSeverity.Error);
         int warnings = Issues(file, IssueSeverity.Warning).Length;
         string verdict = errors.Length == 0 ? "accepted" : "refused";
-        return $"{path}: {verdict}{(warnings == 0 ? "" : $", {warnings} warned of")}\n{string.Concat(errors.Select(static error => $"    {error}\n"))}";
+        return $"{path}: {verdict}{(warnings == 0 ? "" : $", {warnings} warned of")}\n{string.Concat(errors.Select(error => $"    {error.Replace(folder, "", StringComparison.Ordinal)}\n"))}";
     }));
 }
