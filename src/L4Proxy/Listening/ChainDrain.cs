@@ -59,8 +59,8 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
         var running = new HashSet<object>(ReferenceEqualityComparer.Instance);
         running.UnionWith(current.Listeners);
         List<ListenerSnapshot> changed = [.. previous.Listeners.Where(listener => !running.Contains(listener))];
-        running.UnionWith(current.Listeners.SelectMany(ChainsOf));
-        gone.UnionWith(changed.SelectMany(ChainsOf).Where(chain => !running.Contains(chain)));
+        running.UnionWith(current.Listeners.SelectMany(static one => one.Chains));
+        gone.UnionWith(changed.SelectMany(static one => one.Chains).Where(chain => !running.Contains(chain)));
         return gone;
     }
 
@@ -79,9 +79,6 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
 
         return same;
     }
-
-    private static IEnumerable<FilterChainSnapshot> ChainsOf(ListenerSnapshot listener) =>
-        listener.DefaultFilterChain is { } last ? listener.FilterChains.Append(last) : listener.FilterChains;
 
     private void RetireOn(LoopWorker worker, ProxySnapshot current)
     {
@@ -114,7 +111,7 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
     {
         ListenerSnapshot? listener = current.Listeners.FirstOrDefault(one => one.Name == connection.Listener.Name);
         MatchInput input = MatchInput.Of(connection);
-        FilterChainSnapshot? successor = listener is null ? null : ChainsOf(listener).FirstOrDefault(one => ReferenceEquals(one.Origin, connection.Record.Chain?.Origin));
+        FilterChainSnapshot? successor = listener is null ? null : listener.Chains.FirstOrDefault(one => ReferenceEquals(one.Origin, connection.Record.Chain?.Origin));
         FilterChainSnapshot? chain = listener is null ? null : successor ?? FilterChainMatcher.For(listener).Find(input) ?? listener.DefaultFilterChain;
         if (chain is not null && !RbacEngine.AllowsAll(chain, input))
         {

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
@@ -10,13 +9,10 @@ namespace MeshL4.L4Proxy.Reporting;
 
 /// <summary>
 /// Turns finished connections into counters and log lines. One instance serves all loops: counters are atomic adds,
-/// the line is made in a buffer of the calling thread, and the sink never waits.
+/// and lines are written as <see cref="LogSinks.Write"/> does.
 /// </summary>
 internal sealed class ConnectionReporter(SnapshotStore store, LogSinks sinks) : IConnectionReporter
 {
-    [ThreadStatic]
-    private static ArrayBufferWriter<byte>? t_line;
-
     /// <summary>The counters fed here; registered with the metrics by whoever composes the process.</summary>
     public ConnectionCounters Counters { get; } = new();
 
@@ -45,7 +41,7 @@ internal sealed class ConnectionReporter(SnapshotStore store, LogSinks sinks) : 
         CountCluster(record);
         foreach (AccessLogSnapshot log in LogsOf(record))
         {
-            Write(log, record);
+            sinks.Write(log, record);
         }
     }
 
@@ -73,18 +69,5 @@ internal sealed class ConnectionReporter(SnapshotStore store, LogSinks sinks) : 
         ClusterCounters counters = cluster.State.Counters;
         Interlocked.Add(ref counters.CxRxBytesTotal, record.BytesSent);
         Interlocked.Add(ref counters.CxTxBytesTotal, record.BytesReceived);
-    }
-
-    private void Write(AccessLogSnapshot log, ConnectionRecord record)
-    {
-        if (sinks.LineOf(log) is not { } line || sinks.For(log.Path) is not { } sink)
-        {
-            return;
-        }
-
-        ArrayBufferWriter<byte> buffer = t_line ??= new ArrayBufferWriter<byte>(512);
-        buffer.ResetWrittenCount();
-        line.Write(record, buffer);
-        sink.TryAppend(buffer.WrittenSpan);
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
@@ -15,9 +14,6 @@ namespace MeshL4.L4Proxy.Reporting;
 /// </summary>
 internal sealed class RequestReporter(LogSinks sinks) : IRequestLog, IConnectionReporter
 {
-    [ThreadStatic]
-    private static ArrayBufferWriter<byte>? t_line;
-
     /// <inheritdoc/>
     public void Write(XRpcRequestLogSnapshot log, XRpcRouteSnapshot route, CodecTraits protocol, int method, FrameKind reply, long ticks, Downstream downstream)
     {
@@ -38,25 +34,12 @@ internal sealed class RequestReporter(LogSinks sinks) : IRequestLog, IConnection
         };
         foreach (AccessLogSnapshot one in log.Logs)
         {
-            Append(one, record);
+            sinks.Write(one, record);
         }
     }
 
     /// <summary>Requests are written, not reported: their record is never completed.</summary>
     public void Report(ConnectionRecord record)
     {
-    }
-
-    private void Append(AccessLogSnapshot log, ConnectionRecord record)
-    {
-        if (sinks.LineOf(log) is not { } line || sinks.For(log.Path) is not { } sink)
-        {
-            return;
-        }
-
-        ArrayBufferWriter<byte> buffer = t_line ??= new ArrayBufferWriter<byte>(512);
-        buffer.ResetWrittenCount();
-        line.Write(record, buffer);
-        sink.TryAppend(buffer.WrittenSpan);
     }
 }

@@ -10,24 +10,12 @@ internal static class ChainContinuity
     public static ImmutableArray<ListenerSnapshot> Keep(ImmutableArray<ListenerSnapshot> listener, ImmutableArray<ListenerSnapshot> running)
     {
         var known = new Dictionary<UInt128, FilterChainSnapshot>();
-        foreach (ListenerSnapshot one in running)
+        foreach (FilterChainSnapshot chain in running.SelectMany(static one => one.Chains))
         {
-            foreach (FilterChainSnapshot chain in one.FilterChains)
-            {
-                known.TryAdd(chain.Fingerprint, chain);
-            }
-
-            if (one.DefaultFilterChain is { } last)
-            {
-                known.TryAdd(last.Fingerprint, last);
-            }
+            known.TryAdd(chain.Fingerprint, chain);
         }
 
-        return [.. listener.Select(one => one with
-        {
-            FilterChains = [.. one.FilterChains.Select(chain => Kept(chain, known))],
-            DefaultFilterChain = one.DefaultFilterChain is { } last ? Kept(last, known) : null,
-        })];
+        return [.. listener.Select(one => one.WithChains(chain => Kept(chain, known)))];
     }
 
     /// <summary>The running chain is offered the routes of the new one, which may still be refused.</summary>
@@ -50,7 +38,7 @@ internal static class ChainContinuity
     /// <summary>The listener was accepted: its chains route by what it brought.</summary>
     public static void TakeRoutes(ImmutableArray<ListenerSnapshot> listener)
     {
-        foreach (FilterChainSnapshot chain in listener.SelectMany(static one => one.DefaultFilterChain is { } last ? one.FilterChains.Add(last) : one.FilterChains))
+        foreach (FilterChainSnapshot chain in listener.SelectMany(static one => one.Chains))
         {
             (chain.Terminal as XRpcProxySnapshot)?.Routes.TakeOffer();
         }

@@ -39,6 +39,9 @@ internal sealed record ClusterSnapshot
     /// <summary>Points of the ring, or slots of the Maglev table.</summary>
     public int HashTableSize { get; init; } = HashRing.DefaultSize;
 
+    /// <summary>Whether the hash of a request's key chooses the endpoint.</summary>
+    public bool HashesKeys => Policy is LoadBalancingPolicy.RingHash or LoadBalancingPolicy.Maglev;
+
     /// <summary>Localities share the connections of their priority by <see cref="EndpointGroup.Weight"/>, not by their endpoints.</summary>
     public bool LocalityWeighted { get; init; }
 

@@ -10,14 +10,14 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources)
 
     /// <summary>The listeners of one resource as they can be published now.</summary>
     public ImmutableArray<ListenerSnapshot> Fill(ImmutableArray<ListenerSnapshot> listeners)
-        => listeners.Any(static one => ChainsOf(one).Any(HasPlaces)) ? [.. listeners.Select(Fill)] : listeners;
+        => listeners.Any(static one => one.Chains.Any(HasPlaces)) ? [.. listeners.Select(one => one.WithChains(Fill))] : listeners;
 
     /// <summary>Keeps nothing of chains that are configured no longer.</summary>
     public void Retain(IEnumerable<ListenerSnapshot> configured)
     {
         if (_filled.Count > 0)
         {
-            var live = new HashSet<FilterChainSnapshot>(configured.SelectMany(ChainsOf), ReferenceEqualityComparer.Instance);
+            var live = new HashSet<FilterChainSnapshot>(configured.SelectMany(static one => one.Chains), ReferenceEqualityComparer.Instance);
             foreach (FilterChainSnapshot gone in _filled.Keys.Where(chain => !live.Contains(chain)).ToList())
             {
                 _filled.Remove(gone);
@@ -25,17 +25,7 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources)
         }
     }
 
-    /// <summary>The chains of a listener, the default one last.</summary>
-    public static IEnumerable<FilterChainSnapshot> ChainsOf(ListenerSnapshot listener)
-        => listener.DefaultFilterChain is { } last ? listener.FilterChains.Append(last) : listener.FilterChains;
-
     private static bool HasPlaces(FilterChainSnapshot chain) => chain.Filters.Any(static filter => filter is DiscoveredFilterSnapshot);
-
-    private ListenerSnapshot Fill(ListenerSnapshot listener) => listener with
-    {
-        FilterChains = [.. listener.FilterChains.Select(Fill)],
-        DefaultFilterChain = listener.DefaultFilterChain is { } last ? Fill(last) : null,
-    };
 
     private FilterChainSnapshot Fill(FilterChainSnapshot chain)
     {

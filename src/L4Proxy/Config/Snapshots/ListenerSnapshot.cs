@@ -63,6 +63,16 @@ internal sealed record ListenerSnapshot
     /// <summary>Taken when no chain matches; null closes the connection with NR.</summary>
     public FilterChainSnapshot? DefaultFilterChain { get; init; }
 
+    /// <summary>All chains, the default one last.</summary>
+    public IEnumerable<FilterChainSnapshot> Chains => DefaultFilterChain is { } last ? FilterChains.Append(last) : FilterChains;
+
+    /// <summary>This listener with another chain in the place of each.</summary>
+    public ListenerSnapshot WithChains(Func<FilterChainSnapshot, FilterChainSnapshot> other) => this with
+    {
+        FilterChains = [.. FilterChains.Select(other)],
+        DefaultFilterChain = DefaultFilterChain is { } last ? other(last) : null,
+    };
+
     /// <summary>Set exactly when <see cref="IsUdp"/>.</summary>
     public UdpProxySnapshot? Udp { get; init; }
 

@@ -64,14 +64,14 @@ internal sealed class ListenerWarming(DiscoveredResources resources)
 
     /// <summary>Everything a listener's chains name, waited for or not.</summary>
     public IEnumerable<ResourceNeed> NeedsOf(ImmutableArray<ListenerSnapshot> listener)
-        => listener.Take(1).SelectMany(DiscoveredFilters.ChainsOf).SelectMany(chain => chain.Secrets.Concat(OfFilters(chain).Select(static one => one.Need)));
+        => listener.Take(1).SelectMany(static one => one.Chains).SelectMany(chain => chain.Secrets.Concat(OfFilters(chain).Select(static one => one.Need)));
 
     private IEnumerable<ResourceNeed> Blocking(ImmutableArray<ListenerSnapshot> listener)
     {
         foreach (ListenerSnapshot first in listener.Take(1))
         {
-            bool onlyTls = DiscoveredFilters.ChainsOf(first).All(static chain => chain.RequiresTls);
-            foreach (FilterChainSnapshot chain in DiscoveredFilters.ChainsOf(first))
+            bool onlyTls = first.Chains.All(static chain => chain.RequiresTls);
+            foreach (FilterChainSnapshot chain in first.Chains)
             {
                 foreach (ResourceNeed need in (onlyTls ? chain.Secrets : []).Concat(OfFilters(chain).Where(static one => one.Waits).Select(static one => one.Need)))
                 {

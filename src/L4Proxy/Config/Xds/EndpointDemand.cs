@@ -12,11 +12,10 @@ namespace MeshL4.L4Proxy.Config.Xds;
 internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig, DiscoveryClient?> clientOf, ILogger log) : IDisposable
 {
     private readonly Dictionary<DiscoveryClient, HashSet<string>> _wanted = [];
-    private readonly HashSet<Timer> _timers = [];
+    private readonly OneShotTimers _timers = new();
 
-    // By name, the timer of its wait: a name that went and came back waits anew, whatever the timer of its first wait says.
-    private readonly Dictionary<string, Timer> _waits = new(StringComparer.Ordinal);
-    private bool _disposed;
+    // By name, its wait: a name that went and came back waits anew, whatever the timer of its first wait says.
+    private readonly Dictionary<string, object> _waits = new(StringComparer.Ordinal);
 
     /// <summary>Under the sink's lock: takes the demand of all clusters as it is now.</summary>
     public void Follow(SnapshotBuilder builder)
@@ -41,17 +40,7 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
     /// <summary>Clusters wait no longer for these names.</summary>
     public void GiveUp(IReadOnlyCollection<string> services, string reason) => sink.Refresh(builder => GiveUp(builder, services, reason));
 
-    public void Dispose()
-    {
-        lock (_timers)
-        {
-            _disposed = true;
-            foreach (Timer timer in _timers)
-            {
-                timer.Dispose();
-            }
-        }
-    }
+    public void Dispose() => _timers.Dispose();
 
     private void GiveUp(SnapshotBuilder builder, IEnumerable<string> services, string reason)
     {
@@ -93,40 +82,21 @@ internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig,
     }
 
     /// <summary>One timer for all names that came with one change. Under the sink's lock.</summary>
-    private void Limit(TimeSpan wait, string[] names)
+    private void Limit(TimeSpan longest, string[] names)
     {
-        lock (_timers)
+        object wait = new();
+        foreach (string name in names)
         {
-            if (_disposed)
-            {
-                return;
-            }
-
-            Timer? timer = null;
-            timer = new Timer(_ => Expire(timer!, names));
-            _timers.Add(timer);
-            foreach (string name in names)
-            {
-                _waits[name] = timer;
-            }
-
-            timer.Change(wait, Timeout.InfiniteTimeSpan);
-        }
-    }
-
-    private void Expire(Timer timer, string[] names)
-    {
-        lock (_timers)
-        {
-            _timers.Remove(timer);
-            timer.Dispose();
+            _waits[name] = wait;
         }
 
-        sink.Refresh(builder =>
-        {
-            List<string> due = [.. names.Where(name => _waits.GetValueOrDefault(name) == timer)];
-            due.ForEach(name => _waits.Remove(name));
-            GiveUp(builder, due, "none came in time");
-        });
+        _timers.Start(longest, () => Expire(wait, names));
     }
+
+    private void Expire(object wait, string[] names) => sink.Refresh(builder =>
+    {
+        List<string> due = [.. names.Where(name => _waits.GetValueOrDefault(name) == wait)];
+        due.ForEach(name => _waits.Remove(name));
+        GiveUp(builder, due, "none came in time");
+    });
 }

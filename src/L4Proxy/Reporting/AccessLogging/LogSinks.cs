@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using MeshL4.L4Proxy.Config.Snapshots;
 
@@ -8,6 +9,9 @@ internal sealed class LogSinks : IMetricSource, IDisposable
 {
     /// <summary>Paths are configuration; the bound keeps a runaway control plane from making threads without end.</summary>
     public const int MaxPaths = 256;
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? t_line;
 
     private static readonly MetricScope Scope = new("filesystem");
 
@@ -23,6 +27,20 @@ internal sealed class LogSinks : IMetricSource, IDisposable
     /// <summary>The compiled form of an access log; null when a format is wrong (validation reports that before).</summary>
     public AccessLogLine? LineOf(AccessLogSnapshot log) => _lines.GetValue(
         log, static l => AccessLogLine.TryCompile(l, out AccessLogLine? line, out _) ? line : null);
+
+    /// <summary>Writes the line of a record. It is made in a buffer of the calling thread, and the sink never waits.</summary>
+    public void Write(AccessLogSnapshot log, ConnectionRecord record)
+    {
+        if (LineOf(log) is not { } line || For(log.Path) is not { } sink)
+        {
+            return;
+        }
+
+        ArrayBufferWriter<byte> buffer = t_line ??= new ArrayBufferWriter<byte>(512);
+        buffer.ResetWrittenCount();
+        line.Write(record, buffer);
+        sink.TryAppend(buffer.WrittenSpan);
+    }
 
     /// <summary>Opens every path anew: wired to SIGUSR1.</summary>
     public void Reopen()

@@ -25,7 +25,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private XRpcSession<TCodec> _session = null!;
     private bool _used;
 
-    public bool RoutesByKey => _session.Proxy.Routes.Current.HasPrefixes || _session.HashesKeys || _session.AuthorizesKeys;
+    public bool RoutesByKey => _session.Proxy.Routes.Current.HasPrefixes || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
 
     public ConnectionProfile Profile
     {
@@ -104,7 +104,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
             return -1;
         }
 
-        if (route is not null && _session.AuthorizesKeys)
+        if (route is not null && _session.Proxy.Routes.Current.HasAuthorization)
         {
             _used = true;
             _keys.Add((_keyBytes.Count, key.Length, route));

@@ -165,7 +165,7 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         {
             if (i < _sessions.Count)
             {
-                _sessions[i].Tick(now);
+                _sessions[i].Tick();
             }
         }
 

@@ -196,10 +196,12 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
-    /// <summary>A request that goes to servers of several routes, all of them if it has no key, is allowed by each of them.</summary>
+    /// <summary>A request is allowed by the routes of its keys; one without keys by the route of each server it goes to.</summary>
     private bool IsAllowedEverywhere(in FrameView frame, int fragments)
     {
-        for (int i = 0; i < fragments; i++)
+        // The routes of keys are looked up with them, whichever fragment asks.
+        int askers = _owner.Exchange.KeyCount > 0 ? 1 : fragments;
+        for (int i = 0; i < askers; i++)
         {
             if (!IsAllowed(_owner.Exchange.FragmentAt(i, out _).Route, frame, default))
             {
@@ -220,14 +222,8 @@ internal sealed partial class XRpcSession<TCodec>
             return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.NoHealthyUpstream));
         }
 
-        if (!IsAllowedEverywhere(frame, count))
-        {
-            _stats.Denied++;
-            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Denied));
-        }
-
         XRpcRouteSnapshot first = exchange.FragmentAt(0, out _).Route;
-        if (!first.Policies.IsPlain && !_admitted && !Admit(frame, decision, first, default, out bool wait))
+        if (!_admitted && !Admit(frame, decision, first, IsAllowedEverywhere(frame, count), out bool wait))
         {
             return !wait;
         }

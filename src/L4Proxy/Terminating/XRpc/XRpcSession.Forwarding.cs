@@ -136,7 +136,7 @@ internal sealed partial class XRpcSession<TCodec>
                 frame.Head, route is null ? new LocalReply(LocalReplyReason.NoRoute) : new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
         }
 
-        if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !_admitted && !Admit(frame, decision, route, key, out bool wait))
+        if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !_admitted && !Admit(frame, decision, route, IsAllowed(route, frame, key), out bool wait))
         {
             return !wait;
         }

@@ -11,12 +11,15 @@ internal sealed partial class XRpcSession<TCodec>
 {
     private LoopTimer? _delay;
 
-    /// <summary>Asks the route's policies. False: the request was answered, or waits (<paramref name="wait"/>).</summary>
-    private bool Admit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, out bool wait)
+    /// <summary>
+    /// Asks the route's policies. False: the request was answered, or waits (<paramref name="wait"/>). What authorization says is told
+    /// (<paramref name="allowed"/>), for a request may belong to several routes.
+    /// </summary>
+    private bool Admit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, bool allowed, out bool wait)
     {
         wait = false;
         XRpcPoliciesSnapshot policies = route.Policies;
-        if (!IsAllowed(route, frame, key))
+        if (!allowed)
         {
             _stats.Denied++;
             return !AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Denied));
@@ -30,7 +33,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         foreach (XRpcFaultSnapshot fault in policies.Faults)
         {
-            if (fault.Fraction.Takes((uint)_downstream.Worker.Random.Next((int)Share.All))
+            if (fault.Fraction.Draw(_downstream.Worker.Random)
                 && RouteFinder.HasMethod(fault.Methods, frame.Head.Method, _codec, frame))
             {
                 return ApplyFault(frame, fault, out wait);
@@ -101,7 +104,7 @@ internal sealed partial class XRpcSession<TCodec>
         {
             bool skipped = !frame.IsWhole || frame.Head.Replies == FrameHead.UntilEnd || (mirror.ExcludeReads && (decision.Flags & ForwardFlags.ReadOnly) != 0)
                 || (decision.Flags & (OwnConnection | ForwardFlags.Quiet)) != 0 || IsPinned
-                || !mirror.Fraction.Takes((uint)_downstream.Worker.Random.Next((int)Share.All));
+                || !mirror.Fraction.Draw(_downstream.Worker.Random);
             if (skipped || Bind(mirror.Cluster, default) is var at && at < 0)
             {
                 continue;
@@ -218,7 +221,7 @@ internal sealed partial class XRpcSession<TCodec>
     private void LogRequest(RequestState<TCodec> state, in Pending<TCodec> pending, FrameKind reply, long now)
     {
         if (state is { IsLogged: true, Route: { } route } && route.Policies.RequestLog is { } log
-            && (reply == FrameKind.ErrorResponse || log.Sampling.Takes((uint)_downstream.Worker.Random.Next((int)Share.All))))
+            && (reply == FrameKind.ErrorResponse || log.Sampling.Draw(_downstream.Worker.Random)))
         {
             _owner.RequestLog?.Write(log, route, TCodec.Traits, pending.Method, reply, now - state.StartedAt, _downstream);
         }
@@ -235,13 +238,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        if (_bindingCount == _bindings.Length)
-        {
-            Array.Resize(ref _bindings, Math.Max(1, _bindings.Length * 2));
-        }
-
-        _bindings[_bindingCount] = new Binding(target.Cluster.Name, _config ?? _owner.Snapshot, target.Cluster, target.Endpoint, null, false);
-        return _bindingCount++;
+        return Add(new Binding(target.Cluster.Name, _config ?? _owner.Snapshot, target.Cluster, target.Endpoint, null, false));
     }
 
     /// <summary>A frame of the server passed on a connection that relays.</summary>

@@ -3,6 +3,7 @@ using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Upstream.Pools;
 using MeshL4.XRpc.Contracts;
+using MeshL4.XRpc.Redis;
 
 namespace MeshL4.L4Proxy.Terminating.XRpc;
 
@@ -17,9 +18,6 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Route of the request that the pinned connection was opened for: its policies hold for what follows without a key.</summary>
     private XRpcRouteSnapshot? _pinnedRoute;
     private ConnectionProfile _profile = ConnectionProfile.None;
-    private (ProxySnapshot? Config, XRpcRouteTable? Table) _hashesFor;
-    private bool _hashes;
-    private bool _authorizesKeys;
 
     /// <summary>State that this client's server connections are in.</summary>
     public ConnectionProfile Profile
@@ -39,33 +37,8 @@ internal sealed partial class XRpcSession<TCodec>
 
     public bool IsRelaying => _pinned is { IsRelaying: true };
 
-    /// <summary>Whether any route allows or denies: then every key of a request, and so its route, has to be known.</summary>
-    public bool AuthorizesKeys
-    {
-        get
-        {
-            _ = HashesKeys;
-            return _authorizesKeys;
-        }
-    }
-
     /// <summary>Whether keys choose among the servers of a cluster.</summary>
-    public bool HashesKeys
-    {
-        get
-        {
-            ProxySnapshot config = _config ?? _owner.Snapshot;
-            XRpcRouteTable table = Proxy.Routes.Current;
-            if (!ReferenceEquals(config, _hashesFor.Config) || !ReferenceEquals(table, _hashesFor.Table))
-            {
-                _hashes = table.Routes.Any(r => r.Clusters.Any(c => config.Clusters.TryGetValue(c.Cluster, out ClusterSnapshot? cluster) && IsHashed(cluster)));
-                _authorizesKeys = table.Routes.Any(static r => r.Policies.Authorization is not null);
-                _hashesFor = (config, table);
-            }
-
-            return _hashes;
-        }
-    }
+    public bool HashesKeys => Proxy.Routes.Current.HashesKeys(_config ?? _owner.Snapshot);
 
     /// <summary>The server of the client's own connection.</summary>
     public Target? PinnedTarget() =>
@@ -112,17 +85,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         // A client that is answered in order stays with one cluster; the others draw for every request.
         ulong point = (IsOrdered ? Spread : (ulong)_downstream.Worker.Random.NextInt64()) % Math.Max(route.TotalWeight, 1);
-        foreach (WeightedClusterSnapshot choice in route.Clusters)
-        {
-            if (point < choice.Weight)
-            {
-                return choice.Cluster;
-            }
-
-            point -= choice.Weight;
-        }
-
-        return route.Clusters[^1].Cluster;
+        return WeightedClusterChoice.At(route.Clusters, point);
     }
 
     /// <summary>Index of the binding for a request to a cluster; -1 when it has no usable server.</summary>
@@ -156,7 +119,7 @@ internal sealed partial class XRpcSession<TCodec>
             return -1;
         }
 
-        bool sticky = IsOrdered && !IsHashed(cluster);
+        bool sticky = IsOrdered && !cluster.HashesKeys;
         for (int i = 0; i < _bindingCount; i++)
         {
             if (ReferenceEquals(_bindings[i].Name, name) && (sticky || ReferenceEquals(_bindings[i].Endpoint, endpoint)))
@@ -166,12 +129,18 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
+        return Add(new Binding(name, _config, cluster, endpoint, null, sticky));
+    }
+
+    /// <summary>Index of a new binding.</summary>
+    private int Add(in Binding binding)
+    {
         if (_bindingCount == _bindings.Length)
         {
             Array.Resize(ref _bindings, Math.Max(1, _bindings.Length * 2));
         }
 
-        _bindings[_bindingCount] = new Binding(name, _config, cluster, endpoint, null, sticky);
+        _bindings[_bindingCount] = binding;
         return _bindingCount++;
     }
 
@@ -253,10 +222,8 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
-    private static bool IsHashed(ClusterSnapshot cluster) => cluster.Policy is LoadBalancingPolicy.RingHash or LoadBalancingPolicy.Maglev;
-
     /// <summary>Requests without a key hash as the empty one does, so that they meet at one server.</summary>
-    private ulong? HashOf(ClusterSnapshot cluster, ReadOnlySpan<byte> key) => IsHashed(cluster) ? StableHash.Of(_hashTags ? HashTag.Of(key) : key) : null;
+    private ulong? HashOf(ClusterSnapshot cluster, ReadOnlySpan<byte> key) => cluster.HashesKeys ? StableHash.Of(_hashTags ? RedisKeyHash.HashTag(key) : key) : null;
 
     /// <summary>A server this client uses, as found under one configuration.</summary>
     private record struct Binding(

@@ -167,10 +167,8 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
     public void Abort(ResponseFlags flag, string details) => End(flag, EndedBy.Proxy, details);
 
     /// <summary>Looks at the time-outs.</summary>
-    /// <param name="now">Stopwatch ticks.</param>
-    public void Tick(long now)
+    public void Tick()
     {
-        _ = now;
         if (IsClosed)
         {
             return;

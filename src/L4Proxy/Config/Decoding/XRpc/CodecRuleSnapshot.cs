@@ -15,11 +15,7 @@ internal sealed record CodecRuleSnapshot(string ClusterPattern, int Port, XRpcPr
 {
     /// <summary>The listeners, with a codec in the chains that a rule takes.</summary>
     public static ImmutableArray<ListenerSnapshot> Apply(ImmutableArray<ListenerSnapshot> listeners, ImmutableArray<CodecRuleSnapshot> rules, DecodeScope scope) =>
-        rules.IsEmpty ? listeners : [.. listeners.Select(listener => listener with
-        {
-            FilterChains = [.. listener.FilterChains.Select(chain => Apply(chain, listener, rules, scope))],
-            DefaultFilterChain = listener.DefaultFilterChain is { } last ? Apply(last, listener, rules, scope) : null,
-        })];
+        rules.IsEmpty ? listeners : [.. listeners.Select(listener => listener.WithChains(chain => Apply(chain, listener, rules, scope)))];
 
     private static FilterChainSnapshot Apply(FilterChainSnapshot chain, ListenerSnapshot listener, ImmutableArray<CodecRuleSnapshot> rules, DecodeScope scope)
     {

@@ -45,6 +45,9 @@ internal readonly record struct Share(uint Millionths)
     /// <summary>Whether this draw falls into the share.</summary>
     /// <param name="draw">Uniform in 0 to 999,999.</param>
     public bool Takes(uint draw) => draw < Millionths;
+
+    /// <summary>Whether chance falls into the share.</summary>
+    public bool Draw(Random random) => Takes((uint)random.Next((int)All));
 }
 
 /// <summary>Retries of requests the codec calls idempotent.</summary>

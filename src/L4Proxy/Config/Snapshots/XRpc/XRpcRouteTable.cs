@@ -11,6 +11,7 @@ internal sealed class XRpcRouteTable
 {
     private readonly ImmutableArray<XRpcRouteSnapshot> _byPrefix;
     private readonly KeyPrefixIndex _prefixes;
+    private volatile Hashing? _hashing;
 
     /// <summary>Compiles the routes in the order of the configuration.</summary>
     /// <param name="routes">May be empty: then no request has a route.</param>
@@ -23,6 +24,7 @@ internal sealed class XRpcRouteTable
         _byPrefix = [.. routes.Where(static route => route.Match.IsKeyPrefixOnly)];
         _prefixes = new KeyPrefixIndex([.. _byPrefix.Select(static route => route.Match.KeyPrefix)], ignoreCase);
         CatchAll = ByKey([]);
+        HasAuthorization = routes.Any(static route => route.Policies.Authorization is not null);
     }
 
     /// <summary>All routes as configured.</summary>
@@ -40,13 +42,30 @@ internal sealed class XRpcRouteTable
     /// <summary>Route of a request without a key when no conditional one takes it; null when there is none.</summary>
     public XRpcRouteSnapshot? CatchAll { get; }
 
+    /// <summary>Whether any route allows or denies: then every key of a request, and so its route, has to be known.</summary>
+    public bool HasAuthorization { get; }
+
     /// <summary>Whether the key decides; else <see cref="CatchAll"/> takes what no conditional route takes.</summary>
     public bool HasPrefixes => LongestPrefix > 0;
 
     /// <summary>Bytes of a key that matter for <see cref="ByKey"/>.</summary>
     public int LongestPrefix => _prefixes.LongestPrefix;
 
+    /// <summary>Whether keys choose among the servers of a cluster that a route names. Looked up once for all clients, until the clusters change.</summary>
+    public bool HashesKeys(ProxySnapshot config)
+    {
+        if (_hashing is not { } hashing || !ReferenceEquals(hashing.Of, config))
+        {
+            bool hashes = Routes.Any(route => route.Clusters.Any(choice => config.Clusters.TryGetValue(choice.Cluster, out ClusterSnapshot? cluster) && cluster.HashesKeys));
+            _hashing = hashing = new Hashing(config, hashes);
+        }
+
+        return hashing.HashesKeys;
+    }
+
     /// <summary>Route by the longest prefix; null when none fits.</summary>
     /// <param name="key">The key, or at least its first <see cref="LongestPrefix"/> bytes.</param>
     public XRpcRouteSnapshot? ByKey(ReadOnlySpan<byte> key) => _prefixes.Find(key) is var at and >= 0 ? _byPrefix[at] : null;
+
+    private sealed record Hashing(ProxySnapshot Of, bool HashesKeys);
 }
