@@ -88,12 +88,8 @@ internal static class TransparentRules
 
     private static IEnumerable<RedirectRule> Inbound(RedirectOptions o)
     {
-        if (InboundRules.Captures(o))
-        {
-            yield return Martian;
-        }
-
-        foreach (RedirectRule rule in InboundRules.Captures(o) || (o.RedirectOutbound && o.VirtualInterfaces.Count > 0) ? UnderWay(o) : [])
+        bool virtualMachines = o.RedirectOutbound && o.VirtualInterfaces.Count > 0;
+        foreach (RedirectRule rule in InboundRules.Captures(o) || virtualMachines ? [Martian, .. UnderWay(o)] : Array.Empty<RedirectRule>())
         {
             yield return rule;
         }

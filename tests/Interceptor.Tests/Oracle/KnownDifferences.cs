@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using MeshL4.Interceptor.Plan;
+using MeshL4.TestKit.Laboratory;
 
 namespace MeshL4.Interceptor.Tests.Oracle;
 
@@ -30,5 +31,11 @@ internal static class KnownDifferences
         new("tproxy-tunnel-port",
             "The rule that lets the tunnel's port by is in the nat table only: under TPROXY tunnelled connections come out at the inbound port, which does not speak their protocol.",
             d => d.Case.Options.Mode == InterceptionMode.Tproxy && d.Port == 15008 && d.Theirs == 'i' && d.Ours == '.'),
+        new("loopback-from-outside",
+            "A neighbour's packet to loopback is translated before the kernel looks for such packets, and the proxy may call for it what listens there, its admin API among it.",
+            d => d.Row.Probe.From == Origin.Neighbour && d.Ours == '.' && d.Theirs is 'i' or 'o'),
+        new("loopback-from-outside-tproxy",
+            "Under TPROXY it is taken all the same, or let in to 127.0.0.1; where rules of ours mark packets they drop it, whatever route_localnet says.",
+            d => d.Row.Probe.From == Origin.Neighbour && d.Case.Options.Mode == InterceptionMode.Tproxy && d.Ours == '-'),
     ];
 }

@@ -45,10 +45,15 @@ internal static class PacketTable
 
     private static readonly string[] Foreign = ["1.1.1.1", "9.9.9.9", "10.1.2.3", "203.0.113.9", "2001:db8::1", "3fff:1::1"];
 
-    /// <summary>Every row, outbound first.</summary>
+    private static readonly string[] Loopback = ["127.0.0.1", "127.0.0.53", "127.1.2.3"];
+
+    private static readonly Transports[] Both = [Transports.Tcp, Transports.Udp];
+
+    /// <summary>Every row, outbound first, and last what no honest host sends.</summary>
     public static IReadOnlyList<PacketRow> Rows { get; } =
     [
-        .. from transport in new[] { Transports.Tcp, Transports.Udp } from row in Outbound(transport).Concat(Inbound(transport)) select row,
+        .. from transport in Both from row in Outbound(transport).Concat(Inbound(transport)) select row,
+        .. from transport in Both from row in ToLoopback(transport) select row,
     ];
 
     /// <summary>The packets of one row, owners outermost.</summary>
@@ -82,6 +87,10 @@ internal static class PacketTable
                select new PacketRow($"in {transport.ToString().ToLowerInvariant()} {way.Interface} {to}", new Probe(way.From, transport, to, 0), way.Interface,
                    IPAddress.Parse(IsV4(to) ? way.V4 : way.V6));
     }
+
+    // Of IPv6 there is no such row: the kernel drops what comes to ::1 by any other interface than lo before any rule sees it.
+    private static IEnumerable<PacketRow> ToLoopback(Transports transport) => Loopback.Select(IPAddress.Parse).Select(to =>
+        new PacketRow($"in {transport.ToString().ToLowerInvariant()} eth0 {to}", new Probe(Origin.Neighbour, transport, to, 0), "eth0", IPAddress.Parse("10.77.0.1")));
 
     private static string Leaves(IPAddress to) => IPAddress.IsLoopback(to) || PacketLaboratory.OfPod.Contains(to) ? "lo"
         : PacketLaboratory.ViaSideNetwork.Contains(to) ? PacketLaboratory.SideInterface

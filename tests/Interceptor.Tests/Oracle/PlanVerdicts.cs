@@ -20,12 +20,13 @@ internal static class PlanVerdicts
             Forwarded = row.Probe.From == Origin.VirtualMachine && !PacketLaboratory.OfPod.Contains(row.Probe.Destination),
             Uid = owner.Uid,
             Gid = owner.Gid,
-        })?.Verdict.Port switch
+        }).Verdict switch
         {
-            null => '.',
-            15001 => 'o',
-            15006 => 'i',
-            15053 => 'd',
+            { Kind: VerdictKind.Drop } => '-',
+            { Port: null } => '.',
+            { Port: 15001 } => 'o',
+            { Port: 15006 } => 'i',
+            { Port: 15053 } => 'd',
             _ => '?',
         });
 

@@ -22,6 +22,9 @@ internal sealed class PacketLaboratory : IDisposable
 
     private const uint Application = 1000;
 
+    // Where it is off the kernel drops whatever comes to loopback from outside and was not translated: on, rules show what they do.
+    private const string RouteLocalnet = "ipv4/conf/all/route_localnet=1";
+
     private readonly NetworkNamespace _pod = new("ml4lab-pod");
     private readonly NetworkNamespace _outside = new("ml4lab-out");
     private readonly NetworkNamespace _machine = new("ml4lab-vm");
@@ -37,9 +40,9 @@ internal sealed class PacketLaboratory : IDisposable
     {
         _ports = ports;
         _proxy = proxy;
-        SetKernel(_pod, forward: true);
-        SetKernel(_outside, forward: false);
-        SetKernel(_machine, forward: false);
+        SetKernel(_pod, RouteLocalnet, "ipv4/ip_forward=1", "ipv6/conf/all/forwarding=1");
+        SetKernel(_outside, RouteLocalnet);
+        SetKernel(_machine);
         NetworkNamespace.Join(("eth0", _pod, ["10.77.0.2/24", "fd77::2/64"]), ("eth0", _outside, ["10.77.0.1/24", "fd77::1/64"]));
         NetworkNamespace.Join((SideInterface, _pod, ["10.78.0.2/24", "fd78::2/64"]), ("side", _outside, ["10.78.0.1/24", "fd78::1/64"]));
         NetworkNamespace.Join((VirtualInterface, _pod, ["10.81.0.1/24", "fd81::1/64"]), ("eth0", _machine, ["10.81.0.2/24", "fd81::2/64"]));
@@ -47,8 +50,9 @@ internal sealed class PacketLaboratory : IDisposable
             "addr add ::6/128 dev lo nodad", "route add default via 10.77.0.1", "route add default via fd77::1",
             "route add 198.51.100.0/24 via 10.78.0.1", "route add 3fff:78::/32 via fd78::1");
         _machine.Ip("route add default via 10.81.0.1", "route add default via fd81::1");
+        // Without an address of its own on lo it has no route to loopback but the one through the pod.
         _outside.Ip(
-            "route add local default dev lo table main", "route add local ::/0 dev lo table main", "route add 10.81.0.0/24 via 10.77.0.2", "route add fd81::/64 via fd77::2");
+            "addr del 127.0.0.1/8 dev lo", "route add 127.0.0.0/8 via 10.77.0.2", "route add local default dev lo table main", "route add local ::/0 dev lo table main", "route add 10.81.0.0/24 via 10.77.0.2", "route add fd81::/64 via fd77::2");
         OpenSites();
     }
 
@@ -137,14 +141,14 @@ internal sealed class PacketLaboratory : IDisposable
     });
 
     // /proc/sys/net shows the settings of the reader's own namespace.
-    private static void SetKernel(NetworkNamespace ns, bool forward) => NetworkNamespace.In(ns.Name, () =>
+    private static void SetKernel(NetworkNamespace ns, params string[] more) => NetworkNamespace.In(ns.Name, () =>
     {
         // Rates of ICMP errors are bounded by default: a refused datagram would look like a lost one.
         string[] settings =
         [
             "ipv4/conf/all/rp_filter=0", "ipv4/conf/default/rp_filter=0", "ipv4/icmp_ratelimit=0", "ipv6/icmp/ratelimit=0",
             "ipv6/conf/all/disable_ipv6=0", "ipv6/conf/default/disable_ipv6=0",
-            .. forward ? ["ipv4/ip_forward=1", "ipv6/conf/all/forwarding=1"] : Array.Empty<string>(),
+            .. more,
         ];
         foreach (string[] setting in settings.Select(s => s.Split('=')))
         {

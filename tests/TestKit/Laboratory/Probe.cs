@@ -15,6 +15,10 @@ internal enum Origin
     /// <summary>The world beyond the second interface, reached past the mesh.</summary>
     SideNetwork,
 
+    /// <summary>A host beyond eth0 that sends what it addresses to loopback to the pod, as one that means harm does. Nobody may answer it: the
+    /// one origin for which silence is an ordinary verdict.</summary>
+    Neighbour,
+
     /// <summary>A virtual machine behind the pod's eth1, whose traffic the pod forwards.</summary>
     VirtualMachine,
 }
