@@ -41,4 +41,7 @@ internal interface IResourceSink
 {
     /// <summary>Applies the good resources, keeps the last good version of the bad, and publishes one new snapshot.</summary>
     UpdateVerdict Deliver(ResourceUpdate update);
+
+    /// <summary>Runs <paramref name="work"/>, which may deliver, while nobody else delivers.</summary>
+    void Exclusively(Action work);
 }

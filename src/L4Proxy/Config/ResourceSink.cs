@@ -39,6 +39,15 @@ internal sealed class ResourceSink(
         }
     }
 
+    /// <inheritdoc/>
+    public void Exclusively(Action work)
+    {
+        lock (_delivering)
+        {
+            work();
+        }
+    }
+
     /// <summary>Compiles and swaps again: addresses of names changed, or <paramref name="change"/> changes what is waited for.</summary>
     public void Refresh(Action<SnapshotBuilder>? change = null)
     {

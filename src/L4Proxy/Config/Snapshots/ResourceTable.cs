@@ -134,10 +134,30 @@ internal sealed class ResourceTable<T>(
             string place = update.PathPrefix.Length > 0 ? $"{update.PathPrefix}[{i}]" : "";
             DecodeScope scope = new DecodeScope(update.Issues, place, null, update.Source).Within(Key(name));
             CheckName(name, candidates, update, scope);
-            candidates[name] = new Candidate(offered, same ? running! : Compile(message!, name, offered.Fingerprint, update.Source, scope));
+            if ((same ? running : TryCompile(message!, name, offered.Fingerprint, update.Source, scope)) is { } resource)
+            {
+                candidates[name] = new Candidate(offered, resource);
+            }
         }
 
         return nameless;
+    }
+
+    /// <summary>Null, with an error, where a defect of ours is met: it costs this resource, not the update, which would come again and again.</summary>
+    private HeldResource<T>? TryCompile(IMessage message, string name, UInt128 fingerprint, string source, DecodeScope scope)
+    {
+        try
+        {
+            return Compile(message, name, fingerprint, source, scope);
+        }
+#pragma warning disable CA1031 // Any defect.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            // No error repeats what is in a secret.
+            scope.Error("internal error: " + defect.GetType().Name + (typeUrl == TypeUrls.Secret ? "" : ": " + defect.Message));
+            return null;
+        }
     }
 
     private HeldResource<T> Compile(IMessage message, string name, UInt128 fingerprint, string source, DecodeScope scope)

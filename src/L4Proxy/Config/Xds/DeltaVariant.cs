@@ -15,14 +15,14 @@ internal sealed class DeltaVariant : IDiscoveryVariant
 
     public DiscoveryUpdate Read(byte[] bytes, Func<string, Subscription?> find)
     {
-        DeltaDiscoveryResponse response = DeltaDiscoveryResponse.Parser.ParseFrom(bytes);
+        (DeltaDiscoveryResponse response, List<DiscoveredResource> resources) = Parse(bytes);
         return new DiscoveryUpdate
         {
             TypeUrl = response.TypeUrl,
             Nonce = response.Nonce,
             Version = response.SystemVersionInfo,
             ControlPlane = response.ControlPlane?.Identifier ?? "",
-            Resources = [.. response.Resources.Select(one => new DiscoveredResource(NameOf(one), one.Version, TimeToLive(one), one.Resource_))],
+            Resources = resources,
             Removed = [.. response.RemovedResources, .. response.RemovedResourceNames.Select(removed => removed.Name)],
             Unavailable = Errors(response.ResourceErrors),
             Complete = find(response.TypeUrl)?.ExpectsWorld ?? false,
@@ -92,6 +92,22 @@ internal sealed class DeltaVariant : IDiscoveryVariant
     public static TimeSpan? TimeToLive(Resource envelope)
         => envelope.Ttl is { } ttl && ttl.Seconds < (long)Decoding.StreamSourceConfig.LongestTimer.TotalSeconds
             ? TimeSpan.FromSeconds(Math.Max(ttl.Seconds + (ttl.Nanos / 1e9), 0)) : null;
+
+    private static (DeltaDiscoveryResponse Response, List<DiscoveredResource> Resources) Parse(byte[] bytes)
+    {
+        try
+        {
+            DeltaDiscoveryResponse response = DeltaDiscoveryResponse.Parser.ParseFrom(bytes);
+            return (response, [.. response.Resources.Select(Open)]);
+        }
+        catch (InvalidProtocolBufferException) when (BrokenResponse.TrySplit(bytes, out byte[] rest, out List<ReadOnlyMemory<byte>> resources))
+        {
+            return (DeltaDiscoveryResponse.Parser.ParseFrom(rest),
+                [.. resources.Select(one => BrokenResponse.Read(one, () => Open(Resource.Parser.ParseFrom(one.Span)), one))]);
+        }
+    }
+
+    private static DiscoveredResource Open(Resource envelope) => new(NameOf(envelope), envelope.Version, TimeToLive(envelope), envelope.Resource_);
 
     private static string NameOf(Resource resource) => resource.Name.Length > 0 ? resource.Name : resource.ResourceName?.Name ?? "";
 }

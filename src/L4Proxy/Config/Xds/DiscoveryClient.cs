@@ -19,6 +19,9 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     private volatile Channel<byte[]?>? _events;
     private bool _nodeTold;
     private bool _answered;
+
+    // Whether the last stream that was answered ended at a response that cannot be taken: the next brings it again.
+    private bool _spoilt;
     private string? _toldFailure;
 
     /// <summary>Its subscriptions in the order in which they are sent.</summary>
@@ -40,17 +43,17 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         for (int server = 0; !stop.IsCancellationRequested; server = _answered ? 0 : (server + 1) % options.Servers.Count)
         {
             _answered = false;
-            string reason = await ConnectAsync(options.Servers[server], stop).ConfigureAwait(false);
+            Ending ending = await ConnectAsync(options.Servers[server], stop).ConfigureAwait(false);
             options.Metrics.Disconnected();
             if (!stop.IsCancellationRequested)
             {
-                Tell(options.Servers[server], reason);
+                Tell(options.Servers[server], ending);
                 await options.Delay(_retry.Next(), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
-    private async Task<string> ConnectAsync(DiscoveryServer server, CancellationToken stop)
+    private async Task<Ending> ConnectAsync(DiscoveryServer server, CancellationToken stop)
     {
         options.Metrics.Attempt();
         try
@@ -61,22 +64,36 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
                 await ConverseAsync(transport, stop).ConfigureAwait(false);
             }
 
-            return "the server ended the stream";
+            return Ended("the server ended the stream");
         }
-        catch (InvalidProtocolBufferException nonsense)
+        catch (ResponseFault fault)
         {
-            return $"a response cannot be read: {nonsense.Message}";
+            _spoilt = true;
+            options.Metrics.NotTaken();
+            return new Ending(fault.Message, fault.InnerException);
         }
         catch (GrpcException failure)
         {
-            return failure.Message;
+            return Ended(failure.Message);
         }
 #pragma warning disable CA1031 // A defect met with one stream must not end the following of the control plane.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            return stop.IsCancellationRequested ? "stopped" : $"{failure.GetType().Name}: {failure.Message}";
+            return Ended(stop.IsCancellationRequested ? "stopped" : $"{failure.GetType().Name}: {failure.Message}");
         }
+    }
+
+    /// <summary>A stream ended otherwise than at a response that cannot be taken: if it was answered, the next failure starts from the beginning.</summary>
+    private Ending Ended(string reason)
+    {
+        if (_answered)
+        {
+            _spoilt = false;
+            _retry.Reset();
+        }
+
+        return new Ending(reason, null);
     }
 
     private async Task ConverseAsync(IDiscoveryTransport transport, CancellationToken stop)
@@ -93,7 +110,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
             foreach (Subscription subscription in options.Subscriptions)
             {
                 subscription.StartStream();
-                ForgetExpired(subscription);
+                subscription.ForgetExpired();
             }
 
             Synchronise(requests.Writer);
@@ -165,6 +182,24 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
             return;
         }
 
+        try
+        {
+            Take(response, requests);
+        }
+        catch (InvalidProtocolBufferException nonsense)
+        {
+            throw new ResponseFault($"a response cannot be read: {nonsense.Message}", nonsense);
+        }
+#pragma warning disable CA1031 // A defect met with one update: it must not end the following of the control plane, nor be met again at once.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            throw new ResponseFault($"a response cannot be taken: {defect.GetType().Name}: {defect.Message}", defect);
+        }
+    }
+
+    private void Take(byte[] response, ChannelWriter<IMessage> requests)
+    {
         DiscoveryUpdate update = options.Variant.Read(response, Find);
         if (Find(update.TypeUrl) is not { Requested: true } subscription)
         {
@@ -174,7 +209,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         }
 
         NoteAnswer(update);
-        ForgetExpired(subscription);
+        subscription.ForgetExpired();
         Received received = receiver.Receive(update, subscription);
         options.Variant.Note(subscription, update, received.Reasons is null, received.Held);
         options.Metrics.Updated(update, received.Reasons);
@@ -190,25 +225,22 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         }
     }
 
-    private static void ForgetExpired(Subscription subscription)
-    {
-        while (subscription.Expired.TryDequeue(out string? name))
-        {
-            subscription.Held.Remove(name);
-        }
-    }
-
     private void NoteAnswer(DiscoveryUpdate update)
     {
         options.Metrics.Connected(update.ControlPlane);
-        if (!_answered)
+        bool first = !_answered;
+        _answered = true;
+        if (_spoilt)
+        {
+            return; // What spoilt the stream before may still come.
+        }
+
+        _toldFailure = null;
+        _retry.Reset();
+        if (first)
         {
             log.LogInformation("{Stream}: the control plane answers{Identifier}", options.Name, update.ControlPlane.Length > 0 ? ": " + update.ControlPlane : "");
         }
-
-        _answered = true;
-        _toldFailure = null;
-        _retry.Reset();
     }
 
     private void Synchronise(ChannelWriter<IMessage> requests)
@@ -238,12 +270,30 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     }
 
     /// <summary>One line for a spell of equal failures.</summary>
-    private void Tell(DiscoveryServer server, string reason)
+    private void Tell(DiscoveryServer server, Ending ending)
     {
-        if (_toldFailure != reason)
+        if (_toldFailure == ending.Reason)
         {
-            _toldFailure = reason;
-            log.LogWarning("{Stream}: no control plane at {Server}, the running configuration stays: {Reason}", options.Name, server.Name, reason);
+            return;
+        }
+
+        _toldFailure = ending.Reason;
+        if (ending.Defect is null)
+        {
+            log.LogWarning("{Stream}: no control plane at {Server}, the running configuration stays: {Reason}", options.Name, server.Name, ending.Reason);
+        }
+        else
+        {
+            log.LogError(
+                ending.Defect, "{Stream}: {Server} is asked again, the running configuration stays: {Reason}", options.Name, server.Name, ending.Reason);
         }
     }
+
+    /// <summary>How a stream ended.</summary>
+    /// <param name="Reason">For the log.</param>
+    /// <param name="Defect">What happened at a response that cannot be taken; null for another reason.</param>
+    private readonly record struct Ending(string Reason, Exception? Defect);
+
+    /// <summary>A response cannot be read, or met a defect of ours.</summary>
+    private sealed class ResponseFault(string message, Exception cause) : Exception(message, cause);
 }

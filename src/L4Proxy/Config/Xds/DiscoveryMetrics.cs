@@ -14,6 +14,7 @@ internal sealed class DiscoveryMetrics : IMetricSource
     private int _connected;
     private long _attempts;
     private long _notAskedFor;
+    private long _notTaken;
 
     /// <summary>Whether the present stream was answered.</summary>
     public bool IsConnected => Volatile.Read(ref _connected) == 1;
@@ -50,6 +51,9 @@ internal sealed class DiscoveryMetrics : IMetricSource
     /// <summary>A response of a type nobody asked for.</summary>
     public void NotAskedFor() => Interlocked.Increment(ref _notAskedFor);
 
+    /// <summary>A response cannot be read, or met a defect of ours: the stream ended at it.</summary>
+    public void NotTaken() => Interlocked.Increment(ref _notTaken);
+
     /// <summary>A response was taken, or with <paramref name="reasons"/> refused in whole or part.</summary>
     public void Updated(DiscoveryUpdate update, string? reasons)
     {
@@ -72,6 +76,7 @@ internal sealed class DiscoveryMetrics : IMetricSource
         visitor.Gauge(ControlPlane, "connected_state", Volatile.Read(ref _connected));
         visitor.Counter(ControlPlane, "connection_attempts", Volatile.Read(ref _attempts));
         visitor.Counter(ControlPlane, "responses_not_asked_for", Volatile.Read(ref _notAskedFor));
+        visitor.Counter(ControlPlane, "responses_not_taken", Volatile.Read(ref _notTaken));
         if (_identifier.Length > 0)
         {
             visitor.Gauge(new MetricScope("", Labels: [KeyValuePair.Create("identifier", _identifier)]), "meshl4_control_plane_info", 1);

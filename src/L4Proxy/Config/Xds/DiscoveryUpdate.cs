@@ -6,8 +6,20 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// <param name="Name">As the envelope says; empty when there is none, as in most state-of-the-world responses.</param>
 /// <param name="Version">Its own version (delta); empty otherwise.</param>
 /// <param name="TimeToLive">How long it is valid unless the server says so again; null for ever.</param>
-/// <param name="Body">Null for a heartbeat, which only renews the time to live.</param>
-internal sealed record DiscoveredResource(string Name, string Version, TimeSpan? TimeToLive, Any? Body);
+/// <param name="Body">Null for a heartbeat, which only renews the time to live, and for what cannot be read.</param>
+internal sealed record DiscoveredResource(string Name, string Version, TimeSpan? TimeToLive, Any? Body)
+{
+    /// <summary>Why it cannot be read, with its bytes; null when it can.</summary>
+    public UnreadableResource? Unreadable { get; init; }
+
+    /// <summary>Whether it only renews the time to live.</summary>
+    public bool IsHeartbeat => Body is null && Unreadable is null;
+}
+
+/// <summary>What stands in a response where a resource should, and is none.</summary>
+/// <param name="Reason">For the refusal.</param>
+/// <param name="Bytes">As received.</param>
+internal sealed record UnreadableResource(string Reason, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>A response of either variant of the protocol in one shape.</summary>
 internal sealed record DiscoveryUpdate

@@ -9,10 +9,12 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// <param name="sink">Whose lock guards this object.</param>
 /// <param name="clientOf">The stream of a source; null when there is none.</param>
 /// <param name="log">Takes the names given up.</param>
-internal sealed class EndpointDemand(ResourceSink sink, Func<StreamSourceConfig, DiscoveryClient?> clientOf, ILogger log) : IDisposable
+/// <param name="time">Measures the waits; null for the system's.</param>
+internal sealed class EndpointDemand(
+    ResourceSink sink, Func<StreamSourceConfig, DiscoveryClient?> clientOf, ILogger log, TimeProvider? time = null) : IDisposable
 {
     private readonly Dictionary<DiscoveryClient, HashSet<string>> _wanted = [];
-    private readonly OneShotTimers _timers = new();
+    private readonly OneShotTimers _timers = new(time);
 
     // By name, its wait: a name that went and came back waits anew, whatever the timer of its first wait says.
     private readonly Dictionary<string, object> _waits = new(StringComparer.Ordinal);

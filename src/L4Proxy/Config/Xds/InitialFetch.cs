@@ -15,7 +15,7 @@ internal sealed class InitialFetch(
 {
     private readonly Lock _access = new();
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly List<Timer> _timers = [];
+    private readonly OneShotTimers _timers = new();
     private bool _started;
     private bool _warm;
     private bool _listenersWarm = true;
@@ -77,13 +77,7 @@ internal sealed class InitialFetch(
         Advance();
     }
 
-    public void Dispose()
-    {
-        lock (_access)
-        {
-            _timers.ForEach(timer => timer.Dispose());
-        }
-    }
+    public void Dispose() => _timers.Dispose();
 
     private void Advance()
     {
@@ -107,14 +101,9 @@ internal sealed class InitialFetch(
 
     private void Limit(string typeUrl, StreamSourceConfig source)
     {
-        if (source.FirstFetch == TimeSpan.Zero)
+        if (source.FirstFetch > TimeSpan.Zero)
         {
-            return;
-        }
-
-        lock (_access)
-        {
-            _timers.Add(new Timer(_ => Expire(typeUrl, source), null, source.FirstFetch, Timeout.InfiniteTimeSpan));
+            _timers.Start(source.FirstFetch, () => Expire(typeUrl, source));
         }
     }
 

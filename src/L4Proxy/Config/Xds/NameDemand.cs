@@ -13,11 +13,19 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// <param name="clientOf">The stream of a type from a source; null when there is none.</param>
 /// <param name="timedOut">Told with type and source when a first answer did not come in time.</param>
 /// <param name="log">Takes the names given up.</param>
+/// <param name="time">Measures the waits; null for the system's.</param>
 internal sealed class NameDemand(
-    ResourceSink sink, Func<string, StreamSourceConfig, DiscoveryClient?> clientOf, Action<string, StreamSourceConfig> timedOut, ILogger log) : IDisposable
+    ResourceSink sink,
+    Func<string, StreamSourceConfig, DiscoveryClient?> clientOf,
+    Action<string, StreamSourceConfig> timedOut,
+    ILogger log,
+    TimeProvider? time = null) : IDisposable
 {
     private readonly Dictionary<(string TypeUrl, string Name), (ResourceNeed Need, DiscoveryClient? Client)> _wanted = [];
-    private readonly OneShotTimers _timers = new();
+    private readonly OneShotTimers _timers = new(time);
+
+    // By name, its wait: a name that went and came back waits anew, whatever the timers of its first wait say.
+    private readonly Dictionary<(string TypeUrl, string Name), object> _waits = [];
 
     /// <summary>What is asked for now.</summary>
     public IReadOnlyList<(string TypeUrl, string Name)> Wanted { get; private set; } = [];
@@ -75,6 +83,7 @@ internal sealed class NameDemand(
         foreach (((string typeUrl, string name), (ResourceNeed _, DiscoveryClient? client)) in gone)
         {
             _wanted.Remove((typeUrl, name));
+            _waits.Remove((typeUrl, name));
             if (client is not null)
             {
                 touched.Add((client, typeUrl));
@@ -91,6 +100,7 @@ internal sealed class NameDemand(
         {
             DiscoveryClient? client = need.Stream is { } source ? clientOf(need.TypeUrl, source) : null;
             _wanted[(need.TypeUrl, need.Name)] = (need, client);
+            _waits.TryAdd((need.TypeUrl, need.Name), new object());
             if (client is not null)
             {
                 touched.Add((client, need.TypeUrl));
@@ -104,15 +114,16 @@ internal sealed class NameDemand(
         // One timer for all that came with one change.
         foreach (var batch in added.GroupBy(static need => (need.TypeUrl, need.FirstFetch)).Where(static batch => batch.Key.FirstFetch > TimeSpan.Zero))
         {
-            ResourceNeed[] needs = [.. batch];
-            _timers.Start(batch.Key.FirstFetch, () => Expire(needs));
+            (ResourceNeed, object)[] waits = [.. batch.Select(need => (need, _waits[(need.TypeUrl, need.Name)]))];
+            _timers.Start(batch.Key.FirstFetch, () => Expire(waits));
         }
     }
 
-    private void Expire(ResourceNeed[] needs)
+    private void Expire((ResourceNeed Need, object Wait)[] waits) => sink.Exclusively(() =>
     {
         List<ResourceNeed> lacking = [];
-        sink.Refresh(builder => lacking.AddRange(needs.Where(builder.Discovered.Lacks)));
+        sink.Refresh(builder => lacking.AddRange(waits
+            .Where(one => _waits.GetValueOrDefault((one.Need.TypeUrl, one.Need.Name)) == one.Wait && builder.Discovered.Lacks(one.Need)).Select(one => one.Need)));
         foreach (IGrouping<string, ResourceNeed> type in lacking.GroupBy(static need => need.TypeUrl))
         {
             foreach (StreamSourceConfig source in type.Select(static need => need.Stream).OfType<StreamSourceConfig>().DistinctBy(static source => source.Api?.Key))
@@ -122,5 +133,5 @@ internal sealed class NameDemand(
 
             GiveUp(type.Key, [.. type.Select(static need => need.Name)], "none came in time");
         }
-    }
+    });
 }

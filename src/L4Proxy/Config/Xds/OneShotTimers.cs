@@ -1,9 +1,10 @@
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>Timers that fire once and are forgotten. Safe from any thread.</summary>
-internal sealed class OneShotTimers : IDisposable
+/// <param name="time">Has the timers; null for the system's.</param>
+internal sealed class OneShotTimers(TimeProvider? time = null) : IDisposable
 {
-    private readonly HashSet<Timer> _timers = [];
+    private readonly HashSet<ITimer> _timers = [];
     private bool _disposed;
 
     /// <summary>Runs <paramref name="action"/> once, on a pool thread, unless disposed before.</summary>
@@ -16,8 +17,8 @@ internal sealed class OneShotTimers : IDisposable
                 return;
             }
 
-            Timer? timer = null;
-            timer = new Timer(_ => Fire(timer!, action));
+            ITimer? timer = null;
+            timer = (time ?? TimeProvider.System).CreateTimer(_ => Fire(timer!, action), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             _timers.Add(timer);
             timer.Change(after, Timeout.InfiniteTimeSpan);
         }
@@ -28,7 +29,7 @@ internal sealed class OneShotTimers : IDisposable
         lock (_timers)
         {
             _disposed = true;
-            foreach (Timer timer in _timers)
+            foreach (ITimer timer in _timers)
             {
                 timer.Dispose();
             }
@@ -37,7 +38,7 @@ internal sealed class OneShotTimers : IDisposable
         }
     }
 
-    private void Fire(Timer timer, Action action)
+    private void Fire(ITimer timer, Action action)
     {
         lock (_timers)
         {

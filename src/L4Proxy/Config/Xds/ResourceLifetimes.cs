@@ -1,28 +1,30 @@
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>Resources with a time to live: each has one timer, which a heartbeat or a new version sets anew. Safe from any thread.</summary>
-internal sealed class ResourceLifetimes : IDisposable
+/// <param name="exclusively">Runs what it is given while no resource is taken: a timer that fires meanwhile finds out there that it was renewed.</param>
+/// <param name="time">Has the timers.</param>
+internal sealed class ResourceLifetimes(Action<Action> exclusively, TimeProvider time) : IDisposable
 {
-    private readonly Dictionary<(string TypeUrl, string Name), Timer> _timers = [];
+    private readonly Dictionary<(string TypeUrl, string Name), ITimer> _timers = [];
     private bool _disposed;
 
     /// <summary>Sets the time of a resource; without one it lives for ever.</summary>
     /// <param name="key">Type and name.</param>
     /// <param name="timeToLive">Null for ever.</param>
-    /// <param name="expired">Called when the time is over, on a pool thread.</param>
+    /// <param name="expired">Called when the time is over, exclusively.</param>
     public void Renew((string TypeUrl, string Name) key, TimeSpan? timeToLive, Action expired)
     {
         lock (_timers)
         {
-            if (_timers.Remove(key, out Timer? before))
+            if (_timers.Remove(key, out ITimer? before))
             {
                 before.Dispose();
             }
 
             if (timeToLive is { } wait && !_disposed)
             {
-                Timer? timer = null;
-                timer = new Timer(_ => Expire(key, timer!, expired));
+                ITimer? timer = null;
+                timer = time.CreateTimer(_ => Expire(key, timer!, expired), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
                 _timers[key] = timer;
                 timer.Change(wait, Timeout.InfiniteTimeSpan);
             }
@@ -34,7 +36,7 @@ internal sealed class ResourceLifetimes : IDisposable
         lock (_timers)
         {
             _disposed = true;
-            foreach (Timer timer in _timers.Values)
+            foreach (ITimer timer in _timers.Values)
             {
                 timer.Dispose();
             }
@@ -43,20 +45,26 @@ internal sealed class ResourceLifetimes : IDisposable
         }
     }
 
-    private void Expire((string TypeUrl, string Name) key, Timer timer, Action expired)
+    private void Expire((string TypeUrl, string Name) key, ITimer timer, Action expired) => exclusively(() =>
+    {
+        if (IsOver(key, timer))
+        {
+            expired();
+        }
+    });
+
+    /// <summary>False when the resource was renewed while this timer was on its way.</summary>
+    private bool IsOver((string TypeUrl, string Name) key, ITimer timer)
     {
         lock (_timers)
         {
-            // Renewed while this one was on its way.
             if (_timers.GetValueOrDefault(key) != timer)
             {
-                return;
+                return false;
             }
 
-            _timers.Remove(key);
             timer.Dispose();
+            return _timers.Remove(key);
         }
-
-        expired();
     }
 }

@@ -17,7 +17,7 @@ internal static class ResourceReader
         var offered = new List<OfferedResource>(update.Resources.Count);
         for (int i = 0; i < update.Resources.Count; i++)
         {
-            if (update.Resources[i].Body is not null)
+            if (!update.Resources[i].IsHeartbeat)
             {
                 offered.Add(new Streamed(update.Resources[i], update.TypeUrl, origin, i));
             }
@@ -28,6 +28,12 @@ internal static class ResourceReader
 
     private static IMessage? ReadOne(DiscoveredResource resource, string typeUrl, string origin, IssueCollector issues)
     {
+        if (resource.Unreadable is { } unreadable)
+        {
+            issues.Error("", unreadable.Reason);
+            return null;
+        }
+
         Any body = resource.Body!;
         if (body.TypeUrl != typeUrl)
         {
@@ -69,12 +75,12 @@ internal static class ResourceReader
         public Streamed(DiscoveredResource resource, string typeUrl, string origin, int index)
         {
             (_resource, _typeUrl, _origin, _index) = (resource, typeUrl, origin, index);
-            Name = resource.Name.Length > 0 ? resource.Name : resource.Body!.TypeUrl == typeUrl ? PeekName(resource.Body.Value.Memory) : "";
+            Name = resource.Name.Length > 0 ? resource.Name : resource.Body?.TypeUrl == typeUrl ? PeekName(resource.Body.Value.Memory) : "";
         }
 
         public override string Name { get; }
 
-        public override ReadOnlyMemory<byte> Wire => _resource.Body!.Value.Memory;
+        public override ReadOnlyMemory<byte> Wire => _resource.Unreadable?.Bytes ?? _resource.Body!.Value.Memory;
 
         public override IMessage? Read(IssueCollector issues)
         {

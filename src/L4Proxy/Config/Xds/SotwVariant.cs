@@ -17,8 +17,7 @@ internal sealed class SotwVariant : IDiscoveryVariant
 
     public DiscoveryUpdate Read(byte[] bytes, Func<string, Subscription?> find)
     {
-        DiscoveryResponse response = DiscoveryResponse.Parser.ParseFrom(bytes);
-        List<DiscoveredResource> resources = [.. response.Resources.Select(Unwrap)];
+        (DiscoveryResponse response, List<DiscoveredResource> resources) = Parse(bytes);
         return new DiscoveryUpdate
         {
             TypeUrl = response.TypeUrl,
@@ -29,7 +28,7 @@ internal sealed class SotwVariant : IDiscoveryVariant
             Unavailable = DeltaVariant.Errors(response.ResourceErrors),
 
             // Heartbeats alone say nothing about the others.
-            Complete = resources.Count == 0 || resources.Exists(resource => resource.Body is not null),
+            Complete = resources.Count == 0 || resources.Exists(resource => !resource.IsHeartbeat),
         };
     }
 
@@ -79,6 +78,20 @@ internal sealed class SotwVariant : IDiscoveryVariant
         return request;
     }
 
+    private static (DiscoveryResponse Response, List<DiscoveredResource> Resources) Parse(byte[] bytes)
+    {
+        try
+        {
+            DiscoveryResponse response = DiscoveryResponse.Parser.ParseFrom(bytes);
+            return (response, [.. response.Resources.Select(Unwrap)]);
+        }
+        catch (InvalidProtocolBufferException) when (BrokenResponse.TrySplit(bytes, out byte[] rest, out List<ReadOnlyMemory<byte>> resources))
+        {
+            return (DiscoveryResponse.Parser.ParseFrom(rest),
+                [.. resources.Select(one => BrokenResponse.Read(one, () => Unwrap(Any.Parser.ParseFrom(one.Span)), default))]);
+        }
+    }
+
     /// <summary>A resource may stand in an envelope, which gives it a time to live.</summary>
     private static DiscoveredResource Unwrap(Any resource)
     {
@@ -87,7 +100,8 @@ internal sealed class SotwVariant : IDiscoveryVariant
             return new DiscoveredResource("", "", null, resource);
         }
 
-        Resource envelope = Resource.Parser.ParseFrom(resource.Value);
-        return new DiscoveredResource(envelope.Name, "", DeltaVariant.TimeToLive(envelope), envelope.Resource_);
+        return BrokenResponse.Read(resource.Value.Memory, () => Open(Resource.Parser.ParseFrom(resource.Value)), resource.Value.Memory);
     }
+
+    private static DiscoveredResource Open(Resource envelope) => new(envelope.Name, "", DeltaVariant.TimeToLive(envelope), envelope.Resource_);
 }

@@ -45,6 +45,16 @@ internal sealed class Subscription(string typeUrl)
     /// </summary>
     public ConcurrentQueue<string> LetGo { get; } = new();
 
+    /// <summary>Forgets the versions of what outlived its time: the server is to send it again.</summary>
+    public void ForgetExpired()
+    {
+        while (Expired.TryDequeue(out string? name))
+        {
+            Held.Remove(name);
+            Version = "";
+        }
+    }
+
     /// <summary>Takes what is wanted, and which of it was let go since the last call: its versions are held no longer.</summary>
     public Wish TakeWish(out HashSet<string> again)
     {

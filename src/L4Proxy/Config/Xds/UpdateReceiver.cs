@@ -8,9 +8,11 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// <param name="source">The stream's name: whose resources these are.</param>
 /// <param name="sink">Takes them.</param>
 /// <param name="applied">Told after each update.</param>
-internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<Subscription, DiscoveryUpdate> applied) : IUpdateReceiver, IDisposable
+/// <param name="time">Measures times to live; null for the system's.</param>
+internal sealed class UpdateReceiver(
+    string source, IResourceSink sink, Action<Subscription, DiscoveryUpdate> applied, TimeProvider? time = null) : IUpdateReceiver, IDisposable
 {
-    private readonly ResourceLifetimes _lifetimes = new();
+    private readonly ResourceLifetimes _lifetimes = new(sink.Exclusively, time ?? TimeProvider.System);
 
     public Received Receive(DiscoveryUpdate sent, Subscription subscription)
     {
@@ -20,24 +22,36 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
         if (!subscription.Wanted.All)
         {
             // A server may push more than was asked for (endpoints behind every change of clusters); that is no error.
-            offered.RemoveAll(one => !subscription.Wanted.Names.Contains(one.Name));
+            // What has no name may be anybody's, and is refused.
+            offered.RemoveAll(one => one.Name.Length > 0 && !subscription.Wanted.Names.Contains(one.Name));
         }
 
-        UpdateVerdict verdict = sink.Deliver(new ResourceUpdate(update.TypeUrl, update.Version, source, offered, issues)
-        {
-            Complete = update.Complete,
-            Versions = Versions(update),
-
-            // Heartbeats speak for resources that stand in no list.
-            Renewed = [.. update.Resources.Where(resource => resource.Body is null).Select(resource => resource.Name)],
-
-            // Endpoints, routes and secrets stay as long as somebody refers to them.
-            Removed = update.TypeUrl is TypeUrls.Endpoints or TypeUrls.Routes or TypeUrls.Secret ? [] : update.Removed,
-        });
-        Renew(update, subscription, verdict.Held);
+        IReadOnlyCollection<string> held = Deliver(update, subscription, offered, issues);
         applied(subscription, update);
-        bool table = update.TypeUrl == TypeUrls.NameTable && verdict.Held.Count > 0;
-        return new Received(NackText.Of(issues.Issues, issues.ErrorCount), table ? [.. sent.Resources.Select(one => one.Name)] : verdict.Held);
+        bool table = update.TypeUrl == TypeUrls.NameTable && held.Count > 0;
+        return new Received(NackText.Of(issues.Issues, issues.ErrorCount), table ? [.. sent.Resources.Select(one => one.Name)] : held);
+    }
+
+    /// <summary>Names of what runs as sent. A version and its time to live are taken as one: no timer of the version before comes between.</summary>
+    private IReadOnlyCollection<string> Deliver(DiscoveryUpdate update, Subscription subscription, List<OfferedResource> offered, IssueCollector issues)
+    {
+        IReadOnlyCollection<string> held = [];
+        sink.Exclusively(() =>
+        {
+            held = sink.Deliver(new ResourceUpdate(update.TypeUrl, update.Version, source, offered, issues)
+            {
+                Complete = update.Complete,
+                Versions = Versions(update),
+
+                // Heartbeats speak for resources that stand in no list.
+                Renewed = [.. update.Resources.Where(resource => resource.IsHeartbeat).Select(resource => resource.Name)],
+
+                // Endpoints, routes and secrets stay as long as somebody refers to them.
+                Removed = update.TypeUrl is TypeUrls.Endpoints or TypeUrls.Routes or TypeUrls.Secret ? [] : update.Removed,
+            }).Held;
+            Renew(update, subscription, held);
+        });
+        return held;
     }
 
     /// <summary>There is one table of names, whatever the server calls it.</summary>
@@ -64,7 +78,7 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
     private void Renew(DiscoveryUpdate update, Subscription subscription, IReadOnlyCollection<string> held)
     {
         var good = held.ToHashSet(StringComparer.Ordinal);
-        foreach (DiscoveredResource resource in update.Resources.Where(resource => resource.Body is null || good.Contains(resource.Name)))
+        foreach (DiscoveredResource resource in update.Resources.Where(resource => resource.IsHeartbeat || good.Contains(resource.Name)))
         {
             _lifetimes.Renew((update.TypeUrl, resource.Name), resource.TimeToLive, () => Expire(subscription, resource.Name));
         }
@@ -75,6 +89,7 @@ internal sealed class UpdateReceiver(string source, IResourceSink sink, Action<S
         }
     }
 
+    /// <summary>Nobody delivers meanwhile.</summary>
     private void Expire(Subscription subscription, string name)
     {
         subscription.Expired.Enqueue(name);

@@ -2,12 +2,12 @@ using System.Collections.Concurrent;
 using MeshL4.L4Proxy.Config;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Xds;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 
 namespace MeshL4.L4Proxy.Tests.Config.Xds;
 
 /// <summary>A client over scripted streams whose receiver does as told; waits between streams are noted, not waited.</summary>
-internal sealed class ClientFixture : IUpdateReceiver, IAsyncDisposable
+internal sealed class ClientFixture : IUpdateReceiver, ILogger, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
@@ -20,7 +20,7 @@ internal sealed class ClientFixture : IUpdateReceiver, IAsyncDisposable
             Method = DiscoveryMethods.Of(null, variant),
             Variant = variant,
             Servers = servers.Length == 0 ? [Plane.Server()] : [.. servers.Select(Plane.Server)],
-            Subscriptions = [new Subscription(TypeUrls.Cluster), new Subscription(TypeUrls.Endpoints), new Subscription(TypeUrls.Listener)],
+            Subscriptions = [new Subscription(TypeUrls.Cluster), new Subscription(TypeUrls.Endpoints), new Subscription(TypeUrls.Listener), new Subscription(TypeUrls.Routes)],
             Node = new Node { Id = "n" },
             NodeOnFirstMessageOnly = nodeOnce,
             Metrics = new DiscoveryMetrics(),
@@ -31,7 +31,7 @@ internal sealed class ClientFixture : IUpdateReceiver, IAsyncDisposable
                 return Task.CompletedTask;
             },
         };
-        Client = new DiscoveryClient(options, this, NullLogger.Instance);
+        Client = new DiscoveryClient(options, this, this);
         Client.Find(TypeUrls.Cluster)!.WantAll();
         _running = Task.Run(() => Client.RunAsync(_stop.Token));
     }
@@ -45,6 +45,9 @@ internal sealed class ClientFixture : IUpdateReceiver, IAsyncDisposable
 
     /// <summary>Updates so far.</summary>
     public ConcurrentQueue<DiscoveryUpdate> Updates { get; } = new();
+
+    /// <summary>Lines logged so far, from warnings on.</summary>
+    public ConcurrentQueue<string> Warnings { get; } = new();
 
     /// <summary>What the receiver says; by default everything is good.</summary>
     public Func<DiscoveryUpdate, Received> Verdict { get; set; } = update => new Received(null, [.. update.Resources.Select(one => one.Name)]);
@@ -66,6 +69,19 @@ internal sealed class ClientFixture : IUpdateReceiver, IAsyncDisposable
     {
         Updates.Enqueue(update);
         return Verdict(update);
+    }
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        if (IsEnabled(logLevel))
+        {
+            Warnings.Enqueue(formatter(state, exception));
+        }
     }
 
     public async ValueTask DisposeAsync()

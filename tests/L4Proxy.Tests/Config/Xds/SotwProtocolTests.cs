@@ -160,5 +160,50 @@ public sealed class SotwProtocolTests
         update.Resources.ShouldBe([new DiscoveredResource("a", "", TimeSpan.FromSeconds(1), null)]);
     }
 
+    [Fact]
+    public async Task UpdateThatMakesOurCodeFail_IsAskedForAgainEverLater_CountedAndToldOnce()
+    {
+        await using var fixture = new ClientFixture(new SotwVariant());
+        fixture.WantEndpoints("a");
+        fixture.Verdict = update => update.TypeUrl == TypeUrls.Endpoints ? throw new InvalidOperationException("a defect") : new Received(null, []);
+        for (int i = 0; i < 10; i++)
+        {
+            // What is good of a stream is answered and taken each time, which is no reason to begin with short waits again.
+            ScriptedPlane.Stream stream = await fixture.Plane.OpenedAsync();
+            await stream.RequestAsync<DiscoveryRequest>();
+            await stream.RequestAsync<DiscoveryRequest>();
+            stream.Respond(Response(TypeUrls.Cluster, "1", "n"));
+            (await stream.RequestAsync<DiscoveryRequest>()).ResponseNonce.ShouldBe("n");
+            stream.Respond(Response(TypeUrls.Endpoints, "1", "n"));
+        }
+
+        ScriptedPlane.Stream last = await fixture.Plane.OpenedAsync();
+        fixture.Waits.Select(wait => wait.TotalMilliseconds).ShouldBe([100, 200, 400, 800, 1600, 3200, 6400, 12800, 15000, 15000]);
+        fixture.Warnings.ShouldHaveSingleItem().ShouldContain("InvalidOperationException: a defect");
+        var figures = new Figures();
+        fixture.Client.Metrics.Collect(figures);
+        figures.Values["control_plane.responses_not_taken"].ShouldBe(10);
+
+        fixture.Verdict = static _ => new Received(null, []);
+        last.Respond(Response(TypeUrls.Endpoints, "2", "n"));
+        await last.RequestAsync<DiscoveryRequest>();
+        last.End();
+        await fixture.Plane.OpenedAsync();
+        fixture.Waits.Last().TotalMilliseconds.ShouldBe(100, "a stream that ends otherwise begins anew");
+    }
+
+    [Fact]
+    public async Task ResourceThatOutlivedItsTime_IsAskedForWithoutTheVersionItCameIn()
+    {
+        await using var fixture = new ClientFixture(new SotwVariant());
+        ScriptedPlane.Stream stream = await fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DiscoveryRequest>();
+        stream.Respond(Response(TypeUrls.Cluster, "1", "n"));
+        await stream.RequestAsync<DiscoveryRequest>();
+        fixture.Client.Find(TypeUrls.Cluster)!.Expired.Enqueue("a");
+        stream.End();
+        (await (await fixture.Plane.OpenedAsync()).RequestAsync<DiscoveryRequest>()).VersionInfo.ShouldBeEmpty();
+    }
+
     private static DiscoveryResponse Response(string type, string version, string nonce) => new() { TypeUrl = type, VersionInfo = version, Nonce = nonce };
 }

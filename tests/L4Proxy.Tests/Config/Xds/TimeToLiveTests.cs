@@ -1,0 +1,119 @@
+using Google.Protobuf;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Xds;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+using Any = Google.Protobuf.WellKnownTypes.Any;
+
+namespace MeshL4.L4Proxy.Tests.Config.Xds;
+
+/// <summary>A resource with a time to live goes when that is over, and not otherwise.</summary>
+public sealed class TimeToLiveTests : IDisposable
+{
+    private static readonly TimeSpan Life = TimeSpan.FromSeconds(10);
+    private readonly ManualTime _time = new();
+    private readonly ConfigLedger _ledger = new(TimeProvider.System);
+    private readonly DnsResolution _names = new((_, _) => Task.FromResult(Array.Empty<System.Net.IPAddress>()), static () => { }, static (_, _) => { });
+    private readonly Subscription _subscription = new(TypeUrls.Cluster);
+    private readonly UpdateReceiver _receiver;
+    private readonly Gate _gate;
+    private Action _whileTaken = static () => { };
+
+    public TimeToLiveTests()
+    {
+        var builder = new SnapshotBuilder(new ClusterStateRegistry(), _names);
+        _gate = new Gate(new ResourceSink(builder, _ledger, new SnapshotStore(), () => _whileTaken(), static (_, _) => { }));
+        _receiver = new UpdateReceiver("ads", _gate, static (_, _) => { }, _time);
+        _subscription.WantAll();
+    }
+
+    public void Dispose()
+    {
+        _receiver.Dispose();
+        _names.Dispose();
+    }
+
+    [Fact]
+    public void Time_ThatIsOver_RemovesTheResourceAndItsVersion()
+    {
+        Receive("1");
+        _time.Advance(Life);
+        _ledger.Running.ShouldBeEmpty();
+        _subscription.Expired.ShouldBe(["a"]);
+    }
+
+    [Fact]
+    public void Heartbeat_Prolongs()
+    {
+        Receive("1");
+        _time.Advance(Life / 2);
+        _receiver.Receive(Update(new DiscoveredResource("a", "", Life, null)), _subscription);
+        _time.Advance(Life / 2);
+        _ledger.Running.ShouldHaveSingleItem();
+        _time.Advance(Life / 2);
+        _ledger.Running.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Time_ThatEndsWhileAFreshVersionIsTaken_LeavesTheFreshOne()
+    {
+        Receive("1");
+        Task expiry = Task.CompletedTask;
+        _whileTaken = () =>
+        {
+            _whileTaken = static () => { };
+            _gate.Watch();
+            expiry = Task.Run(() => _time.Advance(Life));
+            _gate.Passed.Wait(Patience.Limit).ShouldBeTrue("the timer of the version before is on its way");
+        };
+        Receive("2");
+        await expiry.WaitAsync(Patience.Limit);
+        _ledger.Running.ShouldHaveSingleItem().Version.ShouldBe("2");
+        _subscription.Expired.ShouldBeEmpty();
+        _time.Advance(Life);
+        _ledger.Running.ShouldBeEmpty("the fresh one has a time of its own");
+    }
+
+    private void Receive(string version)
+    {
+        var body = new Any { TypeUrl = TypeUrls.Cluster, Value = new Cluster { Name = "a", AltStatName = version }.ToByteString() };
+        _receiver.Receive(Update(new DiscoveredResource("a", version, Life, body)), _subscription).Held.ShouldBe(["a"]);
+    }
+
+    private static DiscoveryUpdate Update(DiscoveredResource resource)
+        => new() { TypeUrl = TypeUrls.Cluster, Nonce = "n", Version = "", Resources = [resource] };
+
+    /// <summary>Tells when somebody comes to the sink.</summary>
+    private sealed class Gate(ResourceSink sink) : IResourceSink
+    {
+        private volatile bool _watched;
+
+        public ManualResetEventSlim Passed { get; } = new();
+
+        public void Watch() => _watched = true;
+
+        public UpdateVerdict Deliver(ResourceUpdate update)
+        {
+            Pass();
+            return sink.Deliver(update);
+        }
+
+        public void Exclusively(Action work)
+        {
+            Pass();
+            sink.Exclusively(work);
+        }
+
+        private void Pass()
+        {
+            if (_watched)
+            {
+                Passed.Set();
+            }
+        }
+    }
+}
