@@ -3,7 +3,7 @@ namespace MeshL4.TestKit;
 /// <summary>Waiting for what must come true, with one limit for all tests: a wait that ends is a failure, never a measurement.</summary>
 internal static class Patience
 {
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     /// <summary>Asks until the answer is yes.</summary>
     /// <exception cref="TimeoutException">It never was; the message has the last <paramref name="state"/>.</exception>

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text;
@@ -9,23 +7,22 @@ namespace MeshL4.TestKit;
 /// <summary>A real proxy process, its access log, its figures, its end. Ended by its own id, whatever happens.</summary>
 internal sealed class ProxyProcess : IAsyncDisposable
 {
-    private readonly Process _process;
+    private readonly BackgroundProgram _program;
     private readonly Bootstrap _bootstrap;
     private readonly HttpClient _admin;
-    private readonly ConcurrentQueue<string> _said = new();
 
-    private ProxyProcess(Process process, Bootstrap bootstrap)
+    private ProxyProcess(BackgroundProgram program, Bootstrap bootstrap)
     {
-        (_process, _bootstrap) = (process, bootstrap);
+        (_program, _bootstrap) = (program, bootstrap);
         // No kept connection: it would count as a descriptor of the proxy.
         _admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{bootstrap.AdminPort}"), Timeout = TimeSpan.FromSeconds(10) };
         _admin.DefaultRequestHeaders.ConnectionClose = true;
     }
 
-    public int Id => _process.Id;
+    public int Id => _program.Id;
 
-    /// <summary>What it wrote to standard error, for messages of failure.</summary>
-    public string Said => string.Join('\n', _said);
+    /// <summary>What it wrote, for messages of failure.</summary>
+    public string Said => _program.Said;
 
     /// <summary>Starts and waits until <c>/ready</c> says yes.</summary>
     /// <param name="bootstrap">Written to its folder.</param>
@@ -35,9 +32,7 @@ internal sealed class ProxyProcess : IAsyncDisposable
         string config = Path.Combine(bootstrap.Folder, "bootstrap.yaml");
         await File.WriteAllTextAsync(config, bootstrap.ToString());
         string[] command = [.. prefix, bootstrap.Program ?? Executables.Proxy, "-c", config, "--concurrency", "2", "--drain-time-s", "2"];
-        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true };
-        var proxy = new ProxyProcess(Process.Start(start)!, bootstrap);
-        proxy.Listen();
+        var proxy = new ProxyProcess(BackgroundProgram.Start(command), bootstrap);
         try
         {
             if (!prefix.Contains("netns"))
@@ -82,12 +77,7 @@ internal sealed class ProxyProcess : IAsyncDisposable
     }
 
     /// <summary>A figure of <c>/stats</c>; 0 when it is not there.</summary>
-    public async Task<long> StatAsync(string name)
-    {
-        string text = await _admin.GetStringAsync("/stats");
-        string? line = text.Split('\n').FirstOrDefault(l => l.StartsWith(name + ": ", StringComparison.Ordinal));
-        return line is null ? 0 : long.Parse(line[(name.Length + 2)..], CultureInfo.InvariantCulture);
-    }
+    public async Task<long> StatAsync(string name) => StatsPage.Figure(await _admin.GetStringAsync("/stats"), name);
 
     /// <summary>A page of the admin API.</summary>
     public Task<string> PageAsync(string path) => _admin.GetStringAsync(path);
@@ -134,49 +124,25 @@ internal sealed class ProxyProcess : IAsyncDisposable
     }
 
     /// <summary>SIGTERM; the exit code.</summary>
-    public async Task<int> StopAsync()
+    public Task<int> StopAsync() => Task.Run(() =>
     {
-        using Process kill = Process.Start("kill", ["-TERM", Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync();
-        using var limit = new CancellationTokenSource(Patience.Limit);
-        await _process.WaitForExitAsync(limit.Token);
-        return _process.ExitCode;
-    }
+        _program.Terminate();
+        return _program.ExitCode();
+    });
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         _admin.Dispose();
-        if (!_process.HasExited)
-        {
-            _process.Kill();
-            await _process.WaitForExitAsync();
-        }
-
-        _process.Dispose();
+        _program.Dispose();
         Directory.Delete(_bootstrap.Folder, recursive: true);
-    }
-
-    private void Listen()
-    {
-        _process.ErrorDataReceived += (_, line) => Keep(line.Data);
-        _process.OutputDataReceived += (_, line) => Keep(line.Data);
-        _process.BeginErrorReadLine();
-        _process.BeginOutputReadLine();
-    }
-
-    private void Keep(string? line)
-    {
-        if (line is not null)
-        {
-            _said.Enqueue(line);
-        }
+        return ValueTask.CompletedTask;
     }
 
     private async Task<bool> IsReadyAsync()
     {
-        if (_process.HasExited)
+        if (_program.HasExited)
         {
-            throw new InvalidOperationException($"the proxy ended with {_process.ExitCode}: {Said}");
+            throw new InvalidOperationException($"the proxy ended with {_program.ExitCode()}: {Said}");
         }
 
         try

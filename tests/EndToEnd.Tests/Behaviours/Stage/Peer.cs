@@ -1,24 +1,20 @@
-using System.Diagnostics;
 using System.Net.Sockets;
+using MeshL4.TestKit;
 
 namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
 
 /// <summary>A real program that serves in the background with a folder of its own: nginx, haproxy, redis-server, openssl.</summary>
 internal sealed class Peer : IDisposable
 {
-    private readonly Process _process;
+    private readonly BackgroundProgram _program;
 
     private Peer(TempFolder folder, string program, string[] arguments, int port, string? ns)
     {
         Folder = folder;
         Port = port;
         string[] command = ns is null ? [program, .. arguments] : ["ip", "netns", "exec", ns, program, .. arguments];
-        _process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        _process.OutputDataReceived += static (_, _) => { };
-        _process.ErrorDataReceived += static (_, _) => { };
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
-        Wait.Until(() => Answers(port, ns), $"{program} does not listen on {port}");
+        _program = BackgroundProgram.Start(command);
+        Wait.Until(() => Answers(port, ns), () => $"{program} does not listen on {port}. {_program.Said}");
     }
 
     public TempFolder Folder { get; }
@@ -83,9 +79,7 @@ internal sealed class Peer : IDisposable
 
     public void Dispose()
     {
-        _process.Kill(entireProcessTree: true);
-        _process.WaitForExit();
-        _process.Dispose();
+        _program.Dispose();
         Folder.Dispose();
     }
 

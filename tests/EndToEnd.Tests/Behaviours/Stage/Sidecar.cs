@@ -1,7 +1,5 @@
-using System.Collections.Concurrent;
-using System.Diagnostics;
-using System.Globalization;
 using MeshL4.Interceptor.Apply;
+using MeshL4.TestKit;
 using Shouldly;
 
 namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
@@ -11,28 +9,17 @@ internal sealed class Sidecar : IDisposable
 {
     private static readonly Lazy<string> Program = new(CopyProgram);
 
-    private readonly Process _process;
+    private readonly BackgroundProgram _proxy;
     private readonly string? _namespace;
-    private readonly ConcurrentQueue<string> _log = new();
-    private readonly ConcurrentQueue<string> _accessLog = new();
 
-    private Sidecar(Process process, int adminPort, string? ns)
-    {
-        _process = process;
-        _namespace = ns;
-        AdminPort = adminPort;
-        process.OutputDataReceived += (_, line) => Keep(_accessLog, line.Data);
-        process.ErrorDataReceived += (_, line) => Keep(_log, line.Data);
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-    }
+    private Sidecar(BackgroundProgram proxy, int adminPort, string? ns) => (_proxy, AdminPort, _namespace) = (proxy, adminPort, ns);
 
     public int AdminPort { get; }
 
-    public int Id => _process.Id;
+    public int Id => _proxy.Id;
 
     /// <summary>Everything it logged so far.</summary>
-    public string Log => string.Join('\n', _log);
+    public string Log => string.Join('\n', _proxy.Errors);
 
     /// <summary>Starts it and waits until it says LIVE. In a namespace it runs as uid and gid 1337 without capabilities but the one given.</summary>
     public static Sidecar Start(Boot boot, string? ns = null, int drainSeconds = 5, int concurrency = 2, string? capabilities = null) =>
@@ -46,12 +33,11 @@ internal sealed class Sidecar : IDisposable
         string[] run = [Program.Value, "-c", file, "--concurrency", $"{concurrency}", "--drain-time-s", $"{drainSeconds}"];
         string[] command = ns is null ? run
             : ["ip", "netns", "exec", ns, .. As1337(capabilities), .. run];
-        var sidecar = new Sidecar(
-            Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true })!, adminPort, ns);
+        var sidecar = new Sidecar(BackgroundProgram.Start(command), adminPort, ns);
         try
         {
-            Wait.Until(() => sidecar._process.HasExited || sidecar.Get("/ready").StartsWith("LIVE", StringComparison.Ordinal), () => sidecar.Log, 30);
-            sidecar._process.HasExited.ShouldBeFalse(sidecar.Log + boot);
+            Wait.Until(() => sidecar._proxy.HasExited || sidecar.Get("/ready").StartsWith("LIVE", StringComparison.Ordinal), () => sidecar.Log, 30);
+            sidecar._proxy.HasExited.ShouldBeFalse(sidecar.Log + boot);
             return sidecar;
         }
         catch
@@ -77,50 +63,32 @@ internal sealed class Sidecar : IDisposable
     public int Status(string path) => Http.Get(AdminPort, path, _namespace).Status;
 
     /// <summary>One number of /stats; 0 when it is not there.</summary>
-    public long Stat(string name)
-    {
-        string? line = Get("/stats").Split('\n').FirstOrDefault(l => l.StartsWith(name + ": ", StringComparison.Ordinal));
-        return line is null ? 0 : long.Parse(line[(name.Length + 2)..], CultureInfo.InvariantCulture);
-    }
+    public long Stat(string name) => StatsPage.Figure(Get("/stats"), name);
 
     /// <summary>Waits for a line of the access log that has all these texts, and returns it.</summary>
     public string Logged(params string[] texts)
     {
         string? found = null;
         Wait.Until(
-            () => (found = _accessLog.FirstOrDefault(line => texts.All(text => line.Contains(text, StringComparison.Ordinal)))) is not null,
-            () => $"no access log line with {string.Join(", ", texts)} in:\n{string.Join('\n', _accessLog)}\n{Log}");
+            () => (found = _proxy.Output.FirstOrDefault(line => texts.All(text => line.Contains(text, StringComparison.Ordinal)))) is not null,
+            () => $"no access log line with {string.Join(", ", texts)} in:\n{string.Join('\n', _proxy.Output)}\n{Log}");
         return found!;
     }
 
     /// <summary>Waits until so many lines have a text; returns all lines that do.</summary>
     public IReadOnlyList<string> LoggedLines(int count, string text, int seconds = 10)
     {
-        List<string> Found() => [.. _accessLog.Where(line => line.Contains(text, StringComparison.Ordinal))];
-        Wait.Until(() => Found().Count >= count, () => $"fewer than {count} lines with {text} in:\n{string.Join('\n', _accessLog)}", seconds);
+        List<string> Found() => [.. _proxy.Output.Where(line => line.Contains(text, StringComparison.Ordinal))];
+        Wait.Until(() => Found().Count >= count, () => $"fewer than {count} lines with {text} in:\n{string.Join('\n', _proxy.Output)}", seconds);
         return Found();
     }
 
-    public void Terminate() => Run.Must("sh", "-c", $"kill -TERM {_process.Id}");
+    public void Terminate() => _proxy.Terminate();
 
     /// <summary>Waits for its end and returns the exit code.</summary>
-    public int ExitCode()
-    {
-        _process.WaitForExit(TimeSpan.FromSeconds(20)).ShouldBeTrue("the proxy did not end\n" + Log);
-        _process.WaitForExit(); // the rest of its output
-        return _process.ExitCode;
-    }
+    public int ExitCode() => _proxy.ExitCode();
 
-    public void Dispose()
-    {
-        if (!_process.HasExited)
-        {
-            _process.Kill();
-            _process.WaitForExit();
-        }
-
-        _process.Dispose();
-    }
+    public void Dispose() => _proxy.Dispose();
 
     private static string[] As1337(string? capability) =>
         ["setpriv", "--reuid", "1337", "--regid", "1337", "--clear-groups", .. Keeping(capability)];
@@ -128,14 +96,6 @@ internal sealed class Sidecar : IDisposable
     private static string[] Keeping(string? capability) => capability is null
         ? ["--inh-caps=-all", "--bounding-set=-all"]
         : [$"--inh-caps=-all,+{capability}", $"--ambient-caps=-all,+{capability}", $"--bounding-set=-all,+{capability}"];
-
-    private static void Keep(ConcurrentQueue<string> lines, string? line)
-    {
-        if (line is not null)
-        {
-            lines.Enqueue(line);
-        }
-    }
 
     /// <summary>A copy that uid 1337 can read, wherever the tests were built.</summary>
     private static string CopyProgram()
