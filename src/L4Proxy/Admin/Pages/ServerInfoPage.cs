@@ -49,6 +49,17 @@ internal sealed class ServerInfoPage : IAdminPage
             json.WriteString("saved", saved.UtcDateTime);
         }
 
+        if (state.Lacking.Count > 0)
+        {
+            json.WriteStartArray("lacking");
+            foreach (string lack in state.Lacking)
+            {
+                json.WriteStringValue(lack);
+            }
+
+            json.WriteEndArray();
+        }
+
         json.WriteEndObject();
     }
 

@@ -9,7 +9,11 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// <param name="Path">Where it is.</param>
 /// <param name="Saved">When what it holds was saved; null before that is known.</param>
 /// <param name="InUse">Whether its resources run because no control plane has answered yet.</param>
-internal sealed record LastKnownGoodState(string Path, DateTimeOffset? Saved, bool InUse);
+internal sealed record LastKnownGoodState(string Path, DateTimeOffset? Saved, bool InUse)
+{
+    /// <summary>Which secrets the resources in use lack, since none is saved: <c>Type/name: field path: what follows</c>.</summary>
+    public IReadOnlyList<string> Lacking { get; init; } = [];
+}
 
 /// <summary>Keeps the resources of streams on disk, and starts from there when no control plane answers in time.</summary>
 /// <param name="config">The file and the wait.</param>
@@ -48,7 +52,7 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
         _answered = true;
         if (_state.InUse)
         {
-            _state = _state with { InUse = false };
+            _state = _state with { InUse = false, Lacking = [] };
         }
 
         if (Interlocked.Exchange(ref _saveDue, 1) == 0)
@@ -99,8 +103,14 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
             });
             if (used)
             {
-                _state = new LastKnownGoodState(config.Path, saved, !_answered);
+                IReadOnlyList<string> lacking = _answered ? [] : [.. responses.SelectMany(Lacking)];
+                _state = new LastKnownGoodState(config.Path, saved, !_answered) { Lacking = lacking };
                 log.LogWarning("no control plane has answered: the resources saved at {Saved} run", saved);
+                foreach (string one in lacking)
+                {
+                    log.LogWarning("{Lack}", one);
+                }
+
                 loaded();
             }
         }
@@ -109,6 +119,9 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
             log.LogWarning("no control plane has answered, and no resources were saved: {Reason}", failure.Message);
         }
     }
+
+    private static IEnumerable<string> Lacking(DeltaDiscoveryResponse response)
+        => response.ResourceErrors.Select(one => $"{TypeUrls.ShortName(response.TypeUrl)}/{one.ResourceName.Name}: {one.ErrorDetail.Message}");
 
     private void Deliver(DeltaDiscoveryResponse response)
     {

@@ -3,13 +3,15 @@ using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
+using MeshL4.L4Proxy.Config.Protos.Google.Rpc;
 using Any = Google.Protobuf.WellKnownTypes.Any;
 
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>
 /// The last good resources on disk. Format: a line <c>meshl4-xds-snapshot 1 TIME SHA256</c>, then one length-delimited
-/// <c>DeltaDiscoveryResponse</c> for each type and stream, whose nonce names the stream. The hash is that of all behind the line.
+/// <c>DeltaDiscoveryResponse</c> for each type and stream, whose nonce names the stream and whose <c>resource_errors</c> say which resource
+/// lacks a secret, or stands in the file no more for that. The hash is that of all behind the line.
 /// </summary>
 internal static class SnapshotFile
 {
@@ -23,7 +25,11 @@ internal static class SnapshotFile
         foreach (IGrouping<(string TypeUrl, string Source), RunningResource> group in resources.GroupBy(one => (one.TypeUrl, one.Source)))
         {
             var response = new DeltaDiscoveryResponse { TypeUrl = group.Key.TypeUrl, Nonce = group.Key.Source };
-            response.Resources.AddRange(group.OrderBy(one => one.Name, StringComparer.Ordinal).Select(Envelope));
+            foreach (RunningResource one in group.OrderBy(one => one.Name, StringComparer.Ordinal))
+            {
+                Add(one, response);
+            }
+
             response.WriteDelimitedTo(body);
         }
 
@@ -70,10 +76,20 @@ internal static class SnapshotFile
         return (saved, responses);
     }
 
-    private static Resource Envelope(RunningResource one) => new()
+    private static void Add(RunningResource one, DeltaDiscoveryResponse response)
     {
-        Name = one.Name,
-        Version = one.Version,
-        Resource_ = new Any { TypeUrl = one.TypeUrl, Value = SecretRemoval.Copy(one.Stored.Read()).ToByteString() },
-    };
+        SavedMessage saved = SavedMessage.Of(one.Stored.Read());
+        if (saved.IsUsable)
+        {
+            response.Resources.Add(new Resource
+            {
+                Name = one.Name, Version = one.Version, Resource_ = new Any { TypeUrl = one.TypeUrl, Value = saved.Message.ToByteString() },
+            });
+        }
+
+        foreach (string lack in saved.IsUsable ? saved.Lacking : [.. saved.Lacking, "the resource was not saved, since it needs it"])
+        {
+            response.ResourceErrors.Add(new ResourceError { ResourceName = new ResourceName { Name = one.Name }, ErrorDetail = new Status { Message = lack } });
+        }
+    }
 }
