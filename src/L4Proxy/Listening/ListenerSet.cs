@@ -72,9 +72,8 @@ internal sealed class ListenerSet : IDisposable
     {
         lock (_changing)
         {
-            // Most updates change endpoints alone, and there may be ten thousand listeners.
-            bool same = snapshot.Listeners == _applied && Failures.Count == 0;
-            if (_stopped || same)
+            // Most updates change endpoints alone, and there may be ten thousand listeners. One that could not be opened has its timer.
+            if (_stopped || snapshot.Listeners == _applied)
             {
                 return;
             }
