@@ -72,7 +72,7 @@ internal sealed class ConnectionPath(
         record.Local = downstream.Socket.LocalEndPoint();
         target = record.Local;
         bool isWanted = listener.UseOriginalDestination
-            || (listener.Filters.OriginalDestination && listener.Filters.OriginalDestinationDisabled?.Invoke(record.Local?.Port ?? 0) != true);
+            || (listener.Filters.OriginalDestination && listener.Filters.OriginalDestinationDisabled?.Contains(record.Local?.Port ?? 0) != true);
         if (listener.Transparent)
         {
             record.LocalRestored = true;

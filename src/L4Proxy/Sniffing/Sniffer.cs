@@ -74,13 +74,13 @@ internal sealed class Sniffer(ListenerFilters filters, int destinationPort, Snif
     }
 
     private static bool RunsProxy(ListenerFilters filters, int port) =>
-        filters.ProxyProtocol && filters.ProxyProtocolDisabled?.Invoke(port) != true;
+        filters.ProxyProtocol && filters.ProxyProtocolDisabled?.Contains(port) != true;
 
     private static bool RunsTls(ListenerFilters filters, int port) =>
-        filters.TlsInspector && filters.TlsInspectorDisabled?.Invoke(port) != true;
+        filters.TlsInspector && filters.TlsInspectorDisabled?.Contains(port) != true;
 
     private static bool RunsHttp(ListenerFilters filters, int port) =>
-        filters.HttpInspector && filters.HttpInspectorDisabled?.Invoke(port) != true;
+        filters.HttpInspector && filters.HttpInspectorDisabled?.Contains(port) != true;
 
     private SniffVerdict? ReadProxy(in ReadOnlySequence<byte> bytes)
     {

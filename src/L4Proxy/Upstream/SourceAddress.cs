@@ -20,7 +20,7 @@ internal readonly record struct SourceAddress(IPEndPoint Address, uint Mark)
             return null;
         }
 
-        if (downstream.Listener.Filters.OriginalSourceDisabled?.Invoke(downstream.Record.Local?.Port ?? 0) == true)
+        if (downstream.Listener.Filters.OriginalSourceDisabled?.Contains(downstream.Record.Local?.Port ?? 0) == true)
         {
             return null;
         }

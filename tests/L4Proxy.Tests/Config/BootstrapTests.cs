@@ -100,9 +100,9 @@ public sealed class BootstrapTests : IDisposable
         ListenerFilters filters = snapshot.Listeners[2].Filters;
         (filters.OriginalDestination, filters.TlsInspector, filters.HttpInspector).ShouldBe((true, true, true));
         filters.HttpInspectorDisabled.ShouldNotBeNull();
-        filters.HttpInspectorDisabled(3306).ShouldBeTrue();
-        filters.HttpInspectorDisabled(80).ShouldBeFalse();
-        filters.HttpInspectorDisabled(9000).ShouldBeTrue();
+        filters.HttpInspectorDisabled.Contains(3306).ShouldBeTrue();
+        filters.HttpInspectorDisabled.Contains(80).ShouldBeFalse();
+        filters.HttpInspectorDisabled.Contains(9000).ShouldBeTrue();
         ClusterSnapshot inbound = snapshot.Clusters["InboundPassthroughCluster"];
         inbound.BindV4.ShouldBe(new IPEndPoint(IPAddress.Parse("127.0.0.6"), 0));
         inbound.BindV6.ShouldBe(new IPEndPoint(IPAddress.Parse("::6"), 0));

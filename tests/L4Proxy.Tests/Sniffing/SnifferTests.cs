@@ -86,7 +86,7 @@ public sealed class SnifferTests
     [Fact]
     public void Read_FilterDisabledOnPort_DoesNotWait()
     {
-        ListenerFilters filters = Both with { HttpInspectorDisabled = p => p == 3306, TlsInspectorDisabled = p => p == 3306 };
+        ListenerFilters filters = Both with { HttpInspectorDisabled = PortSet.Range(3306, 3306 + 1), TlsInspectorDisabled = PortSet.Range(3306, 3306 + 1) };
         Sniffer.NeedsBytes(filters, 3306).ShouldBeFalse();
         Sniffer.NeedsBytes(filters, 80).ShouldBeTrue();
         new Sniffer(filters, 3306).Read(Bytes("GET / HTTP/1.1\r\n")).Result.ShouldBe(SniffResult.Raw);
@@ -95,7 +95,7 @@ public sealed class SnifferTests
     [Fact]
     public void Read_HeaderChangesPort_DisablesByTheNewPort()
     {
-        ListenerFilters filters = All with { HttpInspectorDisabled = p => p == 9000, TlsInspector = false };
+        ListenerFilters filters = All with { HttpInspectorDisabled = PortSet.Range(9000, 9000 + 1), TlsInspector = false };
         new Sniffer(filters, 15006).Read(Bytes(Header)).Result!.Http.ShouldBe(HttpKind.None);
         new Sniffer(All with { TlsInspector = false }, 15006).Read(Bytes(Header)).Status.ShouldBe(SniffStatus.NeedMore);
     }

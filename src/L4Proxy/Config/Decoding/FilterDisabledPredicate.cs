@@ -1,76 +1,68 @@
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
+using MeshL4.L4Proxy.Config.Snapshots;
+using Rule = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.ListenerFilterChainMatchPredicate;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
 /// <summary>
-/// Compiles <c>ListenerFilterChainMatchPredicate</c> into a set of ports. All rules look at the destination port only, so the
-/// predicate is evaluated once per port here and costs one bit test per connection.
+/// Compiles <c>ListenerFilterChainMatchPredicate</c>. All rules look at the destination port only, so that a predicate is a set of ports,
+/// and however it is nested it costs what its ranges take.
 /// </summary>
 internal static class FilterDisabledPredicate
 {
     private const int DeepestRules = 16;
 
-    /// <summary>A function of the destination port: true means the filter does not run. Null, with an error, when a rule is wrong.</summary>
-    public static Func<int, bool>? Compile(ListenerFilterChainMatchPredicate predicate, DecodeScope scope)
+    /// <summary>The destination ports on which the filter does not run. Null, with an error, when a rule is wrong.</summary>
+    public static PortSet? Compile(Rule predicate, DecodeScope scope) => Evaluate(predicate, scope, 0);
+
+    private static PortSet? Evaluate(Rule rule, DecodeScope scope, int depth)
     {
-        bool[]? ports = Evaluate(predicate, scope, 0);
-        if (ports is null)
-        {
-            return null;
-        }
-
-        return port => (uint)port < (uint)ports.Length && ports[port];
-    }
-
-    private static bool[]? Evaluate(ListenerFilterChainMatchPredicate rule, DecodeScope scope, int depth)
-    {
-        if (depth > DeepestRules)
-        {
-            scope.Error($"rules are nested deeper than {DeepestRules}");
-            return null;
-        }
-
         switch (rule.RuleCase)
         {
-            case ListenerFilterChainMatchPredicate.RuleOneofCase.AnyMatch:
-                return Ports(_ => rule.AnyMatch);
-            case ListenerFilterChainMatchPredicate.RuleOneofCase.DestinationPortRange:
-                return Ports(port => port >= rule.DestinationPortRange.Start && port < rule.DestinationPortRange.End);
-            case ListenerFilterChainMatchPredicate.RuleOneofCase.NotMatch:
-                bool[]? inner = Evaluate(rule.NotMatch, scope.Field("not_match"), depth + 1);
-                return inner is null ? null : Ports(port => !inner[port]);
-            case ListenerFilterChainMatchPredicate.RuleOneofCase.OrMatch:
-                return Combine(rule.OrMatch, scope.Field("or_match"), depth, false, static (a, b) => a || b);
-            case ListenerFilterChainMatchPredicate.RuleOneofCase.AndMatch:
-                return Combine(rule.AndMatch, scope.Field("and_match"), depth, true, static (a, b) => a && b);
+            case Rule.RuleOneofCase.AnyMatch:
+                return rule.AnyMatch ? PortSet.All : PortSet.None;
+            case Rule.RuleOneofCase.DestinationPortRange:
+                return PortSet.Range(rule.DestinationPortRange.Start, rule.DestinationPortRange.End);
+            case Rule.RuleOneofCase.NotMatch:
+                return IsTooDeep(depth, scope.Field("not_match")) ? null : Evaluate(rule.NotMatch, scope.Field("not_match"), depth + 1)?.Complement();
+            case Rule.RuleOneofCase.OrMatch:
+                return Each(rule.OrMatch, scope.Field("or_match"), depth) is { } either ? PortSet.Union(either) : null;
+            case Rule.RuleOneofCase.AndMatch:
+                return Each(rule.AndMatch, scope.Field("and_match"), depth) is { } all ? PortSet.Intersection(all) : null;
             default:
                 scope.Error("a rule is required");
                 return null;
         }
     }
 
-    private static bool[]? Combine(
-        ListenerFilterChainMatchPredicate.Types.MatchSet set, DecodeScope scope, int depth, bool start, Func<bool, bool, bool> with)
+    /// <summary>Null when one of the rules is wrong.</summary>
+    private static List<PortSet>? Each(ListenerFilterChainMatchPredicate.Types.MatchSet set, DecodeScope scope, int depth)
     {
-        bool[]? all = Ports(_ => start);
+        if (IsTooDeep(depth, scope))
+        {
+            return null;
+        }
+
+        var sets = new List<PortSet>(set.Rules.Count);
         for (int i = 0; i < set.Rules.Count; i++)
         {
-            bool[]? one = Evaluate(set.Rules[i], scope.Item("rules", i), depth + 1);
-            bool[]? before = all;
-            all = one is null || before is null ? null : Ports(port => with(before[port], one[port]));
+            if (Evaluate(set.Rules[i], scope.Item("rules", i), depth + 1) is { } one)
+            {
+                sets.Add(one);
+            }
         }
 
-        return all;
+        return sets.Count == set.Rules.Count ? sets : null;
     }
 
-    private static bool[] Ports(Func<int, bool> holds)
+    /// <summary>Told once, however many rules stand there.</summary>
+    private static bool IsTooDeep(int depth, DecodeScope scope)
     {
-        var ports = new bool[ushort.MaxValue + 1];
-        for (int port = 0; port < ports.Length; port++)
+        if (depth >= DeepestRules)
         {
-            ports[port] = holds(port);
+            scope.Error($"rules are nested deeper than {DeepestRules}");
         }
 
-        return ports;
+        return depth >= DeepestRules;
     }
 }

@@ -25,7 +25,7 @@ internal static class ListenerFilterDecoder
 
     private static ListenerFilters Add(ListenerFilters filters, ListenerFilter filter, DecodeScope scope)
     {
-        Func<int, bool>? disabled = filter.FilterDisabled is { } predicate
+        PortSet? disabled = filter.FilterDisabled is { } predicate
             ? FilterDisabledPredicate.Compile(predicate, scope.Field("filter_disabled"))
             : null;
         if (Names<TlsInspector>(filter, "tls_inspector"))

@@ -103,16 +103,16 @@ internal sealed record ListenerFilters
     public OriginalSourceSnapshot? OriginalSource { get; init; }
 
     /// <summary>Destination ports on which a filter does not run (from <c>filter_disabled</c>); null runs always.</summary>
-    public Func<int, bool>? TlsInspectorDisabled { get; init; }
+    public PortSet? TlsInspectorDisabled { get; init; }
 
-    public Func<int, bool>? HttpInspectorDisabled { get; init; }
+    public PortSet? HttpInspectorDisabled { get; init; }
 
-    public Func<int, bool>? ProxyProtocolDisabled { get; init; }
+    public PortSet? ProxyProtocolDisabled { get; init; }
 
     /// <summary>Of the port that the connection was accepted on.</summary>
-    public Func<int, bool>? OriginalDestinationDisabled { get; init; }
+    public PortSet? OriginalDestinationDisabled { get; init; }
 
-    public Func<int, bool>? OriginalSourceDisabled { get; init; }
+    public PortSet? OriginalSourceDisabled { get; init; }
 
     /// <summary><c>proxy_protocol</c>: a PROXY header is expected first.</summary>
     public bool ProxyProtocol { get; init; }
