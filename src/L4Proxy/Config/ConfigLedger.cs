@@ -74,8 +74,8 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
     /// <summary>Notes an applied update: what is held as running, what was dropped as gone, what has errors as refused.</summary>
     public void Record(ResourceUpdate update, AppliedUpdate applied)
     {
-        IReadOnlyList<StoredResource> held = StoredResource.Keep(update.TypeUrl, applied.Held);
-        IReadOnlyList<StoredResource> refused = StoredResource.Keep(update.TypeUrl, applied.Refused);
+        IReadOnlyList<StoredResource?> held = Keep(update.TypeUrl, applied.Held);
+        IReadOnlyList<StoredResource?> refused = Keep(update.TypeUrl, applied.Refused);
         DateTimeOffset now = time.GetUtcNow();
         lock (_access)
         {
@@ -88,9 +88,11 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
             for (int i = 0; i < held.Count; i++)
             {
                 string name = applied.Held[i].Name;
-                _running[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, now, held[i]);
+                _running[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, now, held[i]!);
                 _rejected.Remove((update.TypeUrl, name));
             }
+
+            ForgetRejected(update);
 
             for (int i = 0; i < refused.Count; i++)
             {
@@ -166,10 +168,34 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         dump.Write(bootstrap, updated, running, rejected);
     }
 
+    /// <summary>In the order of <paramref name="resources"/>; null for what could not be read.</summary>
+    private static List<StoredResource?> Keep(string typeUrl, IReadOnlyList<NamedResource> resources)
+    {
+        using IEnumerator<StoredResource> kept = StoredResource.Keep(typeUrl, [.. resources.Select(static one => one.Offered).OfType<OfferedResource>()]).GetEnumerator();
+        return [.. resources.Select(one => one.Offered is not null && kept.MoveNext() ? kept.Current : null)];
+    }
+
+    /// <summary>A refused resource that its source does not give any more is forgotten, and one without a name with the next update.</summary>
+    private void ForgetRejected(ResourceUpdate update)
+    {
+        bool whole = update.Complete && update.TypeUrl is TypeUrls.Listener or TypeUrls.Cluster && !update.Issues.HasErrorsOutsideResources;
+        HashSet<string> given = whole ? [.. update.Resources.Select(static one => one.Name), .. update.Renewed] : [];
+        foreach (RejectedResource old in _rejected.Values.Where(one => one.TypeUrl == update.TypeUrl && one.Source == update.Source).ToList())
+        {
+            bool isWhole = old.Name == NameOfWhole(update.Source);
+            if (!isWhole && (OfferedResource.IsPlace(old.Name) || update.Removed.Contains(old.Name) || (whole && !given.Contains(old.Name))))
+            {
+                _rejected.Remove((old.TypeUrl, old.Name));
+            }
+        }
+    }
+
+    private static string NameOfWhole(string source) => "source " + source;
+
     /// <summary>Errors outside of every resource refuse the update as a whole; they are kept under the source's name.</summary>
     private void RecordWhole(ResourceUpdate update)
     {
-        var key = (update.TypeUrl, "source " + update.Source);
+        var key = (update.TypeUrl, NameOfWhole(update.Source));
         if (!update.Issues.HasErrorsOutsideResources)
         {
             _rejected.Remove(key);

@@ -10,10 +10,18 @@ namespace MeshL4.L4Proxy.Config;
 /// </summary>
 internal abstract class OfferedResource
 {
+    private const string PlacePrefix = "resources[";
     private UInt128? _fingerprint;
 
     /// <summary>Its name; empty when it has none or cannot be read so far.</summary>
     public abstract string Name { get; }
+
+    /// <summary>Its name; of one without, its place among those of its update.</summary>
+    /// <param name="index">Its place in the list it was taken from.</param>
+    public virtual string NameOrPlace(int index) => Name.Length > 0 ? Name : $"{PlacePrefix}{index}]";
+
+    /// <summary>Whether a text stands for the place of a resource without a name.</summary>
+    public static bool IsPlace(string name) => name.StartsWith(PlacePrefix, StringComparison.Ordinal);
 
     /// <summary>The message on the wire.</summary>
     public abstract ReadOnlyMemory<byte> Wire { get; }

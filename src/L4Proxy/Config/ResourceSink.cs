@@ -98,7 +98,7 @@ internal sealed class ResourceSink(
     private HashSet<string> TellUnbound(ResourceUpdate update, AppliedUpdate applied)
     {
         var unbound = new HashSet<string>(StringComparer.Ordinal);
-        foreach (OfferedResource listener in update.TypeUrl == TypeUrls.Listener && _depth == 0 ? applied.Held : [])
+        foreach (NamedResource listener in update.TypeUrl == TypeUrls.Listener && _depth == 0 ? applied.Held : [])
         {
             if (ledger.WhyUnbound(listener.Name) is { } reason && unbound.Add(listener.Name))
             {

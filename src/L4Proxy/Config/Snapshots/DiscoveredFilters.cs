@@ -1,16 +1,25 @@
 using System.Collections.Immutable;
+using System.Net;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
+using MeshL4.L4Proxy.Config.Validating;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
 /// <summary>Puts the settings that came into the places of discovered filters. What stays the same keeps its object, so that connections go on.</summary>
 /// <param name="resources">What came.</param>
-internal sealed class DiscoveredFilters(DiscoveredResources resources)
+/// <param name="rules">Which <c>tcp_proxy</c> a codec reads: one that is discovered, too.</param>
+internal sealed class DiscoveredFilters(DiscoveredResources resources, Func<ImmutableArray<CodecRuleSnapshot>> rules)
 {
-    private readonly Dictionary<FilterChainSnapshot, FilterChainSnapshot> _filled = new(ReferenceEqualityComparer.Instance);
+    /// <summary>By the chain, then by the port of its listener, which a rule may ask for.</summary>
+    private readonly Dictionary<FilterChainSnapshot, Dictionary<int, Filled>> _filled = new(ReferenceEqualityComparer.Instance);
+
+    /// <summary>What came, in its places, and what a rule made of it.</summary>
+    private readonly record struct Filled(FilterChainSnapshot AsSent, FilterChainSnapshot Chain);
 
     /// <summary>The listeners of one resource as they can be published now.</summary>
     public ImmutableArray<ListenerSnapshot> Fill(ImmutableArray<ListenerSnapshot> listeners)
-        => listeners.Any(static one => one.Chains.Any(HasPlaces)) ? [.. listeners.Select(one => one.WithChains(Fill))] : listeners;
+        => listeners.Any(static one => one.Chains.Any(HasPlaces)) ? [.. listeners.Select(one => one.WithChains(chain => Fill(chain, one)))] : listeners;
 
     /// <summary>Keeps nothing of chains that are configured no longer.</summary>
     public void Retain(IEnumerable<ListenerSnapshot> configured)
@@ -27,21 +36,34 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources)
 
     private static bool HasPlaces(FilterChainSnapshot chain) => chain.Filters.Any(static filter => filter is DiscoveredFilterSnapshot);
 
-    private FilterChainSnapshot Fill(FilterChainSnapshot chain)
+    private FilterChainSnapshot Fill(FilterChainSnapshot chain, ListenerSnapshot listener)
     {
         if (!HasPlaces(chain))
         {
             return chain;
         }
 
-        FilterChainSnapshot filled = Compose(chain);
-        if (_filled.TryGetValue(chain, out FilterChainSnapshot? before) && IsSame(before, filled))
+        if (!_filled.TryGetValue(chain, out Dictionary<int, Filled>? byPort))
         {
-            return before;
+            _filled[chain] = byPort = [];
         }
 
-        _filled[chain] = filled;
-        return filled;
+        int port = (listener.Address as IPEndPoint)?.Port ?? 0;
+        FilterChainSnapshot composed = Compose(chain);
+        if (!byPort.TryGetValue(port, out Filled filled) || !IsSame(filled.AsSent, composed))
+        {
+            byPort[port] = filled = new Filled(composed, Ruled(composed, listener));
+        }
+
+        return filled.Chain;
+    }
+
+    /// <summary>With the codec of a rule; a rule that does not fit what came refuses connections, since unread they would pass its policies by.</summary>
+    private FilterChainSnapshot Ruled(FilterChainSnapshot chain, ListenerSnapshot listener)
+    {
+        var issues = new IssueCollector();
+        FilterChainSnapshot ruled = CodecRuleSnapshot.Apply(chain, listener, rules(), new DecodeScope(issues, ""));
+        return issues.HasErrors ? chain with { LacksFilterConfig = true } : ruled;
     }
 
     private FilterChainSnapshot Compose(FilterChainSnapshot chain)

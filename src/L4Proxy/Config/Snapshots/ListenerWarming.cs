@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -8,9 +9,10 @@ namespace MeshL4.L4Proxy.Config.Snapshots;
 /// none. Secrets hold up a listener all of whose chains ask for TLS; beside one that does not, they hold up nobody.
 /// </summary>
 /// <param name="resources">What came, and what is waited for.</param>
-internal sealed class ListenerWarming(DiscoveredResources resources)
+/// <param name="rules">Which <c>tcp_proxy</c> chains a codec reads.</param>
+internal sealed class ListenerWarming(DiscoveredResources resources, Func<ImmutableArray<CodecRuleSnapshot>> rules)
 {
-    private readonly DiscoveredFilters _filters = new(resources);
+    private readonly DiscoveredFilters _filters = new(resources, rules);
     private Dictionary<string, ImmutableArray<ListenerSnapshot>> _published = new(StringComparer.Ordinal);
     private (long Of, long Version) _state = (-1, -1);
     private ImmutableArray<ListenerSnapshot> _list = [];
@@ -60,7 +62,7 @@ internal sealed class ListenerWarming(DiscoveredResources resources)
 
     /// <summary>What they will be when everything has come; what has not, refuses.</summary>
     public ImmutableArray<ListenerSnapshot> Preview(ResourceTable<ImmutableArray<ListenerSnapshot>> listeners)
-        => [.. listeners.Held.Values.SelectMany(one => new DiscoveredFilters(resources).Fill(one.Compiled))];
+        => [.. listeners.Held.Values.SelectMany(one => new DiscoveredFilters(resources, rules).Fill(one.Compiled))];
 
     /// <summary>Everything a listener's chains name, waited for or not.</summary>
     public IEnumerable<ResourceNeed> NeedsOf(ImmutableArray<ListenerSnapshot> listener)

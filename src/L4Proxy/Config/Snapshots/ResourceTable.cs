@@ -6,13 +6,18 @@ namespace MeshL4.L4Proxy.Config.Snapshots;
 /// <summary>A resource that runs: what it compiled to, and a fingerprint of the bytes it came in.</summary>
 internal sealed record HeldResource<T>(string Name, UInt128 Fingerprint, T Compiled, string Source);
 
+/// <summary>A resource of an update under the name it is known by: its own, that of its address, or its place where it has none.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="Offered">As sent; null for one that could not be read.</param>
+internal readonly record struct NamedResource(string Name, OfferedResource? Offered);
+
 /// <summary>What an update did to the resources of its type.</summary>
 /// <param name="Held">Those that now run as sent, also where they ran before.</param>
-/// <param name="Refused">Those that were read and do not run.</param>
+/// <param name="Refused">Those that do not run, among them what could not be read.</param>
 /// <param name="Changed">Names that run otherwise than before.</param>
 /// <param name="Dropped">Names that do not run any more.</param>
 internal sealed record AppliedUpdate(
-    IReadOnlyList<OfferedResource> Held, IReadOnlyList<OfferedResource> Refused, IReadOnlyList<string> Changed, IReadOnlyList<string> Dropped)
+    IReadOnlyList<NamedResource> Held, IReadOnlyList<NamedResource> Refused, IReadOnlyList<string> Changed, IReadOnlyList<string> Dropped)
 {
     public static readonly AppliedUpdate Nothing = new([], [], [], []);
 }
@@ -57,8 +62,8 @@ internal sealed class ResourceTable<T>(
         }
 
         var candidates = new Dictionary<string, Candidate>(StringComparer.Ordinal);
-        var refused = new List<OfferedResource>();
-        bool nameless = Read(update, candidates);
+        var refused = new List<NamedResource>();
+        bool nameless = Read(update, candidates, refused);
         List<string> dropped = Drop(update, candidates, nameless);
         IConflictIndex<T>? index = Conflicts?.Invoke();
         if (index is not null)
@@ -66,7 +71,7 @@ internal sealed class ResourceTable<T>(
             AddOthers(index, update, candidates);
         }
 
-        var good = new List<OfferedResource>(candidates.Count);
+        var good = new List<NamedResource>(candidates.Count);
         var changed = new List<string>();
         foreach ((string name, Candidate candidate) in candidates)
         {
@@ -97,15 +102,15 @@ internal sealed class ResourceTable<T>(
     }
 
     private void Take(
-        ResourceUpdate update, string name, Candidate candidate, List<OfferedResource> good, List<OfferedResource> refused, List<string> changed)
+        ResourceUpdate update, string name, Candidate candidate, List<NamedResource> good, List<NamedResource> refused, List<string> changed)
     {
         if (update.Issues.HasErrorsIn(Key(name)))
         {
-            refused.Add(candidate.Offered);
+            refused.Add(new NamedResource(name, candidate.Offered));
             return;
         }
 
-        good.Add(candidate.Offered);
+        good.Add(new NamedResource(name, candidate.Offered));
         if (!ReferenceEquals(_held.GetValueOrDefault(name), candidate.Resource))
         {
             _held[name] = candidate.Resource;
@@ -115,7 +120,7 @@ internal sealed class ResourceTable<T>(
     }
 
     /// <summary>Compiles what the update brings. True when a resource could not be read so far as to know its name.</summary>
-    private bool Read(ResourceUpdate update, Dictionary<string, Candidate> candidates)
+    private bool Read(ResourceUpdate update, Dictionary<string, Candidate> candidates, List<NamedResource> refused)
     {
         bool nameless = false;
         for (int i = 0; i < update.Resources.Count; i++)
@@ -127,12 +132,16 @@ internal sealed class ResourceTable<T>(
             if (message is null && !same)
             {
                 nameless |= offered.Name.Length == 0;
+                refused.Add(new NamedResource(offered.NameOrPlace(i), null));
                 continue;
             }
 
-            string name = message is null || offered.Name.Length > 0 ? offered.Name : nameOf(message);
+            string own = message is null || offered.Name.Length > 0 ? offered.Name : nameOf(message);
+            string name = own.Length > 0 ? own : offered.NameOrPlace(i);
+            nameless |= own.Length == 0;
             string place = update.PathPrefix.Length > 0 ? $"{update.PathPrefix}[{i}]" : "";
             DecodeScope scope = new DecodeScope(update.Issues, place, null, update.Source).Within(Key(name));
+            CheckPresence(own, offered, update, scope);
             CheckName(name, candidates, update, scope);
             if ((same ? running : TryCompile(message!, name, offered.Fingerprint, update.Source, scope)) is { } resource)
             {
@@ -167,13 +176,20 @@ internal sealed class ResourceTable<T>(
             name, fingerprint, Carry is not null && _held.TryGetValue(name, out HeldResource<T>? running) ? Carry(compiled, running.Compiled) : compiled, source);
     }
 
-    private void CheckName(string name, Dictionary<string, Candidate> candidates, ResourceUpdate update, DecodeScope scope)
+    private static void CheckPresence(string own, OfferedResource offered, ResourceUpdate update, DecodeScope scope)
     {
-        if (name.Length == 0)
+        if (own.Length == 0)
         {
             scope.Field("name").Error("a name is required");
         }
+        else if (offered.Name.Length == 0 && !update.Complete)
+        {
+            scope.Field("name").Error("a name is required: an update of single resources could neither change nor remove it");
+        }
+    }
 
+    private void CheckName(string name, Dictionary<string, Candidate> candidates, ResourceUpdate update, DecodeScope scope)
+    {
         if (candidates.ContainsKey(name))
         {
             scope.Error($"the name '{name}' stands twice: a resource is given once");

@@ -52,7 +52,7 @@ internal sealed class SnapshotBuilder
             Accepted = ChainContinuity.TakeRoutes,
         };
         Discovered = new DiscoveredResources(name => ListenerNeeds.Where(need => need.TypeUrl == TypeUrls.ExtensionConfig && need.Name == name));
-        _warming = new ListenerWarming(Discovered);
+        _warming = new ListenerWarming(Discovered, () => CodecRules);
     }
 
     /// <summary>Route configurations, secrets and the settings of filters.</summary>
@@ -156,7 +156,10 @@ internal sealed class SnapshotBuilder
         return decoded;
     }
 
-    /// <summary>A static listener may have no name; its address stands for it, as in its snapshot.</summary>
+    /// <summary>
+    /// A listener may have no name; its address stands for it, as in its snapshot. Envoy names it by a random UUID and so makes a new
+    /// one with each update.
+    /// </summary>
     internal static string NameOf(Listener listener)
         => listener.Name.Length > 0 || listener.Address?.SocketAddress is not { } address ? listener.Name
             : IPAddress.TryParse(address.Address, out IPAddress? ip) && address.PortValue <= ushort.MaxValue

@@ -80,6 +80,9 @@ internal static class ResourceReader
 
         public override string Name { get; }
 
+        /// <summary>In the response: heartbeats and what was not asked for count, too.</summary>
+        public override string NameOrPlace(int index) => base.NameOrPlace(_index);
+
         public override ReadOnlyMemory<byte> Wire => _resource.Unreadable?.Bytes ?? _resource.Body!.Value.Memory;
 
         public override IMessage? Read(IssueCollector issues)
@@ -90,7 +93,7 @@ internal static class ResourceReader
             {
                 // Under the name it is taken by, whatever stands inside: an error told of another name would not refuse it.
                 string name = Name.Length > 0 || message is null ? Name : ResourceSink.NameOf(message);
-                string key = $"{TypeUrls.ShortName(_typeUrl)}/{(name.Length > 0 ? name : $"resources[{_index}]")}";
+                string key = $"{TypeUrls.ShortName(_typeUrl)}/{(name.Length > 0 ? name : NameOrPlace(_index))}";
                 foreach (ConfigIssue issue in own.Issues)
                 {
                     issues.Add(issue with { Resource = key, Origin = _origin });

@@ -1,5 +1,14 @@
+using Google.Protobuf.WellKnownTypes;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.TcpProxy.V3;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Config.Validating;
 using Shouldly;
 using Xunit;
 
@@ -41,6 +50,36 @@ public sealed class CodecRulesTests : IDisposable
     [InlineData("{port: 1, codec: redis, on_unknown: TCP, policies: {rate_limit: {max_tokens: 1, fill_interval: 1s}}}", "on_unknown: TCP would let unknown bytes pass")]
     public void Start_RuleThatCannotBe_IsRefusedByItsPath(string rule, string expected) =>
         Should.Throw<Exception>(() => _folder.Start(Bootstrap(rule))).Message.ShouldContain(expected);
+
+    [Fact]
+    public void Build_TcpProxyThatIsDiscovered_IsTakenByTheRule_AndStaysTheSameObject()
+    {
+        using var names = new DnsResolution(static (_, _) => Task.FromResult<System.Net.IPAddress[]>([]), static () => { }, static (_, _) => { });
+        var builder = new SnapshotBuilder(new ClusterStateRegistry(), names) { CodecRules = [new CodecRuleSnapshot("cache", 6379, new XRpcProxy { Codec = "redis" })] };
+        var source = new ExtensionConfigSource { ConfigSource = new ConfigSource { Ads = new() }, TypeUrls = { "type.googleapis.com/" + TcpProxy.Descriptor.FullName } };
+        var chain = new FilterChain { Filters = { new Filter { Name = "ends", ConfigDiscovery = source } } };
+        Apply(builder, TypeUrls.Listener, Listener("redis", 6379, chain), Listener("other", 6380, chain));
+        Apply(builder, TypeUrls.ExtensionConfig, new TypedExtensionConfig { Name = "ends", TypedConfig = Any.Pack(new TcpProxy { StatPrefix = "r", Cluster = "cache" }) });
+        ProxySnapshot snapshot = builder.Build();
+        XRpcProxySnapshot redis = Terminal(snapshot, "redis").ShouldBeOfType<XRpcProxySnapshot>();
+        redis.Routes.Current.CatchAll!.Clusters.ShouldBe([new WeightedClusterSnapshot("cache", 1)]);
+        Terminal(snapshot, "other").ShouldBeOfType<TcpProxySnapshot>("the rule is about another port");
+
+        Apply(builder, TypeUrls.ExtensionConfig, new TypedExtensionConfig { Name = "unrelated", TypedConfig = Any.Pack(new TcpProxy { StatPrefix = "u", Cluster = "u" }) });
+        Terminal(builder.Build(), "redis").ShouldBeSameAs(redis);
+    }
+
+    private static void Apply(SnapshotBuilder builder, string typeUrl, params Google.Protobuf.IMessage[] resources)
+    {
+        var issues = new IssueCollector();
+        builder.Apply(new ResourceUpdate(typeUrl, "1", "ads", OfferedResource.Of(resources), issues));
+        issues.Issues.ShouldBeEmpty();
+    }
+
+    private static Listener Listener(string name, uint port, FilterChain chain) => new()
+    {
+        Name = name, Address = new Address { SocketAddress = new SocketAddress { Address = "127.0.0.1", PortValue = port } }, FilterChains = { chain },
+    };
 
     private static TerminalSnapshot Terminal(ProxySnapshot snapshot, string listener) =>
         snapshot.Listeners.Single(one => one.Name == listener).FilterChains[0].Terminal;

@@ -17,7 +17,8 @@ internal sealed record CodecRuleSnapshot(string ClusterPattern, int Port, XRpcPr
     public static ImmutableArray<ListenerSnapshot> Apply(ImmutableArray<ListenerSnapshot> listeners, ImmutableArray<CodecRuleSnapshot> rules, DecodeScope scope) =>
         rules.IsEmpty ? listeners : [.. listeners.Select(listener => listener.WithChains(chain => Apply(chain, listener, rules, scope)))];
 
-    private static FilterChainSnapshot Apply(FilterChainSnapshot chain, ListenerSnapshot listener, ImmutableArray<CodecRuleSnapshot> rules, DecodeScope scope)
+    /// <summary>A chain of a listener, with a codec when a rule takes it.</summary>
+    public static FilterChainSnapshot Apply(FilterChainSnapshot chain, ListenerSnapshot listener, ImmutableArray<CodecRuleSnapshot> rules, DecodeScope scope)
     {
         if (chain.Terminal is not TcpProxySnapshot tcp)
         {
