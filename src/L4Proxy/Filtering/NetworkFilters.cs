@@ -34,6 +34,35 @@ internal sealed class NetworkFilters(FilterCounters counters)
         return true;
     }
 
+    /// <summary>
+    /// Whether the RBAC filters of a chain would let an open connection in if it came now: by what the filters of this chain would note of
+    /// it, not by what those of its own noted. Nothing is counted or changed. On the connection's loop.
+    /// </summary>
+    public static bool WouldAdmit(FilterChainSnapshot chain, Downstream downstream)
+    {
+        ConnectionRecord record = downstream.Record;
+        FilterChainSnapshot? own = record.Chain;
+        record.Chain = chain; // formats may name it
+        try
+        {
+            Dictionary<string, string>? state = null;
+            foreach (NetworkFilterSnapshot filter in chain.Filters)
+            {
+                state = Noted(filter, record, state);
+                if (filter is RbacSnapshot { Rules: { } rules } && !RbacEngine.Allows(rules, MatchInput.Of(downstream) with { FilterState = state }, out _))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+        finally
+        {
+            record.Chain = own;
+        }
+    }
+
     /// <summary>Gives back what a connection held.</summary>
     public static void Leave(Downstream downstream)
     {
@@ -55,15 +84,8 @@ internal sealed class NetworkFilters(FilterCounters counters)
                 return AdmitsByRate(limit, downstream);
             case RbacSnapshot rbac:
                 return AdmitsByRules(rbac, downstream);
-            case SniClusterSnapshot:
-                Note(downstream, TcpProxyCluster, downstream.Record.ServerName ?? "", skipIfEmpty: true);
-                return true;
-            case SetFilterStateSnapshot set:
-                foreach (FilterStateEntry entry in set.Entries)
-                {
-                    Note(downstream, entry.Key, entry.Format.Render(downstream.Record), entry.SkipIfEmpty);
-                }
-
+            case SniClusterSnapshot or SetFilterStateSnapshot:
+                downstream.FilterState = Noted(filter, downstream.Record, downstream.FilterState);
                 return true;
             default:
                 throw new NotSupportedException(filter.GetType().Name);
@@ -119,12 +141,26 @@ internal sealed class NetworkFilters(FilterCounters counters)
         return allowed;
     }
 
-    private static void Note(Downstream downstream, string key, string value, bool skipIfEmpty)
+    /// <summary>What was noted before, with what this filter notes; made when there is something.</summary>
+    private static Dictionary<string, string>? Noted(NetworkFilterSnapshot filter, ConnectionRecord record, Dictionary<string, string>? state)
     {
-        if (!skipIfEmpty || value.Length > 0)
+        if (filter is SniClusterSnapshot && record.ServerName is { Length: > 0 } name)
         {
-            (downstream.FilterState ??= new Dictionary<string, string>(StringComparer.Ordinal))[key] = value;
+            state ??= new Dictionary<string, string>(StringComparer.Ordinal);
+            state[TcpProxyCluster] = name;
         }
+
+        foreach (FilterStateEntry entry in filter is SetFilterStateSnapshot set ? set.Entries : [])
+        {
+            string value = entry.Format.Render(record);
+            if (value.Length > 0 || !entry.SkipIfEmpty)
+            {
+                state ??= new Dictionary<string, string>(StringComparer.Ordinal);
+                state[entry.Key] = value;
+            }
+        }
+
+        return state;
     }
 
     /// <summary>Ends early when the connection is ended from outside.</summary>

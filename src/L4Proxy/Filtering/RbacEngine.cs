@@ -37,18 +37,4 @@ internal static class RbacEngine
             _ => policy is not null,
         };
     }
-
-    /// <summary>Whether every RBAC filter of a chain lets the connection by; nothing is counted.</summary>
-    public static bool AllowsAll(FilterChainSnapshot chain, in MatchInput input)
-    {
-        foreach (NetworkFilterSnapshot filter in chain.Filters)
-        {
-            if (filter is RbacSnapshot { Rules: { } rules } && !Allows(rules, input, out _))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
 }

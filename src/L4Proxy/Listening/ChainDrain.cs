@@ -110,10 +110,10 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
     private void Retire(Downstream connection, ProxySnapshot current)
     {
         ListenerSnapshot? listener = current.Listeners.FirstOrDefault(one => one.Name == connection.Listener.Name);
-        MatchInput input = MatchInput.Of(connection);
+        MatchInput input = MatchInput.Of(connection) with { FilterState = null }; // nothing is noted when a chain is chosen
         FilterChainSnapshot? successor = listener is null ? null : listener.Chains.FirstOrDefault(one => ReferenceEquals(one.Origin, connection.Record.Chain?.Origin));
         FilterChainSnapshot? chain = listener is null ? null : successor ?? FilterChainMatcher.For(listener).Find(input) ?? listener.DefaultFilterChain;
-        if (chain is not null && !RbacEngine.AllowsAll(chain, input))
+        if (chain is not null && !NetworkFilters.WouldAdmit(chain, connection))
         {
             connection.Cancel(ResponseFlags.UAEX, "rbac_policy_changed");
             return;

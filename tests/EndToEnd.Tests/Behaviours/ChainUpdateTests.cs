@@ -95,6 +95,39 @@ public sealed class ChainUpdateTests : IDisposable
         Call.Ask(_port, "c").ShouldBeNull();
     }
 
+    /// <summary>An open connection is judged by what the new chain would note of it, as a new one is, and not by what the old chain noted.</summary>
+    [Theory]
+    [InlineData("ALLOW", false)]
+    [InlineData("DENY", true)]
+    public void PolicyByFilterState_AsksWhatTheNewChainNotes(string action, bool cut)
+    {
+        Write("1", Chain(_port, Role("old") + RbacByRole("ALLOW", "old")), Chain(_second, RbacByRole("DENY", "old")));
+        using Sidecar proxy = Start(drainSeconds: 3600);
+        using Call open = Call.To(_port);
+        using Call roleless = Call.To(_second);
+        open.Ask("a").ShouldBe("backend a");
+        roleless.Ask("a").ShouldBe("backend a");
+        Write("2", Chain(_port, Role("new") + RbacByRole(action, "new")), Chain(_second, RbacByRole("DENY", "old")));
+        Taken(proxy, "2");
+        Call.Ask(_port, "b").ShouldBe(cut ? null : "backend b");
+        if (cut)
+        {
+            open.Ends().ShouldBeTrue("the policy refuses who comes now");
+        }
+        else
+        {
+            open.Ask("c").ShouldBe("backend c");
+        }
+
+        roleless.Ask("b").ShouldBe("backend b");
+    }
+
+    private static string Role(string role) =>
+        $"{{name: note, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config, on_new_connection: [{{object_key: role, format_string: {{text_format_source: {{inline_string: {role}}}}}}}]}}}}, ";
+
+    private static string RbacByRole(string action, string role) =>
+        $"{{name: rbac, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC, stat_prefix: tcp., rules: {{action: {action}, policies: {{p: {{permissions: [{{any: true}}], principals: [{{filter_state: {{key: role, string_match: {{exact: {role}}}}}}}]}}}}}}}}}}, ";
+
     [Fact]
     public void UnchangedChain_KeepsCountingItsConnections()
     {
