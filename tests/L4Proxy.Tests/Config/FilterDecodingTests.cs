@@ -1,4 +1,5 @@
 using System.Net;
+using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Matching;
@@ -33,8 +34,11 @@ public sealed class FilterDecodingTests : IDisposable
     private bool Allows(string rules, MatchInput input)
     {
         FilterChainSnapshot chain = _folder.Start(Bootstrap(Chain(Rbac(rules)))).Listeners[0].FilterChains[0];
-        return RbacEngine.AllowsAll(chain, input);
+        return Allows(chain, input);
     }
+
+    private static bool Allows(FilterChainSnapshot chain, MatchInput input) =>
+        chain.Filters.OfType<RbacSnapshot>().All(filter => filter.Rules is null || RbacEngine.Allows(filter.Rules, input, out _));
 
     private static MatchInput Connection(string source = "10.1.2.3:4000", string destination = "10.9.9.9:6379", string? sni = null) => new()
     {
@@ -43,6 +47,10 @@ public sealed class FilterDecodingTests : IDisposable
         Destination = IPEndPoint.Parse(destination),
         ServerName = sni,
     };
+
+    [Fact]
+    public void NetworkFilters_AreKeptUnderTheNamesOfTheirMessages() =>
+        NetworkFilterDecoder.Types.Where(static type => MessageTypes.Find(type) is null).ShouldBeEmpty();
 
     [Theory]
     [InlineData("{any: true}", "{any: true}", true)]
@@ -85,7 +93,7 @@ public sealed class FilterDecodingTests : IDisposable
         string tree = "{matcher_tree: {input: {name: p, typed_config: {'@type': type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput}}, "
             + $"exact_match_map: {{map: {{'443': {{action: {{name: a, typed_config: {{{Action}, name: web}}}}}}, '80': {{action: {{name: a, typed_config: {{{Action}, name: no, action: DENY}}}}}}}}}}}}}}";
         FilterChainSnapshot chain = _folder.Start(Bootstrap(Chain(Filter("rbac.v3.RBAC", $"stat_prefix: t., matcher: {tree}")))).Listeners[0].FilterChains[0];
-        RbacEngine.AllowsAll(chain, Connection(destination: "10.9.9.9:" + port)).ShouldBe(expected);
+        Allows(chain, Connection(destination: "10.9.9.9:" + port)).ShouldBe(expected);
     }
 
     [Fact]

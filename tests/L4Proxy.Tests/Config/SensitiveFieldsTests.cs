@@ -36,14 +36,17 @@ public sealed partial class SensitiveFieldsTests
         "meshl4.xrpc.v1.Authentication.username", "meshl4.xrpc.v1.Credentials.username",
 
         // Places and names.
-        "meshl4.bootstrap.v1.AgentCertificates.token_file",
+        "meshl4.bootstrap.v1.ControlPlaneOptions.token_file",
         "envoy.config.core.v3.GrpcService.EnvoyGrpc.authority",
         "envoy.config.core.v3.GrpcService.GoogleGrpc.credentials_factory_name",
         "envoy.config.grpc_credential.v3.FileBasedMetadataConfig.header_key",
         "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit.share_key",
 
         // Keys of maps, of filter state and of requests.
-        "envoy.config.core.v3.HeaderValue.key", "envoy.type.matcher.v3.FilterStateMatcher.key", "envoy.type.matcher.v3.MetadataMatcher.PathSegment.key",
+        "envoy.config.core.v3.HeaderValue.key", "envoy.type.matcher.v3.FilterStateMatcher.key",
+        "envoy.type.v3.HashPolicy.FilterState.key", "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.HashPolicy.key",
+        "envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue.object_key",
+        "envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue.factory_key",
     ];
 
     private static readonly Dictionary<string, FieldDescriptor> Fields =

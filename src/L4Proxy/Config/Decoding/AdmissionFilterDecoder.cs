@@ -3,7 +3,6 @@ using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Common.SetFilterStat
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.ConnectionLimit.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.LocalRatelimit.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
-using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Reporting.AccessLogging;
 using SetFilterState = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.SetFilterState.V3.Config;
 
@@ -12,8 +11,6 @@ namespace MeshL4.L4Proxy.Config.Decoding;
 /// <summary>Compiles the small non-terminal filters. Null when a filter is switched off, or with errors in the scope.</summary>
 internal static class AdmissionFilterDecoder
 {
-    private static readonly TimeSpan ShortestFill = TimeSpan.FromMilliseconds(50);
-
     public static ConnectionLimitSnapshot? Decode(ConnectionLimit limit, DecodeScope scope)
     {
         if (limit.MaxConnections is not { } max || max is 0 or > long.MaxValue)
@@ -28,38 +25,20 @@ internal static class AdmissionFilterDecoder
 
     public static LocalRateLimitSnapshot? Decode(LocalRateLimit limit, DecodeScope scope)
     {
-        DecodeScope at = scope.Field("token_bucket");
-        if (limit.TokenBucket is not { } bucket)
-        {
-            at.Error("is required");
-            return null;
-        }
-
-        if (bucket.MaxTokens == 0)
-        {
-            at.Field("max_tokens").Error("must be at least 1");
-        }
-
-        if (bucket.TokensPerFill == 0)
-        {
-            at.Field("tokens_per_fill").Error("must be at least 1");
-        }
-
         if (limit.ShareKey.Length > 0)
         {
             // A bucket for each chain would let more through than one for all.
             scope.Field("share_key").Error("sharing one bucket between filters is not supported");
         }
 
-        TimeSpan? interval = at.PositiveDuration("fill_interval", bucket.FillInterval);
-        if (bucket.FillInterval is null || interval < ShortestFill)
+        if (limit.TokenBucket is not { } bucket)
         {
-            at.Field("fill_interval").Error("must be at least 50 ms");
+            scope.Field("token_bucket").Error("is required");
+            return null;
         }
 
-        return interval is null || limit.RuntimeEnabled is { DefaultValue: false }
-            ? null
-            : new LocalRateLimitSnapshot(limit.StatPrefix, new TokenBucket(bucket.MaxTokens, bucket.TokensPerFill ?? 1, interval.Value, TimeProvider.System));
+        return TokenBucketDecoder.Decode(bucket, scope.Field("token_bucket")) is { } tokens && limit.RuntimeEnabled is not { DefaultValue: false }
+            ? new LocalRateLimitSnapshot(limit.StatPrefix, tokens) : null;
     }
 
     public static SetFilterStateSnapshot Decode(SetFilterState set, DecodeScope scope)

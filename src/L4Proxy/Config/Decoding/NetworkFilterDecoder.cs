@@ -24,20 +24,25 @@ internal static class NetworkFilterDecoder
 {
     private delegate NetworkFilter Decoder(Any typed, DecodeScope scope);
 
-    /// <summary>By the full name of the message.</summary>
+    private const string Package = "envoy.extensions.filters.network.";
+
+    /// <summary>By the full name of the message, as text: asking the messages would build ten descriptors in every start.</summary>
     private static readonly Dictionary<string, Decoder> Known = new(StringComparer.Ordinal)
     {
-        [NameOf<TcpProxy>()] = End<TcpProxy>(TcpProxyDecoder.Decode),
-        [NameOf<RedisProxy>()] = End<RedisProxy>(RedisModel.Decode),
-        [NameOf<XRpcProxy>()] = End<XRpcProxy>(XRpcProxyDecoder.Decode),
-        [NameOf<HttpConnectionManager>()] = End<HttpConnectionManager>(HttpManagerDecoder.Decode),
-        [NameOf<DirectResponse>()] = End<DirectResponse>(DecodeResponse),
-        [NameOf<ConnectionLimit>()] = Pass<ConnectionLimit>(AdmissionFilterDecoder.Decode),
-        [NameOf<LocalRateLimit>()] = Pass<LocalRateLimit>(AdmissionFilterDecoder.Decode),
-        [NameOf<SetFilterState>()] = Pass<SetFilterState>(AdmissionFilterDecoder.Decode),
-        [NameOf<NetworkRbac>()] = Pass<NetworkRbac>(RbacDecoder.Decode),
-        [NameOf<SniCluster>()] = Pass<SniCluster>(static (_, _) => new SniClusterSnapshot()),
+        [Package + "tcp_proxy.v3.TcpProxy"] = End<TcpProxy>(TcpProxyDecoder.Decode),
+        [Package + "redis_proxy.v3.RedisProxy"] = End<RedisProxy>(RedisModel.Decode),
+        ["meshl4.xrpc.v1.XRpcProxy"] = End<XRpcProxy>(XRpcProxyDecoder.Decode),
+        [Package + "http_connection_manager.v3.HttpConnectionManager"] = End<HttpConnectionManager>(HttpManagerDecoder.Decode),
+        [Package + "direct_response.v3.Config"] = End<DirectResponse>(DecodeResponse),
+        [Package + "connection_limit.v3.ConnectionLimit"] = Pass<ConnectionLimit>(AdmissionFilterDecoder.Decode),
+        [Package + "local_ratelimit.v3.LocalRateLimit"] = Pass<LocalRateLimit>(AdmissionFilterDecoder.Decode),
+        [Package + "set_filter_state.v3.Config"] = Pass<SetFilterState>(AdmissionFilterDecoder.Decode),
+        [Package + "rbac.v3.RBAC"] = Pass<NetworkRbac>(RbacDecoder.Decode),
+        [Package + "sni_cluster.v3.SniCluster"] = Pass<SniCluster>(static (_, _) => new SniClusterSnapshot()),
     };
+
+    /// <summary>Full names of the messages.</summary>
+    internal static IEnumerable<string> Types => Known.Keys;
 
     /// <summary>Decodes a filter of a chain.</summary>
     /// <param name="filter">As configured.</param>
@@ -87,8 +92,4 @@ internal static class NetworkFilterDecoder
 
     private static RejectTerminalSnapshot? DecodeResponse(DirectResponse direct, DecodeScope scope)
         => DataSourceDecoder.Decode(direct.Response, scope.Field("response")) is { } bytes ? new RejectTerminalSnapshot { Response = bytes } : null;
-
-    private static string NameOf<T>()
-        where T : IMessage<T>, new()
-        => new T().Descriptor.FullName;
 }

@@ -1,5 +1,6 @@
 using Google.Protobuf.Reflection;
 using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Xds;
 using Shouldly;
 using Xunit;
@@ -58,7 +59,7 @@ public sealed class PublishedDescriptorTests(PublishedProtos published) : IClass
     [Fact]
     public void Methods_OfStreams_ArePublished() =>
         (from variant in new IDiscoveryVariant[] { new SotwVariant(), new DeltaVariant() }
-         from type in new[] { null, TypeUrls.Listener, TypeUrls.Cluster, TypeUrls.Endpoints }
+         from type in DiscoveredResources.Types.Concat([null, TypeUrls.Listener, TypeUrls.Cluster, TypeUrls.Endpoints])
          select DiscoveryMethods.Of(type, variant))
             .ShouldAllBe(method => published.Methods.Contains(method));
 

@@ -28,7 +28,8 @@ public sealed partial class PublishedProtos : IDisposable
         string[] roots = [_work, .. Directory.GetDirectories(deps)];
         WriteValidateProto(deps);
         string[] wanted = [.. OwnProtos.Files.Select(file => file.Name).Where(name => roots.Any(root => File.Exists(Path.Combine(root, name))))];
-        string[] services = [.. new[] { "discovery/v3/ads", "listener/v3/lds", "cluster/v3/cds", "endpoint/v3/eds" }.Select(static name => $"envoy/service/{name}.proto")];
+        string[] discovery = ["discovery/v3/ads", "listener/v3/lds", "cluster/v3/cds", "endpoint/v3/eds", "route/v3/rds", "secret/v3/sds", "extension/v3/config_discovery"];
+        string[] services = [.. discovery.Select(static name => $"envoy/service/{name}.proto")];
         foreach (FileDescriptorProto file in Compile(roots, [.. wanted.Union(services)]).File)
             Add(file);
     }

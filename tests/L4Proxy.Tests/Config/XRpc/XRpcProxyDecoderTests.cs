@@ -117,6 +117,18 @@ public class XRpcProxyDecoderTests
     [InlineData(Head + "policies: {authorization: {}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "authorization: a rule is required")]
     [InlineData(Head + "policies: {retry: {num_retries: 99}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "num_retries: must be at most 10")]
     [InlineData(Head + "authentication: {passwords: [{inline_string: ''}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "passwords[0]: must not be empty")]
+    [InlineData(Head + "policies: {rate_limit: {max_tokens: 0, fill_interval: 1s}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "policies.rate_limit.max_tokens: must be at least 1")]
+    [InlineData(Head + "policies: {rate_limit: {max_tokens: 1, tokens_per_fill: 0, fill_interval: 0.01s}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "policies.rate_limit.tokens_per_fill: must be at least 1")]
+    [InlineData(Head + "policies: {rate_limit: {max_tokens: 1, fill_interval: 0.01s}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "policies.rate_limit.fill_interval: must be at least 50 ms")]
+    [InlineData(Head + "route_config: {routes: [{match: {methods: [SET, FLUSHAL]}, forward: {cluster: a}}]}", "route_config.routes[0].match.methods[1]: 'FLUSHAL' is no method that the codec redis tells from others; did you mean 'flushall'?")]
+    [InlineData(Head + "route_config: {routes: [{match: {methods: [Other]}, forward: {cluster: a}}]}", "methods[0]: 'Other' is no method that the codec redis tells from others")]
+    [InlineData(Head + "route_config: {routes: [{forward: {cluster: a}, policies: {authorization: {deny: [{methods: [nonsense.command]}]}}}]}", "routes[0].policies.authorization.deny[0].methods[0]: 'nonsense.command' is no method")]
+    [InlineData(Head + "policies: {faults: [{delay: 1s, methods: [gte]}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "policies.faults[0].methods[0]: 'gte' is no method that the codec redis tells from others; did you mean 'get'?")]
+    [InlineData(Head + "route_config: {routes: [{match: {metadata: [{name: keys}]}, forward: {cluster: a}}]}", "match.metadata[0].name: 'keys' is no metadata of the codec redis; did you mean 'key'?")]
+    [InlineData(Head + "route_config: {routes: [{forward: {cluster: a}, policies: {authorization: {deny: [{metadata: [{name: tenant, invert: true}]}]}}}]}", "deny[0].metadata[0].name: 'tenant' is no metadata of the codec redis, which has key")]
+    [InlineData(Head + "route_config: {routes: [{forward: {cluster: a, hash_by: lane}}]}", "forward.hash_by: 'lane' is no metadata of the codec redis, which has key")]
+    [InlineData(Head + "route_config: {routes: [{match: {service: {exact: s}}, forward: {cluster: a}}]}", "match.service: requests of the codec redis call no service")]
+    [InlineData(Head + "route_config: {routes: [{forward: {cluster: a}, policies: {authorization: {deny: [{services: [{exact: s}]}]}}}]}", "deny[0].services: requests of the codec redis call no service")]
     public void Decode_WhatCannotBe_IsRefusedByItsPath(string yaml, string expected)
     {
         (XRpcProxy? message, IssueCollector issues) = Reading.Yaml<XRpcProxy>(yaml);

@@ -3,8 +3,6 @@ using System.Text;
 using Google.Protobuf.Collections;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
-using MeshL4.L4Proxy.Filtering;
-using EnvoyTokenBucket = MeshL4.L4Proxy.Config.Protos.Envoy.Type.V3.TokenBucket;
 
 namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
 
@@ -13,17 +11,17 @@ internal static class XRpcPoliciesDecoder
 {
     private const int MostRetries = 10;
     private static readonly Share DefaultBudget = new(200_000);
-    private static readonly TimeSpan ShortestFill = TimeSpan.FromMilliseconds(50);
 
-    public static XRpcPoliciesSnapshot Decode(Policies? policies, XRpcPoliciesSnapshot defaults, DecodeScope scope) => policies is null ? defaults : new XRpcPoliciesSnapshot
+    public static XRpcPoliciesSnapshot Decode(
+        Policies? policies, XRpcPoliciesSnapshot defaults, CodecVocabulary codec, DecodeScope scope) => policies is null ? defaults : new XRpcPoliciesSnapshot
     {
         Timeout = scope.Duration("timeout", policies.Timeout) ?? defaults.Timeout,
         Retry = policies.Retry is { } retry ? Retry(retry, scope.Field("retry")) : defaults.Retry,
         HedgeDelay = policies.Hedge is { } hedge ? Hedge(hedge, scope.Field("hedge")) : defaults.HedgeDelay,
         Mirrors = policies.Mirrors.Count > 0 ? Mirrors(policies.Mirrors, scope) : defaults.Mirrors,
-        Faults = policies.Faults.Count > 0 ? Faults(policies.Faults, scope) : defaults.Faults,
-        RateLimit = policies.RateLimit is { } limit ? RateLimit(limit, scope.Field("rate_limit")) : defaults.RateLimit,
-        Authorization = policies.Authorization is { } rules ? XRpcAuthorizationDecoder.Decode(rules, scope.Field("authorization")) : defaults.Authorization,
+        Faults = policies.Faults.Count > 0 ? Faults(policies.Faults, codec, scope) : defaults.Faults,
+        RateLimit = policies.RateLimit is { } limit ? TokenBucketDecoder.Decode(limit, scope.Field("rate_limit")) : defaults.RateLimit,
+        Authorization = policies.Authorization is { } rules ? XRpcAuthorizationDecoder.Decode(rules, codec, scope.Field("authorization")) : defaults.Authorization,
         RequestMetadata = policies.RequestMetadata.Count > 0 ? Mutations(policies.RequestMetadata, scope) : defaults.RequestMetadata,
         RequestLog = policies.RequestLog is { } log
             ? new XRpcRequestLogSnapshot(ShareDecoder.Decode(log.Sampling, scope.Field("request_log.sampling")), AccessLogDecoder.Decode(log.AccessLog, scope.Field("request_log")))
@@ -66,7 +64,7 @@ internal static class XRpcPoliciesDecoder
         return new XRpcMirrorSnapshot(mirror.Cluster, ShareDecoder.Decode(mirror.Fraction, at.Field("fraction")), mirror.ExcludeReads);
     })];
 
-    private static ImmutableArray<XRpcFaultSnapshot> Faults(RepeatedField<Fault> faults, DecodeScope scope) => [.. faults.Select((fault, i) =>
+    private static ImmutableArray<XRpcFaultSnapshot> Faults(RepeatedField<Fault> faults, CodecVocabulary codec, DecodeScope scope) => [.. faults.Select((fault, i) =>
     {
         DecodeScope at = scope.Item("faults", i);
         TimeSpan delay = at.PositiveDuration("delay", fault.Delay) ?? TimeSpan.Zero;
@@ -77,28 +75,10 @@ internal static class XRpcPoliciesDecoder
 
         return new XRpcFaultSnapshot(
             ShareDecoder.Decode(fault.Fraction, at.Field("fraction")),
-            XRpcRoutesDecoder.Methods(fault.Methods, at),
+            XRpcRoutesDecoder.Methods(fault.Methods, codec, at),
             delay,
             fault.Abort is { } abort ? XRpcRoutesDecoder.SafeText(abort.Message, "fault injected", at.Field("abort.message")) : null);
     })];
-
-    private static TokenBucket? RateLimit(EnvoyTokenBucket bucket, DecodeScope scope)
-    {
-        if (bucket.MaxTokens == 0 || bucket.TokensPerFill == 0)
-        {
-            scope.Error("max_tokens and tokens_per_fill must be at least 1");
-        }
-
-        TimeSpan? interval = scope.PositiveDuration("fill_interval", bucket.FillInterval);
-        if (bucket.FillInterval is null || interval < ShortestFill)
-        {
-            scope.Field("fill_interval").Error("must be at least 50 ms");
-        }
-
-        return interval is { } fill && fill >= ShortestFill
-            ? new TokenBucket(bucket.MaxTokens, bucket.TokensPerFill ?? 1, fill, TimeProvider.System)
-            : null;
-    }
 
     private static ImmutableArray<XRpcMetadataMutation> Mutations(RepeatedField<MetadataMutation> mutations, DecodeScope scope) => [.. mutations.Select((mutation, i) =>
     {

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Google.Protobuf.Collections;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.XRpc.Contracts;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 
 namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
@@ -17,13 +18,15 @@ internal static class XRpcProxyDecoder
             scope.Field("stat_prefix").Error("is required");
         }
 
-        if (KnownCodecs.Find(proxy.Codec) is null)
+        CodecTraits? traits = KnownCodecs.Find(proxy.Codec);
+        if (traits is null)
         {
             scope.Field("codec").Error($"'{proxy.Codec}' is no codec of this build, which has {string.Join(", ", KnownCodecs.Names)}");
         }
 
-        XRpcPoliciesSnapshot defaults = XRpcPoliciesDecoder.Decode(proxy.Policies, XRpcPoliciesSnapshot.None, scope.Field("policies"));
-        XRpcRouteTable routes = Routes(proxy, defaults, scope);
+        var codec = new CodecVocabulary(traits);
+        XRpcPoliciesSnapshot defaults = XRpcPoliciesDecoder.Decode(proxy.Policies, XRpcPoliciesSnapshot.None, codec, scope.Field("policies"));
+        XRpcRouteTable routes = Routes(proxy, codec, defaults, scope);
         routes.UnknownAsTcp = UnknownBytesRule.IsTcp(proxy.OnUnknown, routes, scope.Field("on_unknown"));
         return new XRpcProxySnapshot
         {
@@ -63,12 +66,12 @@ internal static class XRpcProxyDecoder
         return new XRpcAuthenticationSnapshot(DataSourceDecoder.Decode(username, scope.Field("username")) ?? [], decoded.ToImmutable());
     }
 
-    private static XRpcRouteTable Routes(XRpcProxy proxy, XRpcPoliciesSnapshot defaults, DecodeScope scope)
+    private static XRpcRouteTable Routes(XRpcProxy proxy, CodecVocabulary codec, XRpcPoliciesSnapshot defaults, DecodeScope scope)
     {
         switch (proxy.RouteSpecifierCase)
         {
             case XRpcProxy.RouteSpecifierOneofCase.RouteConfig:
-                return XRpcRoutesDecoder.Decode(proxy.RouteConfig, KnownCodecs.Find(proxy.Codec), defaults, scope.Field("route_config"));
+                return XRpcRoutesDecoder.Decode(proxy.RouteConfig, codec, defaults, scope.Field("route_config"));
             case XRpcProxy.RouteSpecifierOneofCase.RouteDiscovery:
                 scope.Field("route_discovery").Error("routes by ECDS are not supported yet: give them in route_config");
                 break;

@@ -4,7 +4,6 @@ using Google.Protobuf.Collections;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
-using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
 
@@ -13,10 +12,10 @@ internal static class XRpcRoutesDecoder
 {
     /// <summary>The routes that could be compiled; errors in the scope say whether they may be used.</summary>
     /// <param name="config">Routes in the order they are tried.</param>
-    /// <param name="codec">Whose methods and metadata conditions name; null when it is unknown, which was told.</param>
+    /// <param name="codec">Whose methods and metadata conditions name.</param>
     /// <param name="defaults">Policies of routes that have none of their own.</param>
     /// <param name="scope">Place of <paramref name="config"/>.</param>
-    public static XRpcRouteTable Decode(RouteConfig config, CodecTraits? codec, XRpcPoliciesSnapshot defaults, DecodeScope scope)
+    public static XRpcRouteTable Decode(RouteConfig config, CodecVocabulary codec, XRpcPoliciesSnapshot defaults, DecodeScope scope)
     {
         if (config.Routes.Count == 0)
         {
@@ -41,7 +40,7 @@ internal static class XRpcRoutesDecoder
     }
 
     /// <summary>Metadata conditions, those of authorization rules too.</summary>
-    public static ImmutableArray<XRpcMetadataMatch> Metadata(RepeatedField<MetadataMatch> matches, DecodeScope scope)
+    public static ImmutableArray<XRpcMetadataMatch> Metadata(RepeatedField<MetadataMatch> matches, CodecVocabulary codec, DecodeScope scope)
     {
         var decoded = ImmutableArray.CreateBuilder<XRpcMetadataMatch>(matches.Count);
         for (int i = 0; i < matches.Count; i++)
@@ -50,6 +49,10 @@ internal static class XRpcRoutesDecoder
             if (matches[i].Name.Length == 0)
             {
                 at.Field("name").Error("is required");
+            }
+            else
+            {
+                codec.CheckMetadata(matches[i].Name, at.Field("name"));
             }
 
             decoded.Add(new XRpcMetadataMatch(
@@ -62,7 +65,7 @@ internal static class XRpcRoutesDecoder
     }
 
     /// <summary>Method names as they are compared.</summary>
-    public static ImmutableArray<string> Methods(RepeatedField<string> methods, DecodeScope scope)
+    public static ImmutableArray<string> Methods(RepeatedField<string> methods, CodecVocabulary codec, DecodeScope scope)
     {
         for (int i = 0; i < methods.Count; i++)
         {
@@ -70,14 +73,18 @@ internal static class XRpcRoutesDecoder
             {
                 scope.Item("methods", i).Error("must not be empty");
             }
+            else
+            {
+                codec.CheckMethod(methods[i], scope.Item("methods", i));
+            }
         }
 
         return [.. methods.Select(static method => method.ToUpperInvariant())];
     }
 
-    private static XRpcRouteSnapshot One(Route route, int index, CodecTraits? codec, XRpcPoliciesSnapshot defaults, DecodeScope scope)
+    private static XRpcRouteSnapshot One(Route route, int index, CodecVocabulary codec, XRpcPoliciesSnapshot defaults, DecodeScope scope)
     {
-        XRpcMatchSnapshot match = Match(route.Match ?? new Match(), scope.Field("match"));
+        XRpcMatchSnapshot match = Match(route.Match ?? new Match(), codec, scope.Field("match"));
         Forward forward = route.ActionCase == Route.ActionOneofCase.Forward ? route.Forward : new Forward();
         ImmutableArray<WeightedClusterSnapshot> clusters = [];
         string? reject = null;
@@ -99,6 +106,11 @@ internal static class XRpcRoutesDecoder
             scope.Field("forward.remove_key_prefix").Error("needs a match.key_prefix");
         }
 
+        if (forward.HashBy.Length > 0)
+        {
+            codec.CheckMetadata(forward.HashBy, scope.Field("forward.hash_by"));
+        }
+
         return new XRpcRouteSnapshot
         {
             Name = route.Name.Length > 0 ? route.Name : $"route-{index}",
@@ -109,7 +121,7 @@ internal static class XRpcRoutesDecoder
             RemoveKeyPrefix = forward.RemoveKeyPrefix,
             HashBy = forward.HashBy.Length > 0 ? forward.HashBy : null,
             RejectMessage = reject,
-            Policies = XRpcPoliciesDecoder.Decode(route.Policies, defaults, scope.Field("policies")),
+            Policies = XRpcPoliciesDecoder.Decode(route.Policies, defaults, codec, scope.Field("policies")),
         };
     }
 
@@ -124,13 +136,26 @@ internal static class XRpcRoutesDecoder
         return text.Length > 0 ? text : missing;
     }
 
-    private static XRpcMatchSnapshot Match(Match match, DecodeScope scope) => new()
+    private static XRpcMatchSnapshot Match(Match match, CodecVocabulary codec, DecodeScope scope)
     {
-        Methods = Methods(match.Methods, scope),
-        Service = match.Service is { } service ? StringMatcherDecoder.DecodeBytes(service, scope.Field("service")) : null,
-        Metadata = Metadata(match.Metadata, scope),
-        KeyPrefix = Encoding.UTF8.GetBytes(match.KeyPrefix),
-    };
+        if (match.Service is not null)
+        {
+            codec.CheckService(scope.Field("service"));
+        }
+
+        if (match.KeyPrefix.Length > 0)
+        {
+            codec.CheckKey(scope.Field("key_prefix"));
+        }
+
+        return new XRpcMatchSnapshot
+        {
+            Methods = Methods(match.Methods, codec, scope),
+            Service = match.Service is { } service ? StringMatcherDecoder.DecodeBytes(service, scope.Field("service")) : null,
+            Metadata = Metadata(match.Metadata, codec, scope),
+            KeyPrefix = Encoding.UTF8.GetBytes(match.KeyPrefix),
+        };
+    }
 
     private static ImmutableArray<WeightedClusterSnapshot> Clusters(Forward forward, DecodeScope scope)
     {

@@ -1,0 +1,55 @@
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
+
+/// <summary>
+/// What the conditions of routes and policies can name: the methods and metadata that a codec declares. A name that no request of the
+/// protocol has would leave a rule asleep that its author relies on: it is refused.
+/// </summary>
+/// <param name="codec">Null for one that is unknown, which was told: every name is taken.</param>
+internal sealed class CodecVocabulary(CodecTraits? codec)
+{
+    /// <summary>Where frames carry the method's name, it need not be among those that are counted by name.</summary>
+    private bool TakesAnyMethod => codec is null || codec.FindMeta("method") >= 0;
+
+    /// <summary>Told at <paramref name="scope"/> when no request can have this method. The codec's first stands for all that have no name of their own.</summary>
+    public void CheckMethod(string name, DecodeScope scope)
+    {
+        if (!TakesAnyMethod && !codec!.Methods.Skip(1).Contains(name, StringComparer.OrdinalIgnoreCase))
+        {
+            scope.Error($"'{name}' is no method that the codec {codec.Name} tells from others{Nearest(name.ToLowerInvariant(), codec.Methods.Skip(1))}");
+        }
+    }
+
+    /// <summary>Told at <paramref name="scope"/> when no request can have this metadata.</summary>
+    public void CheckMetadata(string name, DecodeScope scope)
+    {
+        if (codec is not null && codec.FindMeta(name) < 0)
+        {
+            string[] known = [.. codec.Meta.Select(static key => key.Name)];
+            string all = known.Length == 0 ? ", which has none" : $", which has {string.Join(", ", known)}";
+            scope.Error($"'{name}' is no metadata of the codec {codec.Name}{(Nearest(name.ToLowerInvariant(), known) is { Length: > 0 } near ? near : all)}");
+        }
+    }
+
+    /// <summary>Told at <paramref name="scope"/> when requests call no service.</summary>
+    public void CheckService(DecodeScope scope)
+    {
+        if (codec is { ServiceMeta: < 0 })
+        {
+            scope.Error($"requests of the codec {codec.Name} call no service");
+        }
+    }
+
+    /// <summary>Told at <paramref name="scope"/> when requests have no key.</summary>
+    public void CheckKey(DecodeScope scope)
+    {
+        if (codec is { KeyMeta: < 0 })
+        {
+            scope.Error($"requests of the codec {codec.Name} have no key");
+        }
+    }
+
+    private static string Nearest(string name, IEnumerable<string> known)
+        => NearestName.Of(name, known) is { } near ? $"; did you mean '{near}'?" : "";
+}
