@@ -27,9 +27,11 @@ internal sealed class ConnectionPath(
         try
         {
             if (Admit(downstream)
+                && HasFilterSettings(downstream)
                 && RestoreDestination(downstream, out IPEndPoint? target)
                 && RefuseLoop(downstream, target)
                 && HandOver(downstream)
+                && HasFilterSettings(downstream)
                 && await SniffAsync(downstream)
                 && MatchChain(downstream)
                 && await filters.AdmitAsync(downstream))
@@ -62,6 +64,17 @@ internal sealed class ConnectionPath(
 
         downstream.HoldsGate = true;
         return true;
+    }
+
+    /// <summary>A listener filter without the settings it is to discover finds nothing out: who would be told apart by it goes no further.</summary>
+    private static bool HasFilterSettings(Downstream downstream)
+    {
+        if (downstream.Listener.Filters.LacksConfig)
+        {
+            downstream.Record.Fail(ResponseFlags.NFCF, EndedBy.Proxy, ListenerFilters.ConfigMissing);
+        }
+
+        return !downstream.Listener.Filters.LacksConfig;
     }
 
     /// <summary><paramref name="target"/> is where it was really going, also on listeners that do not ask: what the loop guard compares.</summary>

@@ -32,7 +32,7 @@ root.loadSync([
   'envoy/config/endpoint/v3/endpoint.proto', 'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
   'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto', 'envoy/config/route/v3/route.proto',
   'envoy/extensions/filters/http/router/v3/router.proto', 'envoy/config/core/v3/extension.proto',
-  'envoy/extensions/filters/network/redis_proxy/v3/redis_proxy.proto',
+  'envoy/extensions/filters/network/redis_proxy/v3/redis_proxy.proto', 'envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto',
   'envoy/extensions/filters/network/rbac/v3/rbac.proto', 'envoy/extensions/filters/network/connection_limit/v3/connection_limit.proto',
   'envoy/extensions/transport_sockets/tls/v3/secret.proto', 'udpa/type/v1/typed_struct.proto', 'xds/type/v3/typed_struct.proto',
   'envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto', 'envoy/extensions/transport_sockets/tls/v3/tls.proto',

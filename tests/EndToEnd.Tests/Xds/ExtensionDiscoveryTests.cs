@@ -98,6 +98,31 @@ public sealed class ExtensionDiscoveryTests : IDisposable
     }
 
     [Fact]
+    public async Task ListenerFilter_WithoutItsSettingsRefuses_AndActsWhenTheyCome()
+    {
+        const string Type = "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol";
+        JsonObject listener = Listener("l", _port, "c"), place = DiscoveredFilter("finds", 0.3);
+        place["config_discovery"]!["type_urls"]!.AsArray().Add(Type);
+        listener["listener_filters"] = new JsonArray(place);
+        await using ControlPlane plane = await ControlPlane.StartAsync();
+        plane.Set("1", listener, StaticCluster("c", _blue.Address));
+        await using ProxyProcess proxy = await StartAsync("DELTA_GRPC", plane);
+        await ClosesAsync(proxy, _port);
+        await Patience.UntilAsync(async () => await proxy.StatAsync($"listener.127.0.0.1_{_port}.extension_config_missing") > 0, "it is counted");
+        plane.Set("2", listener, StaticCluster("c", _blue.Address), Extension("finds", new JsonObject { ["@type"] = Type, ["allow_requests_without_proxy_protocol"] = true }));
+        await Patience.UntilAsync(
+            async () =>
+            {
+                using Client client = await Client.ConnectAsync(_port);
+                await client.SendAsync("PROXY TCP4 192.0.2.7 192.0.2.8 4711 80\r\nhello");
+                return await client.ReadAsync("blue hello") == "blue hello";
+            },
+            "the header is taken off",
+            () => proxy.Said);
+        plane.Refusals.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Default_ServesAtOnceWhereItMay_AndAgainWhenTheSettingsAreRemoved()
     {
         await using ControlPlane plane = await ControlPlane.StartAsync();

@@ -2,19 +2,23 @@ using System.Collections.Immutable;
 using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
-using ListenerFilter = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3.Filter;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
-/// <summary>Decodes network filters whose settings are discovered, and the settings when they come.</summary>
+/// <summary>Decodes network and listener filters whose settings are discovered, and the settings when they come.</summary>
 internal static class ExtensionDecoder
 {
-    /// <summary>The place of a discovered filter. Its resource has the filter's name. Null, with an error, without a usable source.</summary>
-    public static DiscoveredFilterSnapshot? Place(ListenerFilter filter, bool last, DecodeScope scope)
+    private const string ListenerFilters = "envoy.extensions.filters.listener.";
+
+    /// <summary>The place of a discovered filter. Null, with an error, without a usable source.</summary>
+    /// <param name="name">The filter's name, which its resource has, too.</param>
+    /// <param name="source">Where its settings come from.</param>
+    /// <param name="standing">Says of the need where the filter stands.</param>
+    /// <param name="scope">The filter's place.</param>
+    public static DiscoveredFilterSnapshot? Place(string name, ExtensionConfigSource source, Func<ResourceNeed, ResourceNeed> standing, DecodeScope scope)
     {
-        ExtensionConfigSource source = filter.ConfigDiscovery;
         DecodeScope at = scope.Field("config_discovery");
-        if (filter.Name.Length == 0)
+        if (name.Length == 0)
         {
             scope.Field("name").Error("is required: it names the settings");
         }
@@ -31,14 +35,15 @@ internal static class ExtensionDecoder
         }
 
         ImmutableArray<string> types = [.. source.TypeUrls.Select(MessageTypes.NameOf)];
-        ResourceNeed? need = ResourceNeed.From(TypeUrls.ExtensionConfig, filter.Name, source.ConfigSource, at.Field("config_source"));
-        ExtensionSnapshot? otherwise = source.DefaultConfig is null ? null : Compile(filter.Name, source.DefaultConfig, at.Field("default_config"));
+        ResourceNeed? need = ResourceNeed.From(TypeUrls.ExtensionConfig, name, source.ConfigSource, at.Field("config_source"));
+        need = need is null ? null : standing(need) with { Types = types };
+        ExtensionSnapshot? otherwise = source.DefaultConfig is null ? null : Compile(name, source.DefaultConfig, at.Field("default_config"));
         if (otherwise is not null && need is not null)
         {
-            CheckPlace(otherwise, need with { Types = types, IsLast = last }, at.Field("default_config"));
+            CheckPlace(otherwise, need, at.Field("default_config"));
         }
 
-        return need is null ? null : new DiscoveredFilterSnapshot(need with { Types = types, IsLast = last }, otherwise)
+        return need is null ? null : new DiscoveredFilterSnapshot(need, otherwise)
         {
             DefaultServesAtOnce = source.ApplyDefaultConfigWithoutWarming && otherwise is not null,
         };
@@ -78,12 +83,18 @@ internal static class ExtensionDecoder
 
     /// <summary>Whether settings may stand where they are asked for.</summary>
     public static bool Fits(ExtensionSnapshot extension, ResourceNeed asker)
-        => asker.Types.Contains(extension.Type) && extension.Filter.IsTerminal == asker.IsLast && (!asker.IsLast || extension.Filter.Terminal is not null);
+        => asker.Types.Contains(extension.Type) && extension.ListenerFilter is not null == asker.IsListenerFilter && extension.Filter.IsTerminal == asker.IsLast && (!asker.IsLast || extension.Filter.Terminal is not null);
 
     private static ExtensionSnapshot Compile(string name, Any settings, DecodeScope scope)
     {
+        string type = TypedConfig.TypeName(settings);
+        if (type.StartsWith(ListenerFilters, StringComparison.Ordinal))
+        {
+            return new ExtensionSnapshot(type, default, []) { ListenerFilter = ListenerFilterDecoder.Compile(name, settings, scope, scope) };
+        }
+
         NetworkFilter filter = NetworkFilterDecoder.Decode(name, settings, scope, scope);
-        return new ExtensionSnapshot(TypedConfig.TypeName(settings), filter, filter.Terminal?.Needs ?? []);
+        return new ExtensionSnapshot(type, filter, filter.Terminal?.Needs ?? []);
     }
 
     private static void CheckPlace(ExtensionSnapshot extension, ResourceNeed asker, DecodeScope scope)
@@ -91,6 +102,10 @@ internal static class ExtensionDecoder
         if (!asker.Types.Contains(extension.Type))
         {
             scope.Error($"is a '{extension.Type}', which is none of type_urls");
+        }
+        else if (extension.Type.StartsWith(ListenerFilters, StringComparison.Ordinal) != asker.IsListenerFilter)
+        {
+            scope.Error(asker.IsListenerFilter ? "is a network filter's, where a listener filter asks for settings" : "is a listener filter's, where a network filter asks for settings");
         }
         else if (extension.Filter.IsTerminal != asker.IsLast)
         {

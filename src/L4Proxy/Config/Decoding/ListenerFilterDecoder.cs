@@ -1,3 +1,4 @@
+using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Listener.HttpInspector.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Listener.OriginalDst.V3;
@@ -28,53 +29,70 @@ internal static class ListenerFilterDecoder
         PortSet? disabled = filter.FilterDisabled is { } predicate
             ? FilterDisabledPredicate.Compile(predicate, scope.Field("filter_disabled"))
             : null;
-        if (Names<TlsInspector>(filter, "tls_inspector"))
+        if (filter.ConfigTypeCase == ListenerFilter.ConfigTypeOneofCase.ConfigDiscovery)
         {
-            return filters with { TlsInspector = true, TlsInspectorDisabled = disabled };
+            return ExtensionDecoder.Place(filter.Name, filter.ConfigDiscovery, static need => need with { IsListenerFilter = true }, scope) is { } place
+                ? filters with { Places = filters.Places.Add(new ListenerFilterPlace(place, disabled)) } : filters;
         }
 
-        if (Names<HttpInspector>(filter, "http_inspector"))
+        return Compile(filter.Name, filter.TypedConfig, scope, scope.Field("typed_config")) is { } settings ? settings(filters, disabled) : filters;
+    }
+
+    /// <summary>What a listener filter switches on; null with errors.</summary>
+    /// <param name="name">The filter's name, which counts where it has no settings.</param>
+    /// <param name="typed">Its settings; null for none.</param>
+    /// <param name="scope">The filter's place.</param>
+    /// <param name="settings">The settings' place.</param>
+    public static ListenerFilterSettings? Compile(string name, Any? typed, DecodeScope scope, DecodeScope settings)
+    {
+        if (Names<TlsInspector>(name, typed, "tls_inspector"))
         {
-            return filters with { HttpInspector = true, HttpInspectorDisabled = disabled };
+            return static (filters, disabled) => filters with { TlsInspector = true, TlsInspectorDisabled = disabled };
         }
 
-        if (Names<OriginalDst>(filter, "original_dst"))
+        if (Names<HttpInspector>(name, typed, "http_inspector"))
         {
-            return filters with { OriginalDestination = true, OriginalDestinationDisabled = disabled };
+            return static (filters, disabled) => filters with { HttpInspector = true, HttpInspectorDisabled = disabled };
         }
 
-        if (Names<ProxyProtocol>(filter, "proxy_protocol"))
+        if (Names<OriginalDst>(name, typed, "original_dst"))
         {
-            return AddProxyProtocol(filters, filter, scope.Field("typed_config")) with { ProxyProtocolDisabled = disabled };
+            return static (filters, disabled) => filters with { OriginalDestination = true, OriginalDestinationDisabled = disabled };
         }
 
-        if (Names<OriginalSrc>(filter, "original_src"))
+        if (Names<ProxyProtocol>(name, typed, "proxy_protocol"))
         {
-            OriginalSrc? source = filter.TypedConfig is null ? new OriginalSrc() : TypedConfig.Unpack<OriginalSrc>(filter.TypedConfig, scope.Field("typed_config"));
-            return source is null ? filters : filters with
+            return ProxyProtocolSettings(typed, settings);
+        }
+
+        if (Names<OriginalSrc>(name, typed, "original_src"))
+        {
+            OriginalSrc? source = typed is null ? new OriginalSrc() : TypedConfig.Unpack<OriginalSrc>(typed, settings);
+            return source is null ? null : (filters, disabled) => filters with
             {
                 OriginalSource = new OriginalSourceSnapshot(source.Mark, source.BindPort),
                 OriginalSourceDisabled = disabled,
             };
         }
 
-        scope.Error($"listener filter '{filter.Name}' ({TypedConfig.TypeName(filter.TypedConfig)}) is not supported");
-        return filters;
+        scope.Error($"listener filter '{name}' ({TypedConfig.TypeName(typed)}) is not supported");
+        return null;
     }
 
-    private static ListenerFilters AddProxyProtocol(ListenerFilters filters, ListenerFilter filter, DecodeScope scope)
+    private static ListenerFilterSettings? ProxyProtocolSettings(Any? typed, DecodeScope scope)
     {
-        ProxyProtocol? settings = filter.TypedConfig is null ? new ProxyProtocol() : TypedConfig.Unpack<ProxyProtocol>(filter.TypedConfig, scope);
-        return settings is null ? filters : filters with
+        ProxyProtocol? settings = typed is null ? new ProxyProtocol() : TypedConfig.Unpack<ProxyProtocol>(typed, scope);
+        return settings is null ? null : (filters, disabled) => filters with
         {
             ProxyProtocol = true,
+            ProxyProtocolDisabled = disabled,
             AllowWithoutProxyProtocol = settings.AllowRequestsWithoutProxyProtocol,
             AllowProxyV1 = !settings.DisallowedVersions.Contains(Core.ProxyProtocolConfig.Types.Version.V1),
             AllowProxyV2 = !settings.DisallowedVersions.Contains(Core.ProxyProtocolConfig.Types.Version.V2),
         };
     }
 
-    private static bool Names<T>(ListenerFilter filter, string name)
+    private static bool Names<T>(string given, Any? typed, string name)
         where T : Google.Protobuf.IMessage<T>, new()
-        => TypedConfig.Is<T>(filter.TypedConfig) || (filter.TypedConfig is null && filter.Name == "envoy.filters.listener." + name);
+        => TypedConfig.Is<T>(typed) || (typed is null && given == "envoy.filters.listener." + name);
 }

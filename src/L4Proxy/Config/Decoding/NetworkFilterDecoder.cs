@@ -55,7 +55,7 @@ internal static class NetworkFilterDecoder
             return Decode(filter.Name, filter.TypedConfig, scope, scope.Field("typed_config"));
         }
 
-        DiscoveredFilterSnapshot? place = ExtensionDecoder.Place(filter, last, scope);
+        DiscoveredFilterSnapshot? place = ExtensionDecoder.Place(filter.Name, filter.ConfigDiscovery, need => need with { IsLast = last }, scope);
         return new NetworkFilter(last, last && place is not null ? DiscoveredTerminalSnapshot.Instance : null, place);
     }
 

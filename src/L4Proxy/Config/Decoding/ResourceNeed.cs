@@ -22,6 +22,9 @@ internal sealed record ResourceNeed
     /// <summary>Types the settings of a filter may have; empty for other resources.</summary>
     public ImmutableArray<string> Types { get; init; } = [];
 
+    /// <summary>Whether the settings are those of a listener filter, else of a network filter.</summary>
+    public bool IsListenerFilter { get; init; }
+
     /// <summary>Whether the filter is the last of its chain, which has to end connections.</summary>
     public bool IsLast { get; init; }
 

@@ -19,7 +19,7 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources, Func<Immu
 
     /// <summary>The listeners of one resource as they can be published now.</summary>
     public ImmutableArray<ListenerSnapshot> Fill(ImmutableArray<ListenerSnapshot> listeners)
-        => listeners.Any(static one => one.Chains.Any(HasPlaces)) ? [.. listeners.Select(one => one.WithChains(chain => Fill(chain, one)))] : listeners;
+        => listeners.Any(static one => !one.Filters.Places.IsEmpty || one.Chains.Any(HasPlaces)) ? [.. listeners.Select(Fill)] : listeners;
 
     /// <summary>Keeps nothing of chains that are configured no longer.</summary>
     public void Retain(IEnumerable<ListenerSnapshot> configured)
@@ -32,6 +32,18 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources, Func<Immu
                 _filled.Remove(gone);
             }
         }
+    }
+
+    private ListenerSnapshot Fill(ListenerSnapshot listener)
+    {
+        ListenerFilters filters = listener.Filters;
+        foreach (ListenerFilterPlace place in listener.Filters.Places)
+        {
+            filters = (resources.Extension(place.Filter.Need) ?? place.Filter.Default)?.ListenerFilter is { } settings
+                ? settings(filters, place.Disabled) : filters with { LacksConfig = true };
+        }
+
+        return (listener with { Filters = filters }).WithChains(chain => Fill(chain, listener));
     }
 
     private static bool HasPlaces(FilterChainSnapshot chain) => chain.Filters.Any(static filter => filter is DiscoveredFilterSnapshot);

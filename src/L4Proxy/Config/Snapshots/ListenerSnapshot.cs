@@ -123,5 +123,14 @@ internal sealed record ListenerFilters
 
     public bool AllowProxyV2 { get; init; } = true;
 
+    /// <summary>Filters whose settings are discovered. Before the listener is published, what came is among the settings above.</summary>
+    public ImmutableArray<ListenerFilterPlace> Places { get; init; } = [];
+
+    /// <summary>Settings of one of them never came, and there is no default: what it would have found out is not known, and connections are refused.</summary>
+    public bool LacksConfig { get; init; }
+
+    /// <summary>Why they are.</summary>
+    public const string ConfigMissing = "listener_filter_config_missing";
+
     public bool NeedsBytes => TlsInspector || HttpInspector || ProxyProtocol;
 }

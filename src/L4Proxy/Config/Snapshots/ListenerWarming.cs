@@ -66,12 +66,18 @@ internal sealed class ListenerWarming(DiscoveredResources resources, Func<Immuta
 
     /// <summary>Everything a listener's chains name, waited for or not.</summary>
     public IEnumerable<ResourceNeed> NeedsOf(ImmutableArray<ListenerSnapshot> listener)
-        => listener.Take(1).SelectMany(static one => one.Chains).SelectMany(chain => chain.Secrets.Concat(OfFilters(chain).Select(static one => one.Need)));
+        => listener.Take(1).SelectMany(one => OfListenerFilters(one).Select(static place => place.Need)
+            .Concat(one.Chains.SelectMany(chain => chain.Secrets.Concat(OfFilters(chain).Select(static filter => filter.Need)))));
 
     private IEnumerable<ResourceNeed> Blocking(ImmutableArray<ListenerSnapshot> listener)
     {
         foreach (ListenerSnapshot first in listener.Take(1))
         {
+            foreach (DiscoveredFilterSnapshot place in OfListenerFilters(first).Where(static place => !place.DefaultServesAtOnce))
+            {
+                yield return place.Need;
+            }
+
             bool onlyTls = first.Chains.All(static chain => chain.RequiresTls);
             foreach (FilterChainSnapshot chain in first.Chains)
             {
@@ -82,6 +88,9 @@ internal sealed class ListenerWarming(DiscoveredResources resources, Func<Immuta
             }
         }
     }
+
+    private static IEnumerable<DiscoveredFilterSnapshot> OfListenerFilters(ListenerSnapshot listener)
+        => listener.Filters.Places.Select(static place => place.Filter);
 
     /// <summary>What the filters name, and what the settings that came for them name in turn.</summary>
     private IEnumerable<(ResourceNeed Need, bool Waits)> OfFilters(FilterChainSnapshot chain)

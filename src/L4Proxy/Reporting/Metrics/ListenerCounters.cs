@@ -18,6 +18,7 @@ internal sealed class ListenerCounters(string name)
     private long _tlsUnsupported;
     private long _httpFilterUnsupported;
     private long _filterConfigMissing;
+    private long _listenerFilterConfigMissing;
 
     public long Active => Volatile.Read(ref _active);
 
@@ -47,6 +48,11 @@ internal sealed class ListenerCounters(string name)
         if (record.Chain is null && record.Flags.HasFlag(ResponseFlags.NR))
         {
             Interlocked.Increment(ref _noChain);
+        }
+
+        if (record.Details == ListenerFilters.ConfigMissing)
+        {
+            Interlocked.Increment(ref _listenerFilterConfigMissing);
         }
 
         switch (record.Chain?.Refusal)
@@ -80,6 +86,7 @@ internal sealed class ListenerCounters(string name)
         visitor.Counter(_scope, "no_filter_chain_match", Volatile.Read(ref _noChain));
         visitor.Counter(_scope, "tls_unsupported", Volatile.Read(ref _tlsUnsupported));
         visitor.Counter(_scope, "http_filter_unsupported", Volatile.Read(ref _httpFilterUnsupported));
+        visitor.Counter(_scope, "extension_config_missing", Volatile.Read(ref _listenerFilterConfigMissing));
         visitor.Counter(_scope, "network_extension_config_missing", Volatile.Read(ref _filterConfigMissing));
         for (int i = 0; i < _flags.Length; i++)
         {
