@@ -21,6 +21,7 @@ public sealed class ResourceDefectTests
         AppliedUpdate applied = Apply(out IssueCollector issues, ("a", "poison"), ("b", "2"));
         issues.Issues.ShouldHaveSingleItem().ToString().ShouldContain("Cluster/a: internal error: InvalidOperationException: a defect");
         applied.Held.Select(static one => one.Name).ShouldBe(["b"]);
+        applied.Refused.Select(static one => one.Name).ShouldBe(["a"]);
         _table.Held.ToDictionary(static one => one.Key, static one => one.Value.Compiled).ShouldBe(new Dictionary<string, string> { ["a"] = "1", ["b"] = "2" }, ignoreOrder: true);
     }
 

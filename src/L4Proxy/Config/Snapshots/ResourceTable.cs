@@ -147,6 +147,10 @@ internal sealed class ResourceTable<T>(
             {
                 candidates[name] = new Candidate(offered, resource);
             }
+            else
+            {
+                refused.Add(new NamedResource(name, offered));
+            }
         }
 
         return nameless;
