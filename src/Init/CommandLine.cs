@@ -49,7 +49,7 @@ internal sealed class CommandLine
     /// <param name="variable">Gives an environment variable's value, or null.</param>
     public Invocation Parse(IReadOnlyList<string> arguments, Func<string, string?> variable)
     {
-        ParseResult parsed = _root.Parse(Parted(arguments), new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        ParseResult parsed = _root.Parse(ShortFlags.Part(arguments), new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
         var errors = parsed.Errors.Select(e => e.Message).ToList();
         errors.AddRange(parsed.UnmatchedTokens.Where(t => !errors.Any(e => e.Contains(t, StringComparison.Ordinal))).Select(t => $"'{t}': unknown"));
         string command = parsed.CommandResult.Command is RootCommand ? "apply" : parsed.CommandResult.Command.Name;
@@ -63,23 +63,6 @@ internal sealed class CommandLine
             Outbound = parsed.GetValue(_switches["out"]),
         };
     }
-
-    // "-p15001" is "-p=15001", as pflag has it. What follows a flag that takes a value is that value, whatever it looks like.
-    private static List<string> Parted(IReadOnlyList<string> arguments)
-    {
-        var parted = new List<string>();
-        bool isValue = false;
-        foreach (string argument in arguments)
-        {
-            bool joined = !isValue && argument is ['-', not '-', not '=', ..] && ValueFlag(argument[..2]);
-            parted.Add(joined ? $"{argument[..2]}={argument[2..]}" : argument);
-            isValue = !isValue && ValueFlag(argument);
-        }
-
-        return parted;
-    }
-
-    private static bool ValueFlag(string argument) => RedirectFlag.All.Any(f => !f.IsSwitch && (argument == $"-{f.Short}" || argument == $"--{f.Name}"));
 
     // A flag wins over an annotation, and an annotation over the environment.
     private Dictionary<string, FlagValues> Flags(ParseResult parsed, Func<string, string?> variable, List<string> errors, List<string> notes)

@@ -17,7 +17,7 @@ internal static class Program
     private static readonly Dictionary<string, string> NamespaceLock = new() { ["XTABLES_LOCKFILE"] = "/proc/self/ns/net" };
 
     private static int Main(string[] arguments) => arguments is [ProbeChild.Command, string uid, string gid]
-        ? ProbeSender.Serve(new Identity(uint.Parse(uid, CultureInfo.InvariantCulture), uint.Parse(gid, CultureInfo.InvariantCulture)), Console.In, Console.Out)
+        ? ProbeService.Serve(new Identity(uint.Parse(uid, CultureInfo.InvariantCulture), uint.Parse(gid, CultureInfo.InvariantCulture)), Console.In, Console.Out)
         : Run(arguments, Environment.GetEnvironmentVariable, Console.Out, Console.Error, path => TargetNamespace.Enter(path, arguments));
 
     /// <summary>The whole program but for the process around it.</summary>

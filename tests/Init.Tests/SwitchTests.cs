@@ -59,6 +59,41 @@ public class SwitchTests
         output.ShouldContain("to the proxy at 16001");
     }
 
+    // As pflag reads them: switches first, and what follows a flag that takes a value is its value.
+    [Theory]
+    [InlineData("-nb80")]
+    [InlineData("-nb=80")]
+    [InlineData("-nb", "80")]
+    [InlineData("-n", "-b", "80")]
+    [InlineData("-n", "-b=80")]
+    [InlineData("-n=true", "-b80")]
+    [InlineData("-nnb80")]
+    public void Run_ShortFlagsInOneArgument_AreEachUnderstood(params string[] given)
+    {
+        (int code, string output, string error) = Run(["verify", .. given]);
+        code.ShouldBe(0, error);
+        output.ShouldStartWith("meshl4-init: would send ");
+        output.ShouldContain("inbound connections are captured: tcp to 192.0.2.130:80 ");
+    }
+
+    [Theory]
+    [InlineData("'-nj'", "-nj")]
+    [InlineData("'-n8'", "-n8")]
+    [InlineData("'-jn'", "-jn")]
+    [InlineData("--istio-inbound-ports '80n'", "-b80n")]
+    [InlineData("--istio-inbound-ports '-n'", "-b", "-n")]
+    [InlineData("--istio-inbound-ports '-i'", "-nb", "-i", "*")]
+    [InlineData("--dry-run 'b80'", "-n=b80")]
+    public void Run_ShortFlagsThatMeanNothing_AreNamed(string reason, params string[] given)
+    {
+        (int code, _, string error) = Run(["plan", .. given]);
+        code.ShouldBe(2);
+        error.ShouldContain(reason);
+    }
+
+    [Fact]
+    public void Run_HelpAmongShortFlags_IsHelp() => Run("-nh").Output.ShouldStartWith("meshl4-init: redirect a pod's traffic");
+
     [Fact]
     public void Run_ValueThatLooksLikeAFlag_StaysAValue() => Run("plan", "-x", "-p16001").Error.ShouldContain("--istio-service-exclude-cidr '-p16001'");
 

@@ -40,13 +40,13 @@ public class VerifyExclusionsTests
         (int code, JsonElement report, string error) = Verify($"\"$0\" $flags {flags} --verify=off || exit 10", $"$flags {flags}", "");
         code.ShouldBe(0, error + report.GetRawText());
         Named(report, "broken").ShouldBeEmpty();
-        Named(report, "notProvable").ShouldBeEmpty();
+        Named(report, "notProvable").ShouldBeEmpty(report.GetRawText());
         Named(report, "held").ShouldContain(promise);
 
         (code, report, error) = Verify($"\"$0\" $flags {flags} --verify=off || exit 10; {sabotage} || exit 11", $"$flags {flags} --probe-timeout 1s", "");
         code.ShouldBe(126, error + report.GetRawText());
         Named(report, "broken").ShouldBe([promise], report.GetRawText());
-        Named(report, "notProvable").ShouldBeEmpty();
+        Named(report, "notProvable").ShouldBeEmpty(report.GetRawText());
     }
 
     [Theory]
@@ -59,7 +59,7 @@ public class VerifyExclusionsTests
         (int code, JsonElement report, string error) = Verify($"\"$0\" $flags {flags} --verify=off || exit 10", $"$flags {flags}", "");
         code.ShouldBe(0, error + report.GetRawText());
         Named(report, "broken").ShouldBeEmpty();
-        Named(report, "notProvable").ShouldBeEmpty();
+        Named(report, "notProvable").ShouldBeEmpty(report.GetRawText());
         Named(report, "held").ShouldContain(Promises.InvalidDropped);
         Named(report, "held").ShouldContain(Promises.OtherUsersCaptured);
     }
@@ -74,7 +74,7 @@ public class VerifyExclusionsTests
         (int code, JsonElement report, string error) = Verify(
             $"\"$0\" $flags4 {flags} --verify=off || exit 10; eval \"iptables-{kind} -t mangle -D {rule}\" || exit 11", $"$flags4 {flags}", "");
         code.ShouldBe(126, error + report.GetRawText());
-        Named(report, "broken").ShouldBe([Promises.InvalidDropped]);
+        Named(report, "broken").ShouldBe([Promises.InvalidDropped], report.GetRawText());
         report.GetRawText().ShouldContain("invalid tcp to 192.0.2.130:15002 from 192.0.2.77 by ml4near: must be dropped, but was refused");
     }
 

@@ -27,15 +27,15 @@ public class VerifyTests
     };
 
     [Theory]
-    [InlineData("")]
-    [InlineData("--force-iptables-binary nft")]
-    [InlineData("--force-iptables-binary legacy")]
-    [InlineData("--ipv6 off")]
-    public void Verify_GoodRules_AllHoldAndNothingIsLeft(string more)
+    [InlineData("$flags")]
+    [InlineData("$flags --force-iptables-binary nft")]
+    [InlineData("$flags --force-iptables-binary legacy")]
+    [InlineData("$flags4 --ipv6 off")]
+    public void Verify_GoodRules_AllHoldAndNothingIsLeft(string flags)
     {
-        (int code, JsonElement report, string error) = Verify($"\"$0\" $flags4 {more} --verify=off || exit 9; before=$(state); \"$0\" $flags4 {more} --force-apply || exit 10; [ \"$before\" = \"$(state)\" ] || exit 11", $"$flags4 {more}",
+        (int code, JsonElement report, string error) = Verify($"\"$0\" {flags} --verify=off || exit 9; before=$(state); \"$0\" {flags} --force-apply || exit 10; [ \"$before\" = \"$(state)\" ] || exit 11", flags,
             "[ \"$before\" = \"$(state)\" ] || exit 12");
-        code.ShouldBe(0, error);
+        code.ShouldBe(0, error + report.GetRawText());
         Named(report, "broken").ShouldBeEmpty();
         Named(report, "notProvable").ShouldBeEmpty();
         Named(report, "held").Count.ShouldBeGreaterThan(8);
@@ -67,14 +67,26 @@ public class VerifyTests
         output.ShouldContain($"not provable here {Promises.Passthrough} (IPv6): ::6 cannot be used");
     }
 
+    // Every connection of the second try would have the ports of one of the first, and go its way, were they the kernel's choice.
+    [Fact]
+    public void Verify_FewPortsToChooseFrom_OnlyWhatIsBrokenIsFoundBroken()
+    {
+        (int code, JsonElement report, string error) = Verify(
+            "echo 40000 40031 > /proc/sys/net/ipv4/ip_local_port_range; \"$0\" $flags --verify=off || exit 10; delete output 'connections of the proxy itself' || exit 11; "
+            + "for i in 1 2 3; do \"$0\" verify $flags > /dev/null; [ $? = 126 ] || exit 12; done", "$flags", "");
+        code.ShouldBe(126, error + report.GetRawText());
+        Named(report, "broken").ShouldBe([Promises.ProxyNotLooped], report.GetRawText());
+        Named(report, "notProvable").ShouldBeEmpty(report.GetRawText());
+    }
+
     [Theory]
     [MemberData(nameof(Sabotages))]
     public void Verify_RuleDeleted_ItsPromiseIsBrokenAndNoOther(string chain, string reason, string promise)
     {
         (int code, JsonElement report, string error) = Verify($"\"$0\" $flags --verify=off || exit 10; delete {chain} '{reason}' || exit 11", "$flags", "");
-        code.ShouldBe(126, error);
-        Named(report, "broken").ShouldBe([promise]);
-        Named(report, "notProvable").ShouldBeEmpty();
+        code.ShouldBe(126, error + report.GetRawText());
+        Named(report, "broken").ShouldBe([promise], report.GetRawText());
+        Named(report, "notProvable").ShouldBeEmpty(report.GetRawText());
     }
 
     [Fact]
@@ -82,8 +94,8 @@ public class VerifyTests
     {
         (int code, JsonElement report, string error) = Verify(
             "\"$0\" $flags4 --ipv6 off --verify=off; delete output 'IPv6 is switched off'; delete prerouting 'IPv6 is switched off'", "$flags4 --ipv6 off", "");
-        code.ShouldBe(126, error);
-        Named(report, "broken").ShouldBe([Promises.Ipv6LeftAlone]);
+        code.ShouldBe(126, error + report.GetRawText());
+        Named(report, "broken").ShouldBe([Promises.Ipv6LeftAlone], report.GetRawText());
     }
 
     [Theory]
@@ -95,15 +107,15 @@ public class VerifyTests
     public void Verify_RuleAddedByHand_ItsPromiseIsBrokenAndNoOther(string sabotage, string promise)
     {
         (int code, JsonElement report, string error) = Verify($"\"$0\" $flags --verify=off || exit 10; {sabotage} || exit 11", "$flags --probe-timeout 2s", "");
-        code.ShouldBe(126, error);
-        Named(report, "broken").ShouldBe([promise]);
+        code.ShouldBe(126, error + report.GetRawText());
+        Named(report, "broken").ShouldBe([promise], report.GetRawText());
     }
 
     [Fact]
     public void Verify_ApplicationAtOneAddressOfAnExcludedPort_Holds()
     {
         (int code, JsonElement report, string error) = VerifyScript.Verify(
-            "ip addr add 127.9.9.9/32 dev lo; socat TCP-LISTEN:15090,bind=127.9.9.9 EXEC:true & app=$!; sleep 0.3; \"$0\" apply --verify off $flags",
+            "ip addr add 127.9.9.9/32 dev lo; socat TCP-LISTEN:15090,bind=127.9.9.9 EXEC:true & app=$!; for i in $(seq 500); do ss -Htln 'sport = 15090' | grep -q . && break; sleep 0.02; done; \"$0\" apply --verify off $flags",
             "$flags",
             "kill $app");
 

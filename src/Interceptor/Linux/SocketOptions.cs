@@ -18,6 +18,9 @@ internal static partial class SocketOptions
     /// <summary>SOL_IPV6.</summary>
     public const int SolIpv6 = 41;
 
+    /// <summary>SO_ERROR at <see cref="SolSocket"/>: the errno of what went wrong since, told once.</summary>
+    public const int SoError = 4;
+
     /// <summary>SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST share the number; the level selects the address family.</summary>
     public const int SoOriginalDst = 80;
 

@@ -58,6 +58,6 @@ internal static class FlagTable
         new(Verifying, "run-validation", null, true, "Verify, also after --verify=off."),
         new(Verifying, "skip-rule-apply", null, true, "Apply nothing: the rules are a CNI plugin's."),
         new(Verifying, "iptables-probe-port", null, false, "Port it calls; the application's is the next. Default 15002."),
-        new(Verifying, "probe-timeout", null, false, "Wait for a packet. Default 5s."),
+        new(Verifying, "probe-timeout", null, false, "Wait for packets once all are sent (senders: 30s to start). Default 5s."),
     ];
 }

@@ -13,9 +13,6 @@ internal static class ConnectionTable
     public static IPEndPoint? LocalEndOf(IPEndPoint peer) =>
         Rows("tcp").Where(r => r.Peer.Equals(peer)).Select(r => r.Local).FirstOrDefault();
 
-    /// <summary>Local ends of all connections and listeners.</summary>
-    public static HashSet<IPEndPoint> LocalEnds() => Rows("tcp").Select(r => r.Local).ToHashSet();
-
     /// <summary>Does any socket listen on <paramref name="port"/>, whatever the address?</summary>
     public static bool IsListenedOn(int port) => Rows("tcp").Any(r => r.State == Listening && r.Local.Port == port);
 

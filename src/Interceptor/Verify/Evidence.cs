@@ -21,6 +21,9 @@ internal enum Fate
     /// <summary>Nobody answered it, and a packet sent after it was answered.</summary>
     Dropped,
 
+    /// <summary>A process of the pod took it and reset it, before the kernel's list told which.</summary>
+    Reset,
+
     /// <summary>It could not even be sent.</summary>
     NotSent,
 }
@@ -33,7 +36,7 @@ internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = 
 {
     /// <summary>Errors that say that this place lacks something, not that a rule is wrong.</summary>
     private static readonly int[] Circumstances =
-        [Errno.EADDRNOTAVAIL, Errno.EAFNOSUPPORT, Errno.ENETUNREACH, Errno.EACCES, Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.EINVAL];
+        [Errno.EADDRNOTAVAIL, Errno.EAFNOSUPPORT, Errno.EADDRINUSE, Errno.ENETUNREACH, Errno.EACCES, Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.EINVAL];
 
     /// <summary>Holds <paramref name="seen"/> against what <paramref name="probe"/> promised.</summary>
     /// <param name="probe">The probe.</param>
@@ -50,6 +53,11 @@ internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = 
         if (seen is null && probe.Dropped)
         {
             return (CheckOutcome.NotProvable, "no packet that was sent after it was answered either");
+        }
+
+        if (seen is { Fate: Fate.Reset } && probe.Landing is not null)
+        {
+            return (CheckOutcome.NotProvable, $"{probe}: a running process took it and reset it at once");
         }
 
         bool asPlanned = seen switch
@@ -69,6 +77,7 @@ internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = 
         null => "was seen nowhere",
         { Fate: Fate.Left } => $"left the pod for {seen.Original}",
         { Fate: Fate.Refused } => "was refused",
+        { Fate: Fate.Reset } => "was taken and reset by a process of the pod",
         { Fate: Fate.Unanswered } => $"arrived at port {seen.Port} and was not answered as from there",
         { Fate: Fate.NotSent } => $"could not be sent: {Errno.Message(seen.Port)}",
         { Original: null } => $"arrived at port {seen.Port}",

@@ -1,65 +1,67 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using MeshL4.Interceptor.Plan;
 
 namespace MeshL4.Interceptor.Verify;
 
 /// <summary>This program again, started as a process that becomes another user and group and sends all probes of that identity.</summary>
-internal sealed class ProbeChild : IDisposable
+internal sealed class ProbeChild : IProbeSender
 {
-    /// <summary>The command that makes the program <see cref="ProbeSender.Serve"/>; not for people.</summary>
+    /// <summary>The command that makes the program <see cref="ProbeService"/>; not for people.</summary>
     public const string Command = "__probe";
 
     private readonly Process _process;
+    private readonly TimeSpan _limit;
+    private string? _failure;
 
-    private ProbeChild(Process process) => _process = process;
+    private ProbeChild(Process process, TimeSpan limit)
+    {
+        _process = process;
+        _limit = limit;
+    }
 
     /// <summary>Starts the child, and does not wait for it.</summary>
+    /// <param name="program">How to start this program again.</param>
+    /// <param name="identity">Who the child becomes.</param>
+    /// <param name="limit">How long it may take to begin, and for each answer; a start takes far longer than any packet.</param>
     /// <exception cref="Win32Exception">The program cannot be run.</exception>
-    public static ProbeChild Start(IReadOnlyList<string> program, Identity identity)
+    public static ProbeChild Start(IReadOnlyList<string> program, Identity identity, TimeSpan limit)
     {
         var start = new ProcessStartInfo(program[0], [.. program.Skip(1), Command, Id(identity.Uid), Id(identity.Gid)])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         };
-        return new ProbeChild(Process.Start(start)!);
+        return new ProbeChild(Process.Start(start)!, limit);
     }
 
-    /// <summary>Has <paramref name="probes"/> sent; each answer, by the probe's place in the list, is the local port or a negative errno.</summary>
-    /// <returns>What the kernel refused when the child could not take its identity; null otherwise.</returns>
-    public string? Send(IReadOnlyList<Probe> probes, Action<int, int> answered)
+    /// <summary>Waits until the child has become who it is to be.</summary>
+    /// <returns>Null, or what the kernel refused, or that the child did not begin in time.</returns>
+    public string? Begin()
     {
-        string? first = _process.StandardOutput.ReadLine();
-        if (first != "ready")
+        string? first = Read();
+        if (first == ProbeService.Ready)
         {
-            return first ?? "the probing process ended before it began";
+            return null;
         }
 
-        for (int i = 0; i < probes.Count; i++)
-        {
-            Packet packet = probes[i].Packet;
-            string transport = packet.Transport == Transports.Tcp ? "tcp" : "udp";
-            _process.StandardInput.Write(string.Create(CultureInfo.InvariantCulture,
-                $"{transport} {packet.Source} {packet.Destination} {packet.DestinationPort}\n"));
-            _process.StandardInput.Flush();
-            if (!int.TryParse(_process.StandardOutput.ReadLine(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int answer))
-            {
-                return "the probing process ended early";
-            }
-
-            answered(i, answer);
-        }
-
-        return null;
+        _failure ??= first;
+        return _failure;
     }
 
-    /// <summary>Ends a child that does not answer.</summary>
-    public void End() => _process.Kill();
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The child ended, or answers no more.</exception>
+    public int Send(Transports transport, IPEndPoint source, IPEndPoint destination) =>
+        int.Parse(Ask(ProbeService.SendLine(transport, source, destination)) ?? throw new InvalidOperationException(_failure), CultureInfo.InvariantCulture);
 
-    /// <summary>Lets the child end; kills it when it does not.</summary>
-    public void Dispose()
+    /// <inheritdoc/>
+    public SocketNews NewsOf(Transports transport, IPEndPoint source) =>
+        Enum.TryParse(Ask(ProbeService.NewsLine(transport, source)), out SocketNews news) ? news : SocketNews.None;
+
+    /// <summary>Tells the child that nothing more comes.</summary>
+    public void Release()
     {
         try
         {
@@ -69,15 +71,53 @@ internal sealed class ProbeChild : IDisposable
         {
             // It has ended already.
         }
+    }
 
+    /// <summary>Lets the child end; kills it when it does not.</summary>
+    public void Dispose()
+    {
+        Release();
         const int patience = 2000;
-        if (!_process.WaitForExit(patience))
+        if (_failure is not null || !_process.WaitForExit(patience))
         {
             _process.Kill();
             _process.WaitForExit();
         }
 
         _process.Dispose();
+    }
+
+    private string? Ask(string line)
+    {
+        if (_failure is not null)
+        {
+            return null;
+        }
+
+        try
+        {
+            _process.StandardInput.Write($"{line}\n");
+            _process.StandardInput.Flush();
+            return Read();
+        }
+        catch (IOException)
+        {
+            _failure = "the probing process ended early";
+            return null;
+        }
+    }
+
+    private string? Read()
+    {
+        Task<string?> line = _process.StandardOutput.ReadLineAsync();
+        if (!line.Wait(_limit))
+        {
+            _failure = string.Create(CultureInfo.InvariantCulture, $"the probing process did not answer within {_limit.TotalSeconds:0} s");
+            return null;
+        }
+
+        _failure = line.Result is null ? "the probing process ended early" : null;
+        return line.Result;
     }
 
     private static string Id(uint id) => id.ToString(CultureInfo.InvariantCulture);

@@ -1,10 +1,7 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using MeshL4.Interceptor.Apply;
-using MeshL4.Interceptor.Linux;
 using MeshL4.Interceptor.Plan;
 
 namespace MeshL4.Interceptor.Verify;
@@ -14,13 +11,13 @@ namespace MeshL4.Interceptor.Verify;
 /// <param name="runner">Runs the ip program.</param>
 /// <param name="program">How to start this program again, for processes under other identities.</param>
 /// <param name="options">What the plan was made from.</param>
-internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> program, RedirectOptions options)
+/// <param name="childLimit">How long such a process may take to start; <see cref="ProbeSenders.ChildLimit"/> unless given.</param>
+internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> program, RedirectOptions options, TimeSpan? childLimit = null)
 {
     private const int LookMilliseconds = 5;
+    private static readonly TimeSpan MostPerLook = TimeSpan.FromMilliseconds(4 * LookMilliseconds);
 
-    // A connection that the kernel's list has no more by now was refused; earlier it may not be there yet.
-    private static readonly TimeSpan RefusedAfter = TimeSpan.FromMilliseconds(250);
-
+    private readonly SourcePorts _ports = new();
     private volatile bool _interrupted;
 
     /// <summary>Waits until no other verification runs in this network namespace, and keeps others waiting.</summary>
@@ -35,34 +32,49 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         using PosixSignalRegistration cancelled = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
         ProbeNetwork.RemoveLeftOvers(runner);
-        VerifyReport report = SendAll(plan);
-        // The kernel decides for a connection once and remembers it for minutes: a probe that happens to have the ports of an earlier
-        // connection goes that one's way. It does not happen to the same probe again.
-        return report.AnyBroken && !_interrupted ? SendAll(plan) : report;
+        var site = ProbeSite.Look(options);
+        IReadOnlyList<Attempt> first = Try(site, ProbePlanner.Of(options, plan, site), []);
+        Attempt[] doubtful = [.. first.Where(a => a.IsDoubtful)];
+        if (doubtful.Length == 0 || _interrupted)
+        {
+            return Report(first);
+        }
+
+        // A probe may have the ports of a connection that somebody had before, whose way the kernel remembers; or a running proxy was
+        // quicker than our look. Neither happens to the same probe again. What has been shown is not asked again.
+        bool withInbound = doubtful.Any(a => a.Probe.Dropped);
+        Attempt[] repeated = [.. first.Where(a => a.IsDoubtful || (withInbound && a.Probe.Packet.Inbound))];
+        // Listened on is what was: a refusal must not come from a port where the probe should not have been.
+        IReadOnlyList<Attempt> second = Try(ProbeSite.Look(options), [.. repeated.Select(a => a.Probe)], first.Where(a => a.Obstacle is null).Select(a => a.Probe));
+        return Report([.. first.Select(a => a.IsDoubtful ? second[Array.IndexOf(repeated, a)] : a)]);
     }
 
-    private VerifyReport SendAll(RedirectPlan plan)
+    private static VerifyReport Report(IReadOnlyList<Attempt> attempts) =>
+        VerifyReport.Of([.. attempts.Select(a => (a.Probe, a.Judged.Outcome, a.Judged.Reason))]);
+
+    private List<Attempt> Try(ProbeSite site, IReadOnlyList<Probe> probes, IEnumerable<Probe> listenedFor)
     {
-        var site = ProbeSite.Look(options);
-        var attempts = ProbePlanner.Of(options, plan, site).Select(p => new Attempt(p)).ToList();
+        var attempts = probes.Select(p => new Attempt(p)).ToList();
         Refuse(attempts, site.HasLoopback ? null : "the loopback interface is down");
         Refuse(attempts.Where(a => a.NeedsNetwork), site.Collision is IPAddress taken ? $"the pod has {taken}, which probes need for themselves" : null);
         Refuse(attempts.Where(a => a.Probe.Family == AddressFamily.InterNetworkV6), IsIpv6Off() ? "IPv6 is off here" : null);
-        List<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> groups = [.. Senders(attempts)];
+        // Started before anything else, because starting takes a process longer than all of its probes.
+        using var senders = new ProbeSenders(program, _ports, attempts, childLimit);
+        using ProbeNetwork? network = MakeNetwork(attempts);
+        using var watch = new Watch(new Identity(options.ProxyUids[0], options.ProxyGids[0]));
         try
         {
-            using ProbeNetwork? network = MakeNetwork(attempts);
-            using var watch = new Watch(new Identity(options.ProxyUids[0], options.ProxyGids[0]));
             OpenEnds(watch, attempts);
-            OpenLandings(watch, attempts);
-            using var own = new ProbeSender();
-            Send(watch, own, groups, attempts);
-            WaitForAll(watch, own, attempts);
-            return new VerifyReport([.. Results(watch, attempts)]);
+            OpenLandings(watch, attempts, listenedFor);
+            senders.Send();
+            Inject(watch, attempts);
+            WaitForAll(watch, senders, attempts);
+            return attempts;
         }
         finally
         {
-            groups.ForEach(g => g.Child?.Dispose());
+            // Before the pairs go: what a socket sends again must not find another way out.
+            senders.Dispose();
         }
     }
 
@@ -74,36 +86,15 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
 
     private static void Refuse(IEnumerable<Attempt> attempts, string? obstacle)
     {
-        foreach (Attempt attempt in attempts.Where(a => obstacle is not null && a.Obstacle is null))
+        foreach (Attempt attempt in attempts)
         {
-            attempt.Obstacle = obstacle;
-        }
-    }
-
-    // Started before anything else, because starting takes a process longer than all of its probes.
-    private IEnumerable<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> Senders(List<Attempt> attempts)
-    {
-        var own = new Identity(Credentials.Uid, Credentials.Gid);
-        foreach (IGrouping<Identity, Attempt> group in attempts.Where(a => a.Obstacle is null && !a.Probe.Packet.Inbound).GroupBy(a => a.Probe.Sender))
-        {
-            ProbeChild? child = null;
-            string? obstacle = null;
-            try
-            {
-                child = group.Key == own ? null : ProbeChild.Start(program, group.Key);
-            }
-            catch (Win32Exception e)
-            {
-                obstacle = $"cannot start {program[0]}: {e.Message}";
-            }
-
-            yield return (child, obstacle, [.. group]);
+            attempt.Refuse(obstacle);
         }
     }
 
     private ProbeNetwork? MakeNetwork(List<Attempt> attempts)
     {
-        Attempt[] needing = [.. attempts.Where(a => a.Obstacle is null && a.NeedsNetwork)];
+        Attempt[] needing = [.. attempts.Where(a => a.IsPending && a.NeedsNetwork)];
         ProbeLink[] links = [.. needing.Select(a => a.Probe.Link ?? ProbeLink.Ordinary).Append(ProbeLink.Ordinary).Distinct()];
         if (needing.Length == 0)
         {
@@ -118,7 +109,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
 
     private static void OpenEnds(Watch watch, List<Attempt> attempts)
     {
-        foreach (IGrouping<ProbeLink, Attempt> group in attempts.Where(a => a.Obstacle is null && a.Probe.Link is not null).GroupBy(a => a.Probe.Link!))
+        foreach (IGrouping<ProbeLink, Attempt> group in attempts.Where(a => a.IsPending && a.Probe.Link is not null).GroupBy(a => a.Probe.Link!))
         {
             if (FarEnd.Open(group.Key, out string? obstacle) is FarEnd end)
             {
@@ -129,16 +120,21 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         }
     }
 
-    private void OpenLandings(Watch watch, List<Attempt> attempts)
+    private void OpenLandings(Watch watch, List<Attempt> attempts, IEnumerable<Probe> listenedFor)
     {
-        foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null))
+        foreach (Probe probe in listenedFor)
+        {
+            _ = watch.LandingOf(probe);
+        }
+
+        foreach (Attempt attempt in attempts.Where(a => a.IsPending))
         {
             Landing? landing = watch.LandingOf(attempt.Probe);
             // Who took the port may listen at one address of the pod only, which is not the probe's.
             attempt.Listening = landing is { Obstacle: null } || (landing is { Taken: true } && ConnectionTable.IsListenedOnEveryAddress(landing.Port));
-            Refuse([attempt], landing is null ? null : ObstacleAt(landing, attempt.Probe));
+            attempt.Refuse(landing is null ? null : ObstacleAt(landing, attempt.Probe));
             // Rules send the resolver's answers another way by whose they are.
-            Refuse([attempt], landing is { IsProxys: false } && NeedsAnswer(attempt.Probe) ? "no answer can be sent as the proxy; CAP_SETUID and CAP_SETGID are needed" : null);
+            attempt.Refuse(landing is { IsProxys: false } && NeedsAnswer(attempt.Probe) ? "no answer can be sent as the proxy; CAP_SETUID and CAP_SETGID are needed" : null);
         }
     }
 
@@ -164,56 +160,20 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         return callsStranger ? $"{landing.Obstacle}, which would call {probe.Destination} in turn" : null;
     }
 
-    private void Send(Watch watch, ProbeSender own, List<(ProbeChild? Child, string? Obstacle, List<Attempt> Attempts)> groups, List<Attempt> attempts)
+    private void Inject(Watch watch, List<Attempt> attempts)
     {
-        var children = new List<Task>();
-        foreach ((ProbeChild? child, string? obstacle, List<Attempt> sent) in groups)
+        foreach (Attempt attempt in attempts.Where(a => a.IsPending && a.Probe.Packet.Inbound).OrderByDescending(a => a.Probe.Dropped))
         {
-            Refuse(sent, obstacle);
-            if (child is not null)
-            {
-                children.Add(Task.Run(() => SendBy(child, sent)));
-            }
-        }
-
-        // Never the ports of an earlier run: the kernel would remember for these connections what earlier rules decided.
-        const int FirstPort = 20000, LastPort = 50000;
-        int port = Random.Shared.Next(FirstPort, LastPort);
-        foreach (Attempt attempt in attempts.Where(a => a.Obstacle is null && a.Probe.Packet.Inbound).OrderByDescending(a => a.Probe.Dropped))
-        {
-            attempt.Sent(port++);
+            attempt.Sent(new IPEndPoint(attempt.Probe.Packet.Source, _ports.Next()), 0);
             watch.Inject(attempt.Probe, attempt.Source!);
         }
-
-        foreach (Attempt attempt in groups.Where(g => g.Child is null).SelectMany(g => g.Attempts).Where(a => a.Obstacle is null))
-        {
-            attempt.Sent(own.Send(attempt.Probe.Packet.Transport, attempt.Probe.Packet.Source, attempt.Probe.Destination));
-        }
-
-        // Their answers come through pipes; the packets wait in queues meanwhile.
-        if (!Task.WaitAll([.. children], options.ProbeTimeout))
-        {
-            groups.ForEach(g => g.Child?.End());
-            Task.WaitAll([.. children]);
-        }
     }
 
-    private static void SendBy(ProbeChild child, List<Attempt> attempts)
+    // The clock of packets begins when the last of them has been sent; what arrives before is taken in meanwhile.
+    private void WaitForAll(Watch watch, ProbeSenders senders, List<Attempt> attempts)
     {
-        Attempt[] open = [.. attempts.Where(a => a.Obstacle is null)];
-        string? refused = child.Send([.. open.Select(a => a.Probe)], (index, answer) => open[index].Sent(answer));
-        if (refused is not null)
-        {
-            Identity identity = attempts[0].Probe.Sender;
-            Refuse(open.Where(a => a.Source is null && a.Evidence is null), $"cannot send as {identity.Uid}:{identity.Gid}: {refused}");
-        }
-    }
-
-    private void WaitForAll(Watch watch, ProbeSender own, List<Attempt> attempts)
-    {
-        var unanswered = new Dictionary<Attempt, Evidence>();
-        long start = Stopwatch.GetTimestamp();
-        while (attempts.Any(a => a.Obstacle is null && a.Evidence is null) && Stopwatch.GetElapsedTime(start) < options.ProbeTimeout)
+        var patience = new Patience(options.ProbeTimeout, MostPerLook);
+        while (attempts.Exists(a => a.IsPending) && !patience.IsSpent)
         {
             if (_interrupted)
             {
@@ -221,91 +181,53 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
             }
 
             watch.Look(LookMilliseconds);
-            foreach (Attempt attempt in attempts.Where(a => a.Source is not null && a.Evidence is null))
+            foreach (Attempt attempt in attempts.Where(a => a.IsPending && a.Source is not null))
             {
-                Evidence? evidence = watch.Of(attempt.Probe, attempt.Source!);
-                if (evidence is { Fate: Fate.Arrived } && NeedsAnswer(attempt.Probe) && !own.IsAnswered(attempt.Source!, attempt.Probe.Destination))
-                {
-                    unanswered[attempt] = evidence with { Fate = Fate.Unanswered };
-                    continue;
-                }
-
-                attempt.Evidence = evidence;
+                Evidence? evidence = EvidenceOf(attempt, watch, senders);
+                attempt.Evidence = evidence is { Fate: Fate.Unanswered } && !patience.IsSpent ? null : evidence;
             }
 
-            if (Stopwatch.GetElapsedTime(start) > RefusedAfter)
+            senders.Take();
+            if (senders.AreDone)
             {
-                FindRefused(attempts);
+                patience.Looked();
             }
         }
 
-        foreach ((Attempt attempt, Evidence evidence) in unanswered)
+        foreach (Attempt attempt in attempts.Where(a => a.IsPending && a.Source is not null))
         {
-            attempt.Evidence ??= evidence;
+            attempt.Evidence = EvidenceOf(attempt, watch, senders);
         }
+    }
+
+    private Evidence? EvidenceOf(Attempt attempt, Watch watch, ProbeSenders senders)
+    {
+        Probe probe = attempt.Probe;
+        Evidence? evidence = watch.Of(probe, attempt.Source!);
+        if (evidence is { Fate: Fate.Arrived } && NeedsAnswer(probe))
+        {
+            return senders.NewsOf(attempt) == SocketNews.Answered ? evidence : evidence with { Fate = Fate.Unanswered };
+        }
+
+        return evidence is null && !probe.Packet.Inbound && probe.Packet.Transport == Transports.Tcp
+            ? senders.NewsOf(attempt) switch
+            {
+                SocketNews.Refused => new Evidence(Fate.Refused),
+                SocketNews.Reset => new Evidence(Fate.Reset),
+                _ => null,
+            }
+            : evidence;
     }
 
     // Where datagrams are translated their answers are too, and a resolver's answer that does not come back is no answer. A transparent
     // proxy answers from an address that only it knows.
     private bool NeedsAnswer(Probe probe) => probe.Packet.Transport == Transports.Udp && !probe.Packet.Inbound && probe.Port == options.DnsPort
-        && options.Mode != InterceptionMode.Transparent && probe.Sender == new Identity(Credentials.Uid, Credentials.Gid);
-
-    private static void FindRefused(List<Attempt> attempts)
-    {
-        Attempt[] pending = [.. attempts.Where(a => a.Source is not null && a.Evidence is null && !a.Probe.Packet.Inbound && a.Probe.Packet.Transport == Transports.Tcp)];
-        if (pending.Length == 0)
-        {
-            return;
-        }
-
-        HashSet<IPEndPoint> open = ConnectionTable.LocalEnds();
-        foreach (Attempt attempt in pending.Where(a => !open.Contains(a.Source!)))
-        {
-            attempt.Evidence = new Evidence(Fate.Refused);
-        }
-    }
-
-    private static IEnumerable<CheckResult> Results(Watch watch, List<Attempt> attempts)
-    {
-        string[] order = [.. attempts.Select(a => a.Probe.Promise).Distinct()];
-        foreach (IGrouping<(string Promise, AddressFamily Family), Attempt> group in attempts.GroupBy(a => (a.Probe.Promise, a.Probe.Family))
-            .OrderBy(g => Array.IndexOf(order, g.Key.Promise)).ThenBy(g => g.Key.Family))
-        {
-            (CheckOutcome Outcome, string? Reason)[] judged =
-                [.. group.Select(a => a.Obstacle is null ? Evidence.Judge(a.Probe, a.Evidence, a.Listening) : (CheckOutcome.NotProvable, a.Obstacle))];
-            CheckOutcome outcome = judged.Any(j => j.Outcome == CheckOutcome.Broken) ? CheckOutcome.Broken
-                : judged.Any(j => j.Outcome == CheckOutcome.NotProvable) ? CheckOutcome.NotProvable : CheckOutcome.Held;
-            yield return new(group.Key.Promise, group.Key.Family, outcome, judged.Length,
-                [.. judged.Where(j => j.Outcome == outcome && j.Reason is not null).Select(j => j.Reason!).Distinct()]);
-        }
-    }
+        && options.Mode != InterceptionMode.Transparent;
 
     // Ending here would leave interfaces behind; the loop looks at the mark within milliseconds.
     private void Interrupt(PosixSignalContext context)
     {
         context.Cancel = true;
         _interrupted = true;
-    }
-
-    /// <summary>A probe on its way.</summary>
-    private sealed class Attempt(Probe probe)
-    {
-        public Probe Probe => probe;
-
-        public string? Obstacle { get; set; } = probe.Obstacle;
-
-        public IPEndPoint? Source { get; private set; }
-
-        public Evidence? Evidence { get; set; }
-
-        public bool Listening { get; set; }
-
-        public bool NeedsNetwork => probe.Link is not null || probe.Packet.Destination.Equals(ProbeLink.Ordinary.Address(probe.Family));
-
-        public void Sent(int answer)
-        {
-            Evidence = answer < 0 ? new Evidence(Fate.NotSent, -answer) : null;
-            Source = answer < 0 ? null : new IPEndPoint(probe.Packet.Source, answer);
-        }
     }
 }

@@ -23,6 +23,15 @@ internal sealed record VerifyReport(IReadOnlyList<CheckResult> Checks)
     public string Summary => string.Create(CultureInfo.InvariantCulture,
         $"{Count(CheckOutcome.Held)} held, {Count(CheckOutcome.Broken)} broken, {Count(CheckOutcome.NotProvable)} not provable here");
 
+    /// <summary>The probes of one promise and family are one check: broken by one that is, held when all are.</summary>
+    public static VerifyReport Of(IReadOnlyList<(Probe Probe, CheckOutcome Outcome, string? Reason)> judged)
+    {
+        string[] order = [.. judged.Select(j => j.Probe.Promise).Distinct()];
+        return new([.. judged.GroupBy(j => (j.Probe.Promise, j.Probe.Family))
+            .OrderBy(g => Array.IndexOf(order, g.Key.Promise)).ThenBy(g => g.Key.Family)
+            .Select(g => Check(g.Key.Promise, g.Key.Family, [.. g]))]);
+    }
+
     /// <summary>A line a check, its reasons below it, and <see cref="Summary"/> as the last line.</summary>
     public string Text()
     {
@@ -65,6 +74,14 @@ internal sealed record VerifyReport(IReadOnlyList<CheckResult> Checks)
         }
 
         return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
+    }
+
+    private static CheckResult Check(string promise, AddressFamily family, (Probe Probe, CheckOutcome Outcome, string? Reason)[] judged)
+    {
+        CheckOutcome outcome = Array.Exists(judged, j => j.Outcome == CheckOutcome.Broken) ? CheckOutcome.Broken
+            : Array.Exists(judged, j => j.Outcome == CheckOutcome.NotProvable) ? CheckOutcome.NotProvable : CheckOutcome.Held;
+        return new(promise, family, outcome, judged.Length,
+            [.. judged.Where(j => j.Outcome == outcome && j.Reason is not null).Select(j => j.Reason!).Distinct()]);
     }
 
     private static void Write(Utf8JsonWriter json, CheckResult check)

@@ -14,12 +14,16 @@ internal sealed class Watch(Identity proxy) : IDisposable
     // Nothing that is acknowledged was ever sent: connection tracking knows no such connection.
     private const byte OfNoConnection = Frame.Syn | Frame.Ack;
 
+    // Looks without news after which nothing more is on its way: packets that were queued by several processors overtake each other.
+    private const int QuietLooks = 10;
+
     private readonly Dictionary<(Transports, AddressFamily, int), Landing> _landings = [];
     private readonly Dictionary<ProbeLink, FarEnd> _ends = [];
     private readonly Dictionary<(Transports, IPEndPoint), Evidence> _seen = [];
     private readonly Dictionary<IPEndPoint, Probe> _injected = [];
     private readonly HashSet<IPEndPoint> _answered = [];
     private readonly Readiness _ready = new();
+    private int _quiet;
 
     /// <summary>Looks at the far end of a pair from now on.</summary>
     public void Add(ProbeLink link, FarEnd end)
@@ -62,11 +66,13 @@ internal sealed class Watch(Identity proxy) : IDisposable
     /// <summary>Waits a little for news, and takes in what there is.</summary>
     public void Look(int milliseconds)
     {
+        _quiet++;
         _ready.Wait(milliseconds);
         foreach (FarEnd end in _ends.Values)
         {
             while (end.TryRead(out Frame? frame))
             {
+                _quiet = 0;
                 if (frame is not null)
                 {
                     Take(end, frame);
@@ -78,6 +84,7 @@ internal sealed class Watch(Identity proxy) : IDisposable
         {
             foreach ((IPEndPoint from, IPEndPoint? original) in landing.Arrivals())
             {
+                _quiet = 0;
                 _seen[(landing.Transport, from)] = new Evidence(Fate.Arrived, landing.Port, original);
             }
         }
@@ -93,7 +100,7 @@ internal sealed class Watch(Identity proxy) : IDisposable
 
         if (probe.Dropped && evidence is null)
         {
-            return _answered.Any(a => _injected[a].Link == probe.Link && _injected[a].Family == probe.Family) ? new Evidence(Fate.Dropped) : null;
+            return _quiet >= QuietLooks && _answered.Any(a => _injected[a].Link == probe.Link && _injected[a].Family == probe.Family) ? new Evidence(Fate.Dropped) : null;
         }
 
         // Somebody else listens there: the kernel's own list says where the connection went.

@@ -6,7 +6,6 @@ namespace MeshL4.L4Proxy.Sockets;
 /// <summary>Socket options by what they are for. Failures of advisory options are ignored: the connection works without.</summary>
 internal static unsafe class SocketTuning
 {
-    private const int SoError = 4;
     private const int SoReuseAddress = 2;
     private const int SoKeepAlive = 9;
     private const int SoLinger = 13;
@@ -56,7 +55,7 @@ internal static unsafe class SocketTuning
     }
 
     /// <summary>The pending error of a socket, an errno; reading it clears it.</summary>
-    public static int TakeError(int fd) => SocketOptions.TryGetInt(fd, SocketOptions.SolSocket, SoError, out int error) ? error : Errno.EBADF;
+    public static int TakeError(int fd) => SocketOptions.TryGetInt(fd, SocketOptions.SolSocket, SocketOptions.SoError, out int error) ? error : Errno.EBADF;
 
     public static IPEndPoint? LocalEndPoint(int fd)
     {

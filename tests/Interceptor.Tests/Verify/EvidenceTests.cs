@@ -42,7 +42,15 @@ public class EvidenceTests
         Judge(null, new Evidence(Fate.Dropped)).ShouldBe(CheckOutcome.Broken);
     }
 
+    [Fact]
+    public void Judge_ResetBeforeItWasSeenWhere_IsBrokenOnlyWhereNobodyInThePodMayTakeIt()
+    {
+        Judge(15001, new Evidence(Fate.Reset)).ShouldBe(CheckOutcome.NotProvable);
+        Judge(null, new Evidence(Fate.Reset)).ShouldBe(CheckOutcome.Broken);
+    }
+
     [Theory]
+    [InlineData(98, CheckOutcome.NotProvable)]
     [InlineData(99, CheckOutcome.NotProvable)]
     [InlineData(1, CheckOutcome.Broken)]
     public void Judge_NotSent_TellsCircumstancesFromRules(int errno, object expected) =>
