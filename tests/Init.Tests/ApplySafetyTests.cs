@@ -211,7 +211,7 @@ public class ApplySafetyTests
     [Fact]
     public void Verify_SeveralAtOnce_TakeTurnsAndAllHold() => Passes("""
         "$0" -b 80 -i 11.0.0.0/8 --verify off || exit 10
-        for i in 1 2 3; do "$0" verify -b 80 -i 11.0.0.0/8 --probe-timeout 30s & pids="$pids $!"; done
+        for i in 1 2 3; do "$0" verify -b 80 -i 11.0.0.0/8 --probe-timeout 300s & pids="$pids $!"; done
         for pid in $pids; do wait $pid || exit 11; done
         exit 0
         """);

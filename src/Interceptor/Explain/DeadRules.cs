@@ -1,24 +1,36 @@
 using System.Globalization;
+using System.Net.Sockets;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Render;
 
 namespace MeshL4.Interceptor.Explain;
 
 /// <summary>A rule that no packet reaches, because every packet it is for meets another one first.</summary>
-/// <param name="Chain">Where both are.</param>
+/// <param name="Chain">Where all of them are.</param>
 /// <param name="Dead">Its number in the chain, from 1.</param>
-/// <param name="Covering">The number of the rule before it.</param>
-internal sealed record DeadRule(RedirectChain Chain, int Dead, int Covering)
+/// <param name="Covering">The numbers of the rules before it that take its packets; none of them could be missing.</param>
+internal sealed record DeadRule(RedirectChain Chain, int Dead, IReadOnlyList<int> Covering)
 {
     /// <inheritdoc/>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"{Chain.Name} rule {Dead} is never reached, for rule {Covering} covers it: {PlanText.Line(Chain.Rules[Dead - 1], Chain.Inbound)}");
+    public override string ToString()
+    {
+        string covering = Covering is [int one]
+            ? string.Create(CultureInfo.InvariantCulture, $"rule {one} covers it")
+            : $"rules {string.Join(", ", Covering.SkipLast(1))} and {Covering[^1]} cover it together";
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{Chain.Name} rule {Dead} is never reached, for {covering}: {PlanText.Line(Chain.Rules[Dead - 1], Chain.Inbound)}");
+    }
 }
 
-/// <summary>Finds rules that one earlier rule makes useless: most often a request that another request takes back. What it names is
-/// dead; a rule that only several others cover together is not found.</summary>
+/// <summary>Finds rules that earlier rules make useless, one alone or several together: most often a request that other requests take back.
+/// What it names is dead. What numbers do not tell (interfaces, marks, states) must be the same for every rule that covers.</summary>
 internal static class DeadRules
 {
+    // Taking rule after rule away leaves ever more parts; where it gets confusing nothing is said.
+    private const int MostParts = 1000;
+
+    private static readonly AddressFamily[] Families = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
+
     /// <summary>In the order of the plan.</summary>
     public static IReadOnlyList<DeadRule> Of(RedirectPlan plan) => [.. plan.Chains.SelectMany(Of)];
 
@@ -26,13 +38,10 @@ internal static class DeadRules
     {
         for (int later = 1; later < chain.Rules.Count; later++)
         {
-            for (int earlier = 0; earlier < later; earlier++)
+            int[] before = [.. Enumerable.Range(0, later).Where(e => Ends(chain.Rules[e].Verdict) && ComesFirst(chain, e, later))];
+            if (Covering(chain, before, later) is { } covering)
             {
-                if (Ends(chain.Rules[earlier].Verdict) && Covers(chain.Rules[earlier], chain.Rules[later]))
-                {
-                    yield return new(chain, later + 1, earlier + 1);
-                    break;
-                }
+                yield return new(chain, later + 1, [.. covering.Select(e => e + 1)]);
             }
         }
     }
@@ -40,43 +49,70 @@ internal static class DeadRules
     // TPROXY goes on to the next rule where nobody listens.
     private static bool Ends(RuleVerdict verdict) => verdict.EndsChain && verdict.Kind != VerdictKind.Tproxy;
 
-    private static bool Covers(RedirectRule earlier, RedirectRule later) =>
-        earlier.Matches.All(m => later.Matches.Any(n => Implies(n, m)) || (m is FamilyMatch f && f.Family == later.Family));
+    // Does everything but numbers that the earlier rule asks for hold for each packet of the later one, and did it when the packet was there?
+    private static bool ComesFirst(RedirectChain chain, int earlier, int later) => chain.Rules[earlier].Matches.Where(m => !PacketSpace.IsNumeric(m))
+        .All(m => chain.Rules[later].Matches.Any(n => Implies(n, m)) && (!CanChange(m) || !chain.Rules.Skip(earlier + 1).Take(later - earlier - 1).Any(r => Changes(r.Verdict))));
+
+    private static bool CanChange(RuleMatch match) => match is MarkMatch or ConnectionMarkMatch or LearnedMatch;
+
+    private static bool Changes(RuleVerdict verdict) => verdict.Kind is VerdictKind.Mark or VerdictKind.SaveMark or VerdictKind.RestoreMark
+        or VerdictKind.Tproxy or VerdictKind.Remember or VerdictKind.Forget;
 
     private static bool Implies(RuleMatch narrow, RuleMatch wide) => (narrow, wide) switch
     {
         (InterfaceMatch { Negated: false } n, InterfaceMatch { Negated: false } w) => w.Name.EndsWith('+') ? n.Name.StartsWith(w.Name[..^1], StringComparison.Ordinal) : n.Name == w.Name,
-        (SourceMatch n, SourceMatch w) => Within(n.Blocks, w.Blocks),
-        (DestinationMatch n, DestinationMatch w) when n.Negated == w.Negated => w.Negated ? Within(w.Blocks, n.Blocks) : Within(n.Blocks, w.Blocks),
-        (TransportMatch n, TransportMatch w) => (n.Transports & ~w.Transports) == 0 && PortsImply(n, w),
-        (OwnerMatch n, OwnerMatch w) => n.IsGroup == w.IsGroup && OwnersImply(n, w),
         _ => narrow == wide,
     };
 
-    private static bool PortsImply(TransportMatch n, TransportMatch w) => (n, w) switch
+    private static IReadOnlyList<int>? Covering(RedirectChain chain, int[] before, int later)
     {
-        (_, { Ports: null }) => true,
-        ({ Ports: null }, _) => false,
-        ({ Negated: false }, { Negated: false }) => Within(n.Ports!, w.Ports!),
-        ({ Negated: true }, { Negated: true }) => Within(w.Ports!, n.Ports!),
-        ({ Negated: false }, { Negated: true }) => n.Ports!.Ranges.All(r => !w.Ports!.Ranges.Any(o => o.First <= r.Last && r.First <= o.Last)),
-        _ => false,
-    };
+        PacketSpace?[] wanted = [.. Families.Select(f => PacketSpace.Of(chain.Rules[later], f))];
+        if (Array.TrueForAll(wanted, w => w is null))
+        {
+            return null;
+        }
 
-    private static bool OwnersImply(OwnerMatch n, OwnerMatch w) => (n.Negated, w.Negated) switch
+        foreach (int one in before.Where(e => Cover(chain, [e], wanted)))
+        {
+            return [one];
+        }
+
+        List<int> all = [.. before];
+        if (!Cover(chain, all, wanted))
+        {
+            return null;
+        }
+
+        // The latest first: what is left reads from the top.
+        foreach (int one in before.Reverse())
+        {
+            List<int> fewer = [.. all.Where(e => e != one)];
+            all = Cover(chain, fewer, wanted) ? fewer : all;
+        }
+
+        return all;
+    }
+
+    private static bool Cover(RedirectChain chain, IReadOnlyList<int> rules, PacketSpace?[] wanted)
     {
-        (false, false) => Within(n.Ids, w.Ids),
-        (true, true) => Within(w.Ids, n.Ids),
-        (false, true) => n.Ids.All(r => !w.Ids.Any(o => o.First <= r.Last && r.First <= o.Last)),
-        _ => false,
-    };
+        for (int family = 0; family < Families.Length; family++)
+        {
+            List<PacketSpace> left = wanted[family] is { } space ? [space] : [];
+            foreach (PacketSpace taken in rules.Select(e => PacketSpace.Of(chain.Rules[e], Families[family])).OfType<PacketSpace>())
+            {
+                left = [.. left.SelectMany(l => l.Without(taken)).Take(MostParts + 1)];
+                if (left.Count > MostParts)
+                {
+                    return false;
+                }
+            }
 
-    private static bool Within(PortSet narrow, PortSet wide) =>
-        narrow.Ranges.All(r => wide.Ranges.Any(o => o.First <= r.First && r.Last <= o.Last));
+            if (left.Count > 0)
+            {
+                return false;
+            }
+        }
 
-    private static bool Within(IReadOnlyList<IdRange> narrow, IReadOnlyList<IdRange> wide) =>
-        narrow.All(r => wide.Any(o => o.First <= r.First && r.Last <= o.Last));
-
-    private static bool Within(CidrSet narrow, CidrSet wide) => narrow.Family == wide.Family
-        && narrow.Blocks.All(b => wide.Blocks.Any(o => o.PrefixLength <= b.PrefixLength && o.Contains(b.BaseAddress)));
+        return true;
+    }
 }
