@@ -81,12 +81,13 @@ internal sealed class ProbeNetwork : IDisposable
     private void Remove(bool all)
     {
         IEnumerable<ProbeLink> links = all ? Enumerable.Range(0, ProbeLink.Most).Select(i => new ProbeLink(i, "")) : _links;
-        // What is not there any more is what we want.
-        _ = Run(true, AddressFamily.InterNetwork, [.. links.Select(l => $"link del {l.Far}"), .. Rules("del", links, AddressFamily.InterNetwork)]);
+        // What is not there any more is what we want. Interfaces go last: whoever looks for left-overs looks for them.
         if (_withIpv6)
         {
             _ = Run(true, AddressFamily.InterNetworkV6, Rules("del", links, AddressFamily.InterNetworkV6));
         }
+
+        _ = Run(true, AddressFamily.InterNetwork, [.. Rules("del", links, AddressFamily.InterNetwork), .. links.Select(l => $"link del {l.Far}")]);
     }
 
     private static IEnumerable<string> MakePair(ProbeLink l) =>

@@ -10,9 +10,13 @@ namespace MeshL4.Init.Tests.Killed;
 internal sealed class KillStage : IDisposable
 {
     private const string Writing = "sendmsg,sendto,setsockopt,write";
+
+    // What a verification does beside: sockets and processes of its own.
+    private const string Acting = "socket,bind,listen,connect,clone,clone3,vfork";
     private const int Killed = 137;
 
     private static readonly string Init = Path.Combine(AppContext.BaseDirectory, "meshl4-init");
+    private static readonly string[] Counted = [.. Writing.Split(','), .. Acting.Split(',')];
     private static readonly string[] Programs =
     [
         "nft", "ip", .. from family in new[] { "iptables", "ip6tables" } from kind in new[] { "nft", "legacy" } from verb in new[] { "save", "restore" } select $"{family}-{kind}-{verb}",
@@ -56,8 +60,8 @@ internal sealed class KillStage : IDisposable
         ip rule; ip -6 rule; ip route show table all; ip -6 route show table all; ip -br addr
         """);
 
-    /// <summary>Our nft table, or nothing.</summary>
-    public string Table() => Must("nsenter", $"--net=/run/netns/{_namespace}", "sh", "-c", "nft -s list table inet meshl4 2>/dev/null || true");
+    /// <summary>Our nft table, or nothing; without what packets taught it.</summary>
+    public string Table() => Must("nsenter", $"--net=/run/netns/{_namespace}", "sh", "-c", "nft -s list table inet meshl4 2>/dev/null | sed -e '/elements = {.*}/d' -e '/elements = {/,/}/d'");
 
     /// <summary>Runs the program inside this process; what it says is part of the failure when it ends with anything but 0.</summary>
     public void Run(params string[] arguments)
@@ -74,22 +78,22 @@ internal sealed class KillStage : IDisposable
         code.ShouldBe(0, $"{string.Join(' ', arguments)}: {said}");
     }
 
+    /// <summary>The same in a process of its own, from which a verification can start others.</summary>
+    public void RunAlone(params string[] arguments) => Start("none", "", 0, [Init, .. arguments]).ShouldBe(0, string.Join(' ', arguments));
+
     /// <summary>Runs the program to its end and lists its writing calls and those of what it starts: these first, in order.</summary>
     /// <param name="arguments">The program's.</param>
-    /// <param name="prepare">Brings an empty namespace to where the program is to start from, which it is when this is called.</param>
-    public IReadOnlyList<KillPoint> Count(string[] arguments, Action prepare)
+    /// <param name="acting">Are calls that open sockets and start processes among them?</param>
+    public IReadOnlyList<KillPoint> Count(string[] arguments, bool acting)
     {
-        Start("count", "", 0, [Init, .. arguments]).ShouldBe(0);
-        List<KillPoint> points =
+        string own = Path.Combine(_folder, "own");
+        Start("count", "", 0, ["strace", "-qq", "-o", own, "-e", $"trace={Writing}{(acting ? $",{Acting}" : "")}", Init, .. arguments]).ShouldBe(0);
+        return
         [
             .. Directory.GetFiles(_folder, "trace.*").Select(f => (File: f, Words: Path.GetFileName(f).Split('.')))
                 .Select(t => (t.File, Run: int.Parse(t.Words[1], CultureInfo.InvariantCulture), Name: t.Words[2])).OrderBy(t => t.Run).SelectMany(t => Points(t.File, t.Run, t.Name)),
+            .. Points(own, 0, "meshl4-init"),
         ];
-        Run("cleanup");
-        prepare();
-        string own = Path.Combine(_folder, "own");
-        Start("none", "", 0, ["strace", "-qq", "-o", own, "-e", $"trace={Writing}", Init, .. arguments]).ShouldBe(0);
-        return [.. points, .. Points(own, 0, "meshl4-init")];
     }
 
     /// <summary>Runs the program until <paramref name="point"/>; false when it ended before. That may be for the last calls of meshl4-init itself, whose
@@ -112,7 +116,7 @@ internal sealed class KillStage : IDisposable
     private static IEnumerable<KillPoint> Points(string trace, int program, string name)
     {
         var seen = new Dictionary<string, int>();
-        foreach (string call in File.ReadLines(trace).Select(l => l.Split('(')[0]).Where(c => Writing.Split(',').Contains(c)))
+        foreach (string call in File.ReadLines(trace).Select(l => l.Split('(')[0]).Where(c => Counted.Contains(c)))
         {
             seen[call] = seen.GetValueOrDefault(call) + 1;
             yield return new(program, name, call, seen[call]);
