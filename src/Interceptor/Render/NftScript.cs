@@ -74,6 +74,8 @@ internal static class NftScript
     private static string Match(RuleMatch match, bool inbound) => match switch
     {
         FamilyMatch f => $"meta nfproto {(f.Family == AddressFamily.InterNetworkV6 ? "ipv6" : "ipv4")}",
+        // By its number, the same in every namespace: most rules begin with it, and comparing names takes the kernel longer.
+        InterfaceMatch { Name: "lo" } i => $"{(inbound ? "iif" : "oif")} {Not(i.Negated)}\"lo\"",
         InterfaceMatch i => $"{(inbound ? "iifname" : "oifname")} {Not(i.Negated)}\"{i.Name.Replace('+', '*')}\"",
         SourceMatch s => $"{Ip(s.Blocks)} saddr {Blocks(s.Blocks)}",
         DestinationMatch d => $"{Ip(d.Blocks)} daddr {Not(d.Negated)}{Blocks(d.Blocks)}",

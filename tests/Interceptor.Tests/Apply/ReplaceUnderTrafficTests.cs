@@ -32,6 +32,7 @@ public class ReplaceUnderTrafficTests
         using var captured = new Acceptors(Transparent(pod, 15001), Transparent(pod, 15006));
         using var ended = new CancellationTokenSource();
         var ways = new Tally[4];
+        long overflowed = Overflowed();
         Thread[] clients =
         [
             .. new[] { (pod.Outside, Pod.Ip), (pod.Outside, Pod.Ip6), (pod.Name, Pod.OutsideIp), (pod.Name, Pod.OutsideIp6) }
@@ -53,11 +54,13 @@ public class ReplaceUnderTrafficTests
             return;
         }
 
-        // A change to rules without translation may end that of a handshake under way, which its next SYN begins anew. A gap would catch
-        // every client at every change: a quarter of that is none, and far more than what is rare.
-        int caught = mode == "TRANSPARENT" ? Replaces * ways.Length / 2 / 4 : 0;
+        // A change to rules without translation takes translation out of the namespace: a handshake whose SYN was translated and whose SYN-ACK
+        // is not yet begins anew with its next SYN. The two are microseconds apart and connections hundreds: of a client at a change, that is a few in a
+        // hundred, and there are a hundred. A gap would catch every client at every change.
+        int caught = mode == "TRANSPARENT" ? 2 * ways.Length : 0;
+        long dropped = Overflowed() - overflowed;
         ways.ShouldAllBe(w => w.Lost == 0, seen);
-        ways.Sum(w => w.Repeated).ShouldBeLessThanOrEqualTo(caught, seen);
+        ((long)ways.Sum(w => w.Repeated)).ShouldBeLessThanOrEqualTo(caught + dropped, $"{seen}; {dropped} packets dropped by full queues of the processors");
         accepted.ShouldBeInRange(ways.Sum(w => w.Connected) - caught, ways.Sum(w => w.Connected), seen);
     }
 
@@ -122,6 +125,9 @@ public class ReplaceUnderTrafficTests
         socket.GetRawSocketOption(Tcp, TcpInfo, information).ShouldBe(information.Length);
         return BitConverter.ToUInt32(information, TotalRetransmissions);
     }
+
+    // Packets of the whole machine that found the queue of their processor full: so busy a machine loses SYNs whatever the rules are.
+    private static long Overflowed() => File.ReadLines("/proc/net/softnet_stat").Sum(l => Convert.ToInt64(l.Split(' ')[1], 16));
 
     /// <summary>What became of one client's connections.</summary>
     private sealed class Tally
