@@ -36,6 +36,9 @@ public sealed partial class PingPongServer
         }
     }
 
+    /// <summary>Lets one answer of <c>half</c> go on.</summary>
+    public void Release() => _released.Release();
+
     private static async Task CountDownAsync(PingPongConnection from, PingPongMessage message)
     {
         for (int i = Number(message); i > 0; i--)
@@ -62,6 +65,16 @@ public sealed partial class PingPongServer
                 _beats[(from, call.Id)] = result;
                 await from.WriteAsync(new PingPongMessage(PingPongKind.Ping, call.Id));
                 break;
+            case "longbeat":
+                _beats[(from, call.Id)] = result;
+                await from.WriteAsync(new PingPongMessage(PingPongKind.Ping, call.Id, "", new string('b', BulkItem)));
+                break;
+            case "long":
+                await from.WriteAsync(result with { Payload = call.Payload.PadLeft(BulkItem) });
+                break;
+            case "half":
+                await InHalvesAsync(from, result with { Payload = call.Payload.PadLeft(BulkItem) });
+                break;
             case "fail":
                 await from.WriteAsync(result with { Kind = PingPongKind.Failure });
                 break;
@@ -74,6 +87,10 @@ public sealed partial class PingPongServer
                 await from.WriteAsync(PingPongConnection.Bytes(result with { Payload = "cut off" })[..^3]);
                 from.Dispose();
                 break;
+            case "cut":
+                await from.WriteAsync(PingPongConnection.Bytes(result with { Payload = new string('c', BulkItem) })[..^3]);
+                from.Dispose();
+                break;
             case "garbage":
                 await from.WriteAsync("this is no frame at all"u8.ToArray());
                 break;
@@ -84,6 +101,14 @@ public sealed partial class PingPongServer
                 await from.WriteAsync(result);
                 break;
         }
+    }
+
+    private async Task InHalvesAsync(PingPongConnection from, PingPongMessage result)
+    {
+        ReadOnlyMemory<byte> bytes = PingPongConnection.Bytes(result);
+        await from.WriteAsync(bytes[..(BulkItem / 2)]);
+        await _released.WaitAsync(_stop.Token);
+        await from.WriteAsync(bytes[(BulkItem / 2)..]);
     }
 
     private async Task HoldAsync(PingPongConnection from, PingPongMessage call)

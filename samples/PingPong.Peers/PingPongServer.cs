@@ -8,8 +8,9 @@ namespace MeshL4.Samples.PingPong.Peers;
 /// <summary>
 /// A server whose services behave as servers do, well and badly: <c>echo</c>, <c>who</c> (its name, and what it was asked), <c>reverse</c>
 /// (holds calls until as many wait as the payload says, then answers the last one first), <c>beat</c> (asks the caller for a sign of life
-/// before it answers), <c>fail</c>, <c>never</c>, <c>close</c>, <c>partial</c> (ends inside its answer), <c>garbage</c>, <c>away</c> (GoAway before
-/// the answer). A subscription to any service counts down from its payload, one to <c>bulk</c> with long items.
+/// before it answers; <c>longbeat</c> in a long frame), <c>long</c> (a long answer), <c>half</c> (half of a long answer, the rest when told),
+/// <c>fail</c>, <c>never</c>, <c>close</c>, <c>partial</c> (ends inside its answer), <c>cut</c> (inside a long one), <c>garbage</c>, <c>away</c>
+/// (GoAway before the answer). A subscription to any service counts down from its payload, one to <c>bulk</c> with long items.
 /// </summary>
 public sealed partial class PingPongServer : IDisposable
 {
@@ -18,6 +19,7 @@ public sealed partial class PingPongServer : IDisposable
     private readonly ConcurrentDictionary<PingPongConnection, int> _connections = new();
     private readonly List<(PingPongConnection To, PingPongMessage Call)> _held = [];
     private readonly ConcurrentDictionary<(PingPongConnection From, uint Id), PingPongMessage> _beats = new();
+    private readonly SemaphoreSlim _released = new(0);
     private int _accepted;
     private int _notified;
     private int _pings;
@@ -61,6 +63,7 @@ public sealed partial class PingPongServer : IDisposable
     {
         _stop.Cancel();
         _listener.Dispose();
+        _released.Dispose();
         foreach (PingPongConnection connection in _connections.Keys)
         {
             connection.Dispose();

@@ -104,7 +104,7 @@ internal sealed unsafe class OutputQueue(LoopMemory memory) : IBufferWriter<byte
     /// <summary>Sends what the socket takes. False on an error; then the connection is lost.</summary>
     public bool SendTo(LoopSocket socket)
     {
-        while (_count > 0 && socket.Writable)
+        while (Length > 0 && socket.Writable)
         {
             ref Block first = ref _blocks[_first];
             nint sent;
@@ -148,6 +148,13 @@ internal sealed unsafe class OutputQueue(LoopMemory memory) : IBufferWriter<byte
             if (last.Bytes.Length - last.End >= needed)
             {
                 return;
+            }
+
+            if (last.End == 0)
+            {
+                // Reserved and never written: an empty block inside the queue would look like its end.
+                memory.Return(last.Bytes);
+                _count--;
             }
         }
 

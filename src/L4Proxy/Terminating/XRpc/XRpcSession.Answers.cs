@@ -45,11 +45,7 @@ internal sealed partial class XRpcSession<TCodec>
         bool turn = IsTurn(sequence);
         if (turn)
         {
-            Record.BytesSent += bytes.Length;
-            if (!bytes.IsEmpty)
-            {
-                Hold(bytes);
-            }
+            DeliverWhole(bytes);
         }
         else
         {
@@ -99,9 +95,13 @@ internal sealed partial class XRpcSession<TCodec>
     private void GiveAnswer(ReadOnlySpan<byte> bytes, uint sequence)
     {
         bool turn = IsTurn(sequence);
-        if (turn)
+        if (turn && _partOf is null)
         {
             Deliver(bytes);
+        }
+        else if (turn)
+        {
+            DeliverWhole(bytes);
         }
         else
         {

@@ -13,14 +13,12 @@ internal sealed partial class XRpcSession<TCodec>
 
     private readonly OutputQueue _output;
     private List<EarlyReply>? _early;
-    private List<UpstreamLink<TCodec>>? _stalled;
+    private List<StalledLink>? _stalled;
     private uint _nextSequence;
     private uint _headSequence;
     private long _earlyBytes;
     private long _counted;
     private long _lastProgressMs;
-    private OutputQueue? _afterPart;
-    private bool _partOpen;
 
     /// <summary>Bytes of an answer to come: the largest of late, which fades; careful before any came.</summary>
     private long _expectedReply = 64 * 1024;
@@ -34,8 +32,14 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Bytes held for this client.</summary>
     public long Backlog => _output.Length + _earlyBytes;
 
-    /// <summary>More is held than it may have: who sends to it has to wait.</summary>
+    /// <summary>More is held than it may have: who sends out of turn has to wait.</summary>
     public bool IsOverfull => !IsClosed && Backlog > Proxy.Limits.MaxBufferedBytes;
+
+    /// <summary>
+    /// More waits for its socket than it may have: who sends in turn has to wait. What is held behind a turn does not count for it, or
+    /// the one that all others wait for would wait for them.
+    /// </summary>
+    public bool IsOverfullInTurn => !IsClosed && _output.Length > Proxy.Limits.MaxBufferedBytes;
 
     /// <summary>Bytes of one answer that may be held to be looked at.</summary>
     public long MaxCapture => Proxy.Limits.MaxBufferedBytes;
@@ -67,6 +71,7 @@ internal sealed partial class XRpcSession<TCodec>
                 sent = _socket.Send(start, bytes.Length);
             }
 
+            _lastProgressMs = _owner.Loop.NowMilliseconds;
             if (sent == bytes.Length)
             {
                 return;
@@ -79,46 +84,9 @@ internal sealed partial class XRpcSession<TCodec>
             }
 
             bytes = bytes[(int)Math.Max(sent, 0)..];
-            _lastProgressMs = _owner.Loop.NowMilliseconds;
         }
 
         Hold(bytes);
-    }
-
-    /// <summary>Passes a whole frame on; behind the long one of another connection that is being passed on, if there is one.</summary>
-    public void DeliverWhole(ReadOnlySpan<byte> frame)
-    {
-        if (IsClosed)
-        {
-            return;
-        }
-
-        Record.BytesSent += frame.Length;
-        if (_partOpen)
-        {
-            (_afterPart ??= new OutputQueue(_owner.Loop.Memory)).Append(frame);
-        }
-        else
-        {
-            Hold(frame);
-        }
-    }
-
-    /// <summary>Reserves the client's side for a long frame; false when another has it.</summary>
-    public bool BeginPart() => !_partOpen && (_partOpen = true);
-
-    /// <summary>Passes a piece of the long frame on.</summary>
-    public void DeliverPart(ReadOnlySpan<byte> bytes) => Deliver(bytes);
-
-    /// <summary>The long frame is over, or will never be.</summary>
-    public void EndPart()
-    {
-        _partOpen = false;
-        if (_afterPart is { IsEmpty: false } waiting)
-        {
-            waiting.MoveTo(_output);
-            _owner.Attend(this);
-        }
     }
 
     /// <summary>Holds bytes of an answer whose turn has not come.</summary>
@@ -141,10 +109,12 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>A connection waits for this client.</summary>
-    public void NoteStalled(UpstreamLink<TCodec> link)
+    /// <param name="link">The connection.</param>
+    /// <param name="inTurn">For its socket alone; else also for what is held until its turn comes.</param>
+    public void NoteStalled(UpstreamLink<TCodec> link, bool inTurn)
     {
         _lastProgressMs = _owner.Loop.NowMilliseconds;
-        (_stalled ??= []).Add(link);
+        (_stalled ??= []).Add(new StalledLink(link, inTurn));
     }
 
     /// <summary>A request was answered whole.</summary>
@@ -268,9 +238,9 @@ internal sealed partial class XRpcSession<TCodec>
         {
             _lastProgressMs = _owner.Loop.NowMilliseconds;
             CountBacklog();
-            if (_stalled is not null && Backlog < Proxy.Limits.MaxBufferedBytes / 2)
+            if (_stalled is not null)
             {
-                ReleaseStall();
+                ReleaseStalled(Proxy.Limits.MaxBufferedBytes / 2);
             }
 
             if (_output.IsEmpty || (_pause == Pause.Room && HasRoom))
@@ -285,7 +255,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         for (int i = 0; i < _stalled?.Count; i++)
         {
-            if (_stalled[i].HasOthersThan(this))
+            if (_stalled[i].Link.HasOthersThan(this))
             {
                 return true;
             }
@@ -294,14 +264,30 @@ internal sealed partial class XRpcSession<TCodec>
         return false;
     }
 
+    /// <summary>Lets those go on whose bytes find room again below <paramref name="mark"/>; the one whose turn has come does not wait for others.</summary>
+    private void ReleaseStalled(long mark)
+    {
+        for (int i = _stalled!.Count - 1; i >= 0; i--)
+        {
+            (UpstreamLink<TCodec> link, bool inTurn) = _stalled[i];
+            if (Backlog < mark || (_output.Length < mark && (inTurn || link.IsInTurnOf(this))))
+            {
+                _stalled.RemoveAt(i);
+                link.Unstall();
+            }
+        }
+
+        _stalled = _stalled.Count == 0 ? null : _stalled;
+    }
+
     private void ReleaseStall()
     {
         if (_stalled is { } links)
         {
             _stalled = null;
-            foreach (UpstreamLink<TCodec> link in links)
+            foreach (StalledLink stalled in links)
             {
-                link.Unstall();
+                stalled.Link.Unstall();
             }
         }
     }
@@ -398,9 +384,12 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _early?.Clear();
+        DropParts();
         _earlyBytes = 0;
-        _afterPart?.Clear();
     }
+
+    /// <summary>A connection that is not read before this client took what it has.</summary>
+    private readonly record struct StalledLink(UpstreamLink<TCodec> Link, bool InTurn);
 
     /// <summary>An answer, or its beginning, that came before its turn.</summary>
     private sealed class EarlyReply(uint sequence, OutputQueue bytes)

@@ -32,6 +32,9 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         return false;
     }
 
+    public override bool IsInTurnOf(XRpcSession<TCodec> client) =>
+        IsRelaying || (!_ring.IsEmpty && _ring.Head.Session == client && client.IsTurn(_ring.Head.Sequence));
+
     public override bool TryReserve(out ulong id)
     {
         id = 0;
@@ -154,9 +157,9 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         }
 
         run?.Deliver(bytes[runStart..at]);
-        if (run is { IsOverfull: true })
+        if (run is { IsOverfullInTurn: true })
         {
-            StallFor(run);
+            StallFor(run, inTurn: true);
         }
 
         return bytes.Length;
@@ -201,9 +204,9 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             }
         }
 
-        if (client.IsOverfull)
+        if (client.IsOverfullInTurn)
         {
-            StallFor(client);
+            StallFor(client, inTurn: true);
         }
 
         return bytes.Length;
@@ -247,7 +250,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
                 head.Flags |= PendingFlags.Begun;
                 if (session.IsOverfull)
                 {
-                    StallFor(session);
+                    StallFor(session, inTurn: false);
                 }
             }
         }

@@ -43,6 +43,8 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         return false;
     }
 
+    public override bool IsInTurnOf(XRpcSession<TCodec> client) => client.IsPartOf(this);
+
     public override bool TryReserve(out ulong id) => _slots.TryReserve(out id);
 
     public override ref Pending<TCodec> Add() => ref _slots.Add();
@@ -109,8 +111,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     protected override void FailPending(LocalReplyReason reason, ReadOnlySpan<byte> rawReply)
     {
-        _passing?.EndPart();
-        _passing = null;
+        EndBrokenPart();
         for (int i = 0; i < _slots.Count; i++)
         {
             if (_slots.IsUsed(i))
@@ -124,22 +125,28 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     private static bool Ends(FrameKind kind) => kind is not (FrameKind.StreamData or FrameKind.StreamOpen);
 
+    /// <summary>Whether a frame belongs to a request; all others are the connection's own.</summary>
+    private static bool IsAnswer(FrameKind kind) => kind is not (FrameKind.Ping or FrameKind.GoAway or FrameKind.Pong or FrameKind.Empty or FrameKind.Push);
+
+    /// <summary>Does what a frame asks for that belongs to no request.</summary>
+    private void TakeControl()
+    {
+        if (Reply.Kind == FrameKind.GoAway)
+        {
+            IsDraining = true;
+        }
+        else if (Reply.Kind == FrameKind.Ping && TCodec.TryWriteControl(Side.Downstream, ControlFrame.Pong, Reply.Id, Output))
+        {
+            MarkDirty();
+        }
+    }
+
     private void TakeFrame(Span<byte> frame, long now)
     {
-        switch (Reply.Kind)
+        if (!IsAnswer(Reply.Kind))
         {
-            case FrameKind.Ping:
-                if (TCodec.TryWriteControl(Side.Downstream, ControlFrame.Pong, Reply.Id, Output))
-                {
-                    MarkDirty();
-                }
-
-                return;
-            case FrameKind.GoAway:
-                IsDraining = true;
-                return;
-            case FrameKind.Pong or FrameKind.Empty or FrameKind.Push:
-                return;
+            TakeControl();
+            return;
         }
 
         int slot = _slots.Find(Reply.Id);
@@ -174,7 +181,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         session.DeliverWhole(bytes);
         if (session.IsOverfull)
         {
-            StallFor(session);
+            StallFor(session, inTurn: false);
         }
     }
 
@@ -191,49 +198,75 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         return Codec.WriteEdited(new FrameView(ref Reply, frame, isWhole), new HeadEdit(id), edited) ? edited.Written : frame;
     }
 
-    /// <summary>A part of a long answer; the first one has its head.</summary>
+    /// <summary>A part of a long frame; the first one has its head.</summary>
     private void PassPart(Span<byte> part, bool done, long now)
     {
-        int slot = _slots.Find(Reply.Id);
-        if (_passing is null && !_skipping)
+        // Other frames have ids of the server's own, which say nothing about requests.
+        int slot = IsAnswer(Reply.Kind) ? _slots.Find(Reply.Id) : -1;
+        if (_passing is not null)
         {
-            bool wanted = slot >= 0 && _slots[slot] is { Session.IsClosed: false, State: not { Captures: true } } && !_slots[slot].Has(PendingFlags.Hidden);
-            if (wanted && _slots[slot].Session!.BeginPart())
-            {
-                _passing = _slots[slot].Session;
-                _slots[slot].Flags |= PendingFlags.Begun;
-                _passing!.DeliverPart(WithId(part, _slots[slot].Id, isWhole: false));
-            }
-            else
-            {
-                _skipping = true;
-                if (slot >= 0)
-                {
-                    Pending<TCodec> failed = _slots[slot];
-                    _slots.Free(slot);
-                    failed.Session?.RequestFailed(failed, LocalReplyReason.TooLarge, default, mayRetry: false);
-                }
-            }
+            _passing.DeliverPart(this, part);
         }
-        else
+        else if (!_skipping)
         {
-            _passing?.DeliverPart(part);
+            BeginPart(slot, part);
         }
 
-        if (_passing is { IsOverfull: true } slow)
+        if (_passing is { } client && (client.IsPartOf(this) ? client.IsOverfullInTurn : client.IsOverfull))
         {
-            StallFor(slow);
+            StallFor(client, inTurn: client.IsPartOf(this));
         }
 
         if (done)
         {
-            _passing?.EndPart();
+            _passing?.EndPart(this);
             (_passing, _skipping) = (null, false);
-            if (slot >= 0 && _slots.IsUsed(slot))
+            TakeControl();
+            if (slot >= 0)
             {
                 EndPart(slot, now);
             }
         }
+    }
+
+    private void BeginPart(int slot, Span<byte> part)
+    {
+        bool wanted = slot >= 0 && _slots[slot] is { Session.IsClosed: false, State: not { Captures: true } } && !_slots[slot].Has(PendingFlags.Hidden);
+        if (wanted)
+        {
+            ref Pending<TCodec> pending = ref _slots[slot];
+            pending.Flags |= PendingFlags.Begun;
+            _passing = pending.Session!;
+            _passing.BeginPart(this);
+            _passing.DeliverPart(this, WithId(part, pending.Id, isWhole: false));
+            return;
+        }
+
+        _skipping = true;
+        if (slot >= 0)
+        {
+            Pending<TCodec> failed = _slots[slot];
+            _slots.Free(slot);
+            failed.Session?.RequestFailed(failed, LocalReplyReason.TooLarge, default, mayRetry: false);
+        }
+    }
+
+    /// <summary>The connection ends inside a long frame; a client that has got nothing of it is answered as if it had not begun.</summary>
+    private void EndBrokenPart()
+    {
+        if (_passing is not { } client)
+        {
+            return;
+        }
+
+        _passing = null;
+        int slot = _slots.Find(Reply.Id);
+        if (client.TakePartBack(this) && slot >= 0)
+        {
+            _slots[slot].Flags &= ~PendingFlags.Begun;
+        }
+
+        client.EndPart(this);
     }
 
     /// <summary>A long frame is over; of a stream more may follow, each in a time of its own.</summary>

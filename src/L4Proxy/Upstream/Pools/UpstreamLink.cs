@@ -86,6 +86,9 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     /// <summary>Whether anybody besides a client waits for answers here.</summary>
     public abstract bool HasOthersThan(XRpcSession<TCodec> client);
 
+    /// <summary>Whether what comes next from here is what a client is to get next; of what it gets out of turn a part may be held already.</summary>
+    public abstract bool IsInTurnOf(XRpcSession<TCodec> client);
+
     protected TCodec Codec;
     protected FrameHead Reply;
 
@@ -174,12 +177,14 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     }
 
     /// <summary>Does not read on before this client took what it has.</summary>
-    public void StallFor(XRpcSession<TCodec> session)
+    /// <param name="session">The client.</param>
+    /// <param name="inTurn">It gets bytes of this connection in their turn, so that only its socket is waited for.</param>
+    protected void StallFor(XRpcSession<TCodec> session, bool inTurn)
     {
         if (StalledBy is null)
         {
             StalledBy = session;
-            session.NoteStalled(this);
+            session.NoteStalled(this, inTurn);
         }
     }
 
