@@ -67,10 +67,12 @@ internal static class BenchRun
 
         return File.Exists(options.Proxy)
             ? new SubjectCatalog(
-                new MeshSubject(SubjectNames.Mesh, options.Proxy, redisCodec: false),
-                new MeshSubject(SubjectNames.MeshRedis, options.Proxy, redisCodec: true),
-                new MeshSubject(SubjectNames.MeshRedisOneLoop, options.Proxy, redisCodec: true, loops: 1),
-                new MeshSubject(SubjectNames.MeshRoutes, options.Proxy, redisCodec: true, routes: 5000))
+                new MeshSubject(SubjectNames.Mesh, options.Proxy, MeshBootstrap.TcpProxy),
+                new MeshSubject(SubjectNames.MeshRedis, options.Proxy, MeshBootstrap.RedisProxy()),
+                new MeshSubject(SubjectNames.MeshRedisOneLoop, options.Proxy, MeshBootstrap.RedisProxy(), loops: 1),
+                new MeshSubject(SubjectNames.MeshRoutes, options.Proxy, MeshBootstrap.RedisProxy(routes: 5000)),
+                new MeshSubject(SubjectNames.MeshTwoConnections, options.Proxy, MeshBootstrap.XRpcProxy("upstream: { connections_per_endpoint: 2 }")),
+                new MeshSubject(SubjectNames.MeshPatient, options.Proxy, MeshBootstrap.XRpcProxy("limits: { slow_reader_timeout: 300s }")))
             : throw new VoidRunException($"there is no {options.Proxy}; build it, or say --rivals-only");
     }
 

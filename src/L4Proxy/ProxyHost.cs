@@ -96,7 +96,8 @@ internal sealed class ProxyHost : IAsyncDisposable
 
         StartLoops();
         ConnectionGate gate = new(_config.Bootstrap.MaxDownstreamConnections ?? ResourceLimits.OpenFiles() / 2);
-        using ListenerSet listeners = Compose(gate);
+        StartUpMemory memory = new(() => gate.Active);
+        using ListenerSet listeners = Compose(gate, memory);
         if (IsStaticListenerMissing(listeners) || !TryOpenDns())
         {
             return ExitCodes.Failure;
@@ -113,7 +114,7 @@ internal sealed class ProxyHost : IAsyncDisposable
         await InitializedAsync();
         _state.Current = ServerState.Live;
         _log.LogInformation("live: {Listeners} listeners on {Loops} loops", listeners.Open.Count, _workers.Count);
-        _ = StartUpMemory.ReturnSoonAsync();
+        _ = memory.ReturnSoonAsync();
         ExitRequest request = await _exit.Task;
         await new DrainSequence(listeners, _workers, gate, _state, _log).RunAsync(request.Drain ? _arguments.DrainTime : TimeSpan.Zero);
         return ExitCodes.Success;
@@ -136,7 +137,7 @@ internal sealed class ProxyHost : IAsyncDisposable
         }
     }
 
-    private ListenerSet Compose(ConnectionGate gate)
+    private ListenerSet Compose(ConnectionGate gate, StartUpMemory memory)
     {
         ConnectionReporter reporter = new(_snapshots, _sinks);
         Terminals terminals = new(new UpstreamConnector(_guard), new XRpcServices(_snapshots, _guard, _metrics, new RequestReporter(_sinks)) { Codecs = _codecs });
@@ -145,7 +146,7 @@ internal sealed class ProxyHost : IAsyncDisposable
         ConnectionPath path = new(gate, _guard, new NetworkFilters(filterCounters), terminals, reporter, drain);
         ConnectionGate sessions = new(ResourceLimits.OpenFiles() / 4);
         ListenerOpening opening = new(_workers, path.ServeAsync, _snapshots, new UdpServices(_snapshots, reporter, _guard, sessions));
-        ListenerSet listeners = new(opening, _guard, _loggers.CreateLogger("listeners"));
+        ListenerSet listeners = new(opening, _guard, _loggers.CreateLogger("listeners")) { Opening = memory.BeforeListening };
         listeners.Tried += _config!.Ledger.RecordBinding;
         _metrics.Add(reporter.Counters);
         _metrics.Add(filterCounters);

@@ -69,10 +69,20 @@ const any = (resource) => {
 
 function setWorld(command) {
   world = { version: command.version, types: {}, order: command.order };
-  changeWorld(command);
+  takeIn(command);
+  pushSoon();
 }
 
+// Only what changed is looked at: a world of ten thousand is not compared with what a stream has a hundred times a second.
 function changeWorld(command) {
+  const changed = takeIn(command);
+  if (istiod) pushSoon();
+  else for (const stream of streams) push(stream, changed);
+}
+
+function takeIn(command) {
+  const changed = new Map();
+  const note = (url, name) => (changed.get(url) || changed.set(url, new Set()).get(url)).add(name);
   if (command.canonical && !canonicalLoaded) canonical.load(root);
   canonicalLoaded ||= command.canonical;
   for (const resource of command.resources) {
@@ -81,10 +91,14 @@ function changeWorld(command) {
     const encoded = command.canonical ? canonical.any(root, { ...body, '@type': url }) : any({ ...body, '@type': url });
     const hash = require('crypto').createHash('sha256').update(encoded.value).digest('hex').slice(0, 12);
     (world.types[url] ||= new Map()).set(nameOf(resource), { any: encoded, version: hash, ttl });
+    note(url, nameOf(resource));
   }
-  for (const [url, name] of command.removed || []) world.types[prefix + url].delete(name);
+  for (const [url, name] of command.removed || []) {
+    world.types[prefix + url].delete(name);
+    note(prefix + url, name);
+  }
   world.version = command.version;
-  pushSoon();
+  return changed;
 }
 
 let canonicalLoaded = false;
@@ -109,16 +123,18 @@ function pushAll() {
 const usual = ['.cluster.', '.endpoint.', '.listener.'];
 const order = (url) => { const at = (world.order || usual).findIndex((part) => url.includes(part)); return at < 0 ? 99 : at; };
 
-function push(stream) {
-  for (const url of [...stream.types.keys()].sort((a, b) => order(a) - order(b))) pushType(stream, url, false);
+function push(stream, changed) {
+  const urls = [...stream.types.keys()].filter((url) => !changed || changed.has(url)).sort((a, b) => order(a) - order(b));
+  for (const url of urls) pushType(stream, url, false, changed && stream.delta ? changed.get(url) : undefined);
 }
 
-function pushType(stream, url, always) {
+function pushType(stream, url, always, changed) {
   const state = stream.types.get(url);
   const have = world.types[url] || new Map();
-  const wanted = [...have].filter(([name]) => state.all || state.names.has(name));
+  const some = changed ? [...changed].filter((name) => have.has(name)).map((name) => [name, have.get(name)]) : [...have];
+  const wanted = some.filter(([name]) => state.all || state.names.has(name));
   if (world.version === '') return;
-  if (stream.delta) return pushDelta(stream, url, state, new Map(wanted), always);
+  if (stream.delta) return pushDelta(stream, url, state, new Map(wanted), always, changed);
   const content = JSON.stringify(wanted.map(([name, one]) => [name, one.version]));
   if (!always && content === state.content) return;
   if (isNamed(url) && wanted.length === 0) return;
@@ -127,7 +143,7 @@ function pushType(stream, url, always) {
   send(stream, { version_info: world.version, type_url: url, nonce: String(++nonces), resources });
 }
 
-function pushDelta(stream, url, state, wanted, always) {
+function pushDelta(stream, url, state, wanted, always, changed) {
   const resources = [];
   for (const [name, one] of wanted) {
     if (state.held.get(name) !== one.version) {
@@ -135,7 +151,7 @@ function pushDelta(stream, url, state, wanted, always) {
       state.held.set(name, one.version);
     }
   }
-  const removed = [...state.held.keys()].filter((name) => !wanted.has(name));
+  const removed = [...(changed || state.held.keys())].filter((name) => state.held.has(name) && !wanted.has(name));
   removed.forEach((name) => state.held.delete(name));
   if (!always && resources.length + removed.length === 0) return;
   if (isNamed(url) && resources.length + removed.length === 0) return;

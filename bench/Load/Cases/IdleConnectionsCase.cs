@@ -18,8 +18,8 @@ internal sealed class IdleConnectionsCase() : FreshProcessCase("idle-5000", "5,0
     protected override async Task<string> MeasureAsync(CaseContext context, RunningSubject subject, TimeSpan startedIn, CaseResult result)
     {
         var pid = subject.Child!.Pid;
-        RequireOpenFiles($"the harness (pid {Environment.ProcessId})", Environment.ProcessId, Connections + Spare);
-        RequireOpenFiles(subject.Name, pid, (2 * Connections) + Spare);
+        ProcessTree.RequireOpenFiles($"the harness (pid {Environment.ProcessId})", Environment.ProcessId, Connections + Spare);
+        ProcessTree.RequireOpenFiles(subject.Name, pid, (2 * Connections) + Spare);
         await Settle(context);
         var without = ProcessTree.ResidentMegabytes(pid);
         using var clients = new IdleClients();
@@ -35,13 +35,4 @@ internal sealed class IdleConnectionsCase() : FreshProcessCase("idle-5000", "5,0
     }
 
     private static Task Settle(CaseContext context) => Task.Delay(TimeSpan.FromSeconds(2), context.Stop);
-
-    private static void RequireOpenFiles(string who, int pid, long needed)
-    {
-        var limit = ProcessTree.OpenFileLimit(pid);
-        if (limit < needed)
-        {
-            throw new VoidRunException($"{who} may open {limit} files and needs {needed}; raise the limit (ulimit -n)");
-        }
-    }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using MeshL4.Load.Measuring;
 using MeshL4.Load.Subjects;
@@ -12,11 +11,9 @@ namespace MeshL4.Load.Cases;
 /// <param name="clients">Connections.</param>
 internal abstract class RedisCase(string name, string what, int pipeline, int clients = 50) : RateCase(name, what)
 {
-    /// <summary>Managed memory a request cost, connections and clocks included.</summary>
+    /// <summary>Managed memory a request cost, without connections and the page that tells.</summary>
     protected const string Allocated = "allocated per request";
 
-    private const string Key = "bench:key";
-    private const int ValueBytes = 64;
     private readonly Dictionary<string, double> _lastRates = [];
 
     protected override (string Metric, string Unit) Rate => ("requests", "req/s");
@@ -26,7 +23,7 @@ internal abstract class RedisCase(string name, string what, int pipeline, int cl
         var upstream = await Upstream.StartRedisAsync(context, IPAddress.Loopback);
         try
         {
-            await SetKeyAsync(upstream.EndPoints[0], context.Stop);
+            await RedisLoad.SetKeyAsync(upstream.EndPoints[0], context.Stop);
             return upstream;
         }
         catch
@@ -40,26 +37,18 @@ internal abstract class RedisCase(string name, string what, int pipeline, int cl
     {
         // The tool counts requests, not seconds: the subject's own last rate says how many make up the time.
         var count = (long)(_lastRates.GetValueOrDefault(subject.Name, 15000.0 * pipeline) * seconds);
-        var target = subject.Targets[0];
+        var limit = TimeSpan.FromSeconds((seconds * 10) + 20);
+        var first = await subject.AllocatedAsync(context.Stop);
+
+        // As many connections, and as good as no requests: what is more afterwards is the requests' own.
+        long few = clients * pipeline;
+        _ = first is null ? default : await RedisLoad.RunAsync(subject.Targets[0], clients, pipeline, few, limit, context.Stop);
         var before = await subject.AllocatedAsync(context.Stop);
-        var output = await ChildProcess.RunAsync("redis-benchmark", [
-            "-h", $"{target.Address}", "-p", $"{target.Port}", "-c", $"{clients}", "-P", $"{pipeline}", "-n", count.ToString(CultureInfo.InvariantCulture),
-            "--csv", "GET", Key], TimeSpan.FromSeconds((seconds * 10) + 20), context.Stop);
-        var result = RedisBenchmarkOutput.Parse(output, $"GET {Key}");
+        var result = await RedisLoad.RunAsync(subject.Targets[0], clients, pipeline, count, limit, context.Stop);
         _lastRates[subject.Name] = result.RequestsPerSecond;
         var after = await subject.AllocatedAsync(context.Stop);
         (string, string, double)[] extras = [("p50", "ms", result.P50Milliseconds), ("p99", "ms", result.P99Milliseconds)];
-        return new Measurement(result.RequestsPerSecond, count, after is null ? extras : [.. extras, (Allocated, "B", (double)(after - before)! / count)]);
-    }
-
-    private static async Task SetKeyAsync(IPEndPoint redis, CancellationToken stop)
-    {
-        string[] to = ["-h", $"{redis.Address}", "-p", $"{redis.Port}"];
-        await ChildProcess.RunAsync("redis-cli", [.. to, "SET", Key, new string('x', ValueBytes)], TimeSpan.FromSeconds(10), stop);
-        var length = await ChildProcess.RunAsync("redis-cli", [.. to, "STRLEN", Key], TimeSpan.FromSeconds(10), stop);
-        if (length.Trim() != $"{ValueBytes}")
-        {
-            throw new VoidRunException($"the key holds {length.Trim()} bytes instead of {ValueBytes}");
-        }
+        return new Measurement(result.RequestsPerSecond, count, after is null ? extras : [
+            .. extras, (Allocated, "B", Math.Max(0, (double)(after - before - (before - first))! / (count - few)))]);
     }
 }

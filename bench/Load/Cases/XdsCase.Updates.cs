@@ -22,7 +22,7 @@ internal sealed partial class XdsCase
     {
         double seconds = context.Seconds < 2 ? 15 : 60;
         PreparedResponse[] prepared = [.. Enumerable.Range(1, (int)(seconds * PerSecond)).Select(n => Update(n, upstream))];
-        using var pings = new OpenLoopPings(proxy.Listen, Connections, context.Stop);
+        using var pings = new OpenLoopRequests(proxy.Listen, Connections, Loopback.Ping.ToArray(), Loopback.PongLength, context.Stop);
         double[] before = await pings.RunAsync(Requests, seconds / 4, context.Stop);
         double residentBefore = ProcessTree.ResidentMegabytes(proxy.Pid);
         Task<double[]> beside = pings.RunAsync(Requests, seconds, context.Stop);

@@ -118,7 +118,7 @@ internal sealed partial class XdsCase() : BenchCase("xds", "10,000 clusters of 1
     {
         int changes = (int)(context.Seconds * 50);
         PreparedResponse[] prepared = [.. Enumerable.Range(1, changes).Select(static n => Changed(n * 31 % Clusters, "change", n))];
-        using var pings = new OpenLoopPings(proxy.Listen, 50, context.Stop);
+        using var pings = new OpenLoopRequests(proxy.Listen, 50, Loopback.Ping.ToArray(), Loopback.PongLength, context.Stop);
         double[] quiet = await pings.RunAsync(1000, changes / 50.0, context.Stop);
         Task<double[]> beside = pings.RunAsync(1000, changes / 50.0, context.Stop);
         var applied = new List<double>(changes);

@@ -38,6 +38,17 @@ internal static class ProcessTree
     public static long OpenFileLimit(int rootPid) =>
         Members(ReadAll(), rootPid).Min(pid => SoftOpenFiles(File.ReadAllText($"/proc/{pid}/limits")));
 
+    /// <summary>Makes sure that a process may open as many files.</summary>
+    /// <exception cref="VoidRunException">It may not.</exception>
+    public static void RequireOpenFiles(string who, int pid, long needed)
+    {
+        var limit = OpenFileLimit(pid);
+        if (limit < needed)
+        {
+            throw new VoidRunException($"{who} may open {limit} files and needs {needed}; raise the limit (ulimit -n)");
+        }
+    }
+
     /// <summary>The soft value of the "Max open files" line of a limits file.</summary>
     public static long SoftOpenFiles(string limits)
     {

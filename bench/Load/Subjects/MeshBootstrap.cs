@@ -7,7 +7,11 @@ namespace MeshL4.Load.Subjects;
 internal static class MeshBootstrap
 {
     /// <summary>The YAML text.</summary>
-    public static string Text(IPEndPoint listen, IPEndPoint admin, IReadOnlyList<IPEndPoint> upstreams, bool redisCodec, int routes = 0) => $$"""
+    /// <param name="listen">Where it listens.</param>
+    /// <param name="admin">Where its admin pages are.</param>
+    /// <param name="upstreams">The servers.</param>
+    /// <param name="filter">The one filter of its one chain.</param>
+    public static string Text(IPEndPoint listen, IPEndPoint admin, IReadOnlyList<IPEndPoint> upstreams, string filter) => $$"""
         node: { id: bench, cluster: bench }
         admin:
           address: { socket_address: {{Address(admin)}} }
@@ -17,14 +21,14 @@ internal static class MeshBootstrap
             "@type": type.googleapis.com/meshl4.bootstrap.v1.ProxyOptions
             readiness_port: 0
             prometheus_port: 0
-            max_downstream_connections: 9000
+            max_downstream_connections: 12000
         static_resources:
           listeners:
           - name: bench
             address: { socket_address: {{Address(listen)}} }
             filter_chains:
             - filters:
-        {{(redisCodec ? RedisProxy(routes) : TcpProxy)}}
+        {{filter}}
           clusters:
           - name: upstream
             type: STATIC
@@ -41,7 +45,8 @@ internal static class MeshBootstrap
 
         """;
 
-    private const string TcpProxy = """
+    /// <summary>A plain relay.</summary>
+    public const string TcpProxy = """
               - name: envoy.filters.network.tcp_proxy
                 typed_config:
                   "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
@@ -49,7 +54,16 @@ internal static class MeshBootstrap
                   cluster: upstream
         """;
 
-    private static string RedisProxy(int routes) => $$"""
+    /// <summary>Redis by the common message of all RPC protocols.</summary>
+    /// <param name="more">Further members.</param>
+    public static string XRpcProxy(string more) => $$"""
+              - name: meshl4.xrpc
+                typed_config: { "@type": type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: bench, codec: redis, route_config: { routes: [ { forward: { cluster: upstream } } ] }, {{more}} }
+        """;
+
+    /// <summary>Redis as Envoy configures it.</summary>
+    /// <param name="routes">Prefix routes beside the catch-all.</param>
+    public static string RedisProxy(int routes = 0) => $$"""
               - name: envoy.filters.network.redis_proxy
                 typed_config:
                   "@type": type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy

@@ -28,6 +28,10 @@ internal static unsafe partial class Epoll
     [LibraryImport("libc", EntryPoint = "epoll_wait")]
     public static partial int Wait(int epoll, EpollEvent* events, int capacity, int timeoutMilliseconds);
 
+    /// <summary>As <see cref="Wait(int, EpollEvent*, int, int)"/>, with a time-out in nanoseconds; <paramref name="signals"/> is null for the mask as it is.</summary>
+    [LibraryImport("libc", EntryPoint = "epoll_pwait2")]
+    public static partial int Wait(int epoll, EpollEvent* events, int capacity, TimeSpec* timeout, void* signals);
+
     [LibraryImport("libc", EntryPoint = "eventfd")]
     public static partial int EventFd(uint initial, int flags);
 }
@@ -39,4 +43,11 @@ internal struct EpollEvent
     public uint Events;
     public uint DataLow;
     public uint DataHigh;
+}
+
+/// <summary>struct timespec on 64-bit systems.</summary>
+internal struct TimeSpec
+{
+    public long Seconds;
+    public long Nanoseconds;
 }

@@ -44,6 +44,9 @@ internal sealed class ListenerSet : IDisposable
     /// <summary>Raised under the lock after every try to open listeners, with what failed.</summary>
     public event Action<IReadOnlyList<ListenerFailure>>? Tried;
 
+    /// <summary>Called under the lock before listeners are opened that were not open.</summary>
+    public Action? Opening { get; init; }
+
     /// <summary>Name and true address of every open listener.</summary>
     public IReadOnlyList<(string Name, EndPoint Address)> Open
     {
@@ -88,6 +91,11 @@ internal sealed class ListenerSet : IDisposable
             _wanted = wanted;
             _retryAfter = FirstRetry;
             CloseAllBut(wanted);
+            if (wanted.Keys.Any(key => !_bound.ContainsKey(key)))
+            {
+                Opening?.Invoke();
+            }
+
             OpenOrUpdate(wanted);
         }
     }

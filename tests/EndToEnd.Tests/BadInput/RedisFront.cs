@@ -12,12 +12,13 @@ internal sealed class RedisFront : IDisposable
     private readonly Call _witness;
 
     /// <param name="upstream">Who answers on <see cref="Port"/>; null is the real server too.</param>
-    public RedisFront(string? upstream = null)
+    /// <param name="prefixes">Prefix routes on <see cref="Port"/> beside the one for the rest.</param>
+    public RedisFront(string? upstream = null, params IEnumerable<string> prefixes)
     {
         Port = Ports.Free();
         GoodPort = Ports.Free();
         Proxy = Sidecar.Start(new Boot()
-            .Listen("tested", Port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: tested}")))
+            .Listen("tested", Port, Boot.Chain(Boot.Redis($"routes: [{string.Join(", ", prefixes.Select(static one => $"{{prefix: '{one}', cluster: tested}}"))}], catch_all_route: {{cluster: tested}}")))
             .Listen("good", GoodPort, Boot.Chain(Boot.Redis("catch_all_route: {cluster: good}")))
             .With(Boot.Cluster("tested", [upstream ?? _redis.Address]), Boot.Cluster("good", [_redis.Address])));
         _witness = Call.To(GoodPort);

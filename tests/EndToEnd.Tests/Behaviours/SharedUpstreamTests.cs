@@ -101,6 +101,44 @@ public class SharedUpstreamTests
         least.ShouldBeLessThan(400_000 * 2);
     }
 
+    /// <summary>On connections that are open already, less the page that tells: what is left is the requests' own.</summary>
+    [Fact]
+    public void RequestsOfAThousandClients_OnFiveThousandRoutes_AllocateNothing()
+    {
+        const int Crowd = 1000, Pipelined = 10, Rounds = 10;
+        using var front = new RedisFront(null, Enumerable.Range(0, 5000).Select(static i => $"p{i}:"));
+        List<Call> clients = [.. Enumerable.Range(0, Crowd).Select(_ => Call.To(front.Port))];
+        string[] requests = [.. Enumerable.Range(0, Crowd).Select(i => string.Concat(Enumerable.Range(0, Pipelined).Select(j => RedisFront.Command("GET", $"p{((i * Pipelined) + j) % 5000}:k"))))];
+        byte[] answers = new byte[5 * Pipelined];
+        void Round()
+        {
+            for (int i = 0; i < Crowd; i++)
+            {
+                clients[i].Send(requests[i]);
+            }
+
+            foreach (Call client in clients)
+            {
+                client.Stream.ReadExactly(answers);
+                Encoding.Latin1.GetString(answers).Replace("$-1\r\n", "", StringComparison.Ordinal).ShouldBe("");
+            }
+        }
+
+        Round();
+        Round();
+        long least = long.MaxValue;
+        for (int run = 0; run < 5; run++)
+        {
+            long first = front.Allocated();
+            long before = front.Allocated();
+            Enumerable.Range(0, Rounds).ToList().ForEach(_ => Round());
+            least = Math.Min(least, front.Allocated() - before - (before - first));
+        }
+
+        clients.ForEach(static client => client.Dispose());
+        least.ShouldBeLessThan(Crowd * Pipelined * Rounds);
+    }
+
     [Fact]
     public void LongValue_PassesWholeBesideShortOnes()
     {

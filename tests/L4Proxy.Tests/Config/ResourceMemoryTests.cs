@@ -54,6 +54,18 @@ public sealed class ResourceMemoryTests
         before.Clusters[Name(7)].Endpoints.Length.ShouldBe(10, "a snapshot does not change");
     }
 
+    /// <summary>Garbage of updates is what the loops stand still for now and then.</summary>
+    [Fact]
+    public void OneChangedAssignment_AllocatesLittle_HoweverManyClustersThereAre()
+    {
+        long few = AllocatedPerChange(100);
+        long many = AllocatedPerChange(4000);
+        few.ShouldBeLessThan(24 * 1024);
+
+        // The path to a leaf of the tree of clusters grows with the logarithm of their number.
+        many.ShouldBeLessThan(few + 1024);
+    }
+
     [Fact]
     public void EqualResource_SentAgain_KeepsTheCompiledObject()
     {
@@ -98,6 +110,24 @@ public sealed class ResourceMemoryTests
         memory[TypeUrls.Cluster].Count.ShouldBe(100);
         memory[TypeUrls.Endpoints].Count.ShouldBe(100);
         memory.Values.ShouldAllBe(static one => one.Wire > 0 && one.Stored > 0 && one.Stored < one.Wire && one.Compiled > 0);
+    }
+
+    private static long AllocatedPerChange(int clusters)
+    {
+        const int WarmUp = 50, Changes = 200;
+        var loaded = new ResourceMemoryTests();
+        loaded.Load(clusters);
+        ResourceUpdate[] changes = [.. Enumerable.Range(0, WarmUp + Changes).Select(n => new ResourceUpdate(
+            TypeUrls.Endpoints, "2", "ads", OfferedResource.Of([Assignment(n * 31 % clusters, 11 + (n % 7))]), new IssueCollector()))];
+        _ = changes.Sum(static change => change.Resources[0].Wire.Length);
+        Array.ForEach(changes[..WarmUp], change => loaded._sink.Deliver(change));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = WarmUp; i < changes.Length; i++)
+        {
+            loaded._sink.Deliver(changes[i]);
+        }
+
+        return (GC.GetAllocatedBytesForCurrentThread() - before) / Changes;
     }
 
     private void Load(int count)

@@ -1,9 +1,13 @@
 using MeshL4.L4Proxy.Lifecycle;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
 namespace MeshL4.L4Proxy.Tests.Lifecycle;
 
+/// <summary>Counts collections of the whole process, so that no other test may run beside it.</summary>
+[CollectionDefinition(nameof(StartUpMemoryTests), DisableParallelization = true)]
+[Collection(nameof(StartUpMemoryTests))]
 public class StartUpMemoryTests
 {
     private const string Smaps = """
@@ -31,9 +35,39 @@ public class StartUpMemoryTests
         StartUpMemory.CleanMappings(Smaps.Split('\n')).Select(static m => m.Start).ShouldBe([0x00100000, 0x00130000, 0x00150000]);
 
     [Fact]
-    public void Return_LeavesTheProcessWorking()
+    public void Return_OfALittleHeap_CompactsIt()
     {
-        StartUpMemory.Return();
-        Enumerable.Range(0, 1000).Sum().ShouldBe(499_500);
+        long before = StoppedThroughout;
+        StartUpMemory.Return(long.MaxValue);
+        StoppedThroughout.ShouldBeGreaterThan(before);
     }
+
+    [Fact]
+    public async Task Return_OfABigHeap_StopsNobodyThroughout()
+    {
+        int collections = GC.CollectionCount(2);
+        long before = StoppedThroughout;
+        StartUpMemory.Return(littleHeap: 0);
+        await Patience.UntilAsync(() => GC.CollectionCount(2) > collections, "the collection beside the others", () => "");
+        StoppedThroughout.ShouldBe(before);
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(1, false)]
+    public void BeforeListening_WithABigHeap_CompactsItOnce_UnlessSomebodyIsConnected(long connections, bool compacts)
+    {
+        byte[][] held = [.. Enumerable.Range(0, 10_000).Select(static _ => new byte[1000])];
+        var memory = new StartUpMemory(() => connections);
+        long before = StoppedThroughout;
+        memory.BeforeListening();
+        (StoppedThroughout > before).ShouldBe(compacts);
+        before = StoppedThroughout;
+        memory.BeforeListening();
+        StoppedThroughout.ShouldBe(before);
+        GC.KeepAlive(held);
+    }
+
+    /// <summary>Number of the last collection during which everything stood still.</summary>
+    private static long StoppedThroughout => GC.GetGCMemoryInfo(GCKind.FullBlocking).Index;
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MeshL4.L4Proxy.Config.Bootstrap;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
 using MeshL4.L4Proxy.Config.Validating;
@@ -26,6 +27,9 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
     /// <summary>Updates within this time share a writing.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromSeconds(1);
 
+    /// <summary>A writing of ten thousand resources takes seconds of a processor: between two of them it rests this many times as long.</summary>
+    private const int RestsFor = 9;
+
     private static readonly string[] Order =
         [TypeUrls.Cluster, TypeUrls.Endpoints, TypeUrls.ExtensionConfig, TypeUrls.Routes, TypeUrls.Listener, TypeUrls.NameTable];
     private readonly Lock _writing = new();
@@ -33,6 +37,7 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
     private volatile LastKnownGoodState _state = new(config.Path, null, false);
     private volatile bool _answered;
     private int _saveDue;
+    private long _lastTookTicks;
 
     public LastKnownGoodState State => _state;
 
@@ -59,7 +64,7 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
         {
             _ = Task.Run(async () =>
             {
-                await Task.Delay(Gathering, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(TimeSpan.FromTicks(Math.Max(Gathering.Ticks, Volatile.Read(ref _lastTookTicks) * RestsFor)), _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 Save();
             });
         }
@@ -76,7 +81,9 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
                 // Here, so that writings slower than updates do not queue up: one runs and one waits.
                 Volatile.Write(ref _saveDue, 0);
                 DateTimeOffset now = TimeProvider.System.GetUtcNow();
+                long begun = Stopwatch.GetTimestamp();
                 SnapshotFile.Write(config.Path, ledger.Running.Where(one => DiscoveryMethods.IsStream(one.Source) && one.TypeUrl != TypeUrls.Secret), now);
+                Volatile.Write(ref _lastTookTicks, Stopwatch.GetElapsedTime(begun).Ticks);
                 _state = _state with { Saved = now };
             }
         }
