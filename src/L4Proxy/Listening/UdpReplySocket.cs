@@ -13,43 +13,29 @@ namespace MeshL4.L4Proxy.Listening;
 /// the client: a socket bound to the destination alone would take datagrams away from whoever really listens there. TPROXY
 /// looks for a connected socket first, so the client's later datagrams arrive here and not at the listener.
 /// </summary>
-internal sealed unsafe class UdpReplySocket : IoHandler
+internal sealed unsafe class UdpReplySocket : UdpReply
 {
     private const int BatchSize = 64;
 
     private readonly DatagramFlow _flow;
-    private readonly UdpCounters _counters;
 
     private UdpReplySocket(EventLoop loop, int fd, DatagramFlow flow, UdpCounters counters)
-        : base(loop, fd)
-    {
-        _flow = flow;
-        _counters = counters;
-        Interlocked.Increment(ref counters.ReplySockets);
-    }
+        : base(loop, fd, counters) => _flow = flow;
 
-    /// <summary>Takes what the client sends.</summary>
-    public UdpSession? Session { get; set; }
-
-    /// <summary>Binds to the flow's destination and connects to its client. Null with the reason when that cannot be.</summary>
-    /// <param name="loop">The session's loop.</param>
-    /// <param name="flow">Has a destination.</param>
-    /// <param name="counters">Of the listener's udp_proxy.</param>
-    /// <param name="reason">In words; "Address already in use" when a program here listens on the destination itself without
-    /// SO_REUSEADDR.</param>
-    public static UdpReplySocket? Open(EventLoop loop, DatagramFlow flow, UdpCounters counters, out string reason)
+    /// <summary>Binds to the flow's destination and connects to its client. Null with errno when that cannot be; EADDRINUSE when a program here
+    /// listens on the destination itself without SO_REUSEADDR.</summary>
+    public static UdpReplySocket? TryOpen(EventLoop loop, DatagramFlow flow, UdpCounters counters, out int error)
     {
         IPEndPoint from = flow.Destination!;
         int fd = SocketCalls.Socket(
             SocketAddressBytes.Family(from), SocketCalls.Datagram | SocketCalls.NonBlocking | SocketCalls.CloseOnExec, 0);
-        int error = fd < 0 ? Marshal.GetLastSystemError() : Prepare(fd, from, flow.Client);
+        error = fd < 0 ? Marshal.GetLastSystemError() : Prepare(fd, from, flow.Client);
         if (error == 0)
         {
             var socket = new UdpReplySocket(loop, fd, flow, counters);
             error = loop.TryRegister(socket, Epoll.In);
             if (error == 0)
             {
-                reason = "";
                 return socket;
             }
 
@@ -57,8 +43,6 @@ internal sealed unsafe class UdpReplySocket : IoHandler
             fd = -1;
         }
 
-        reason = Marshal.GetPInvokeErrorMessage(error) + (error == Errno.EACCES ? $": CAP_NET_BIND_SERVICE is needed to answer from port {from.Port}" : "");
-        Interlocked.Increment(ref counters.ReplySocketFailures);
         if (fd >= 0)
         {
             Descriptors.Close(fd);
@@ -67,11 +51,11 @@ internal sealed unsafe class UdpReplySocket : IoHandler
         return null;
     }
 
-    /// <summary>Sends to the client; 0 or errno.</summary>
-    public int Send(void* datagram, nint length) => DatagramSocket.Send(Fd, datagram, length, ref _counters.SentAgain);
+    /// <inheritdoc/>
+    public override int Send(void* datagram, nint length) => DatagramSocket.Send(Fd, datagram, length, ref Counters.SentAgain);
 
-    /// <summary>Passes on what has arrived; false when nothing had.</summary>
-    public bool Receive()
+    /// <inheritdoc/>
+    public override bool Receive()
     {
         byte* address = stackalloc byte[SocketAddressBytes.Capacity];
         byte* datagram = Loop.Memory.Scratch;
@@ -96,21 +80,6 @@ internal sealed unsafe class UdpReplySocket : IoHandler
 
         return any;
     }
-
-    public void Close()
-    {
-        if (Fd < 0)
-        {
-            return;
-        }
-
-        Loop.Unregister(this, closing: true);
-        Descriptors.Close(Fd);
-        Fd = -1;
-        Interlocked.Decrement(ref _counters.ReplySockets);
-    }
-
-    internal override void OnEvents(uint events) => Receive();
 
     private static int Prepare(int fd, IPEndPoint from, IPEndPoint client)
     {

@@ -15,7 +15,7 @@ internal sealed unsafe class UdpSession : IoHandler
     private const int BatchSize = 64;
 
     private readonly UdpListener _listener;
-    private readonly UdpReplySocket? _reply;
+    private readonly UdpReply? _reply;
     private readonly ConnectionRecord _record;
     private readonly ClusterSnapshot _cluster;
     private readonly EndpointSnapshot _endpoint;
@@ -31,7 +31,7 @@ internal sealed unsafe class UdpSession : IoHandler
         UdpListener listener,
         int fd,
         DatagramFlow flow,
-        UdpReplySocket? reply,
+        UdpReply? reply,
         ConnectionRecord record,
         ClusterSnapshot cluster,
         EndpointSnapshot endpoint,

@@ -103,8 +103,8 @@ internal sealed class UdpSessionOpening(UdpListener listener, LoopWorker worker,
 
     private UdpSession? Connect(DatagramFlow flow, ConnectionRecord record, ClusterSnapshot cluster, EndpointSnapshot endpoint)
     {
-        UdpReplySocket? reply = null;
-        if (record.LocalRestored && (reply = UdpReplySocket.Open(listener.Loop, flow, Counters, out string reason)) is null)
+        UdpReply? reply = null;
+        if (record.LocalRestored && (reply = UdpReply.Open(listener.Loop, flow, Counters, out string reason)) is null)
         {
             record.UpstreamFailure = reason;
             record.Fail(ResponseFlags.LR, EndedBy.Proxy, "udp_reply_socket_failure");
