@@ -15,7 +15,7 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
     public IReadOnlyDictionary<string, BindingFailure> Unbound { get; init; } = new Dictionary<string, BindingFailure>();
 
     /// <summary>Resources asked for by name, whether they came or not.</summary>
-    public IReadOnlyList<(string TypeUrl, string Name)> Requested { get; init; } = [];
+    public IReadOnlyList<ResourceKey> Requested { get; init; } = [];
 
     public void Write(
         IMessage? bootstrap, DateTimeOffset updated, IReadOnlyList<RunningResource> running, IReadOnlyList<RejectedResource> rejected)
@@ -103,24 +103,24 @@ internal sealed class ConfigDumpWriter(Utf8JsonWriter writer, string? resource, 
     {
         bool listeners = typeUrl == TypeUrls.Listener;
         writer.WriteStartArray(list);
-        Dictionary<string, RunningResource> running = own.ToDictionary(static one => one.Name, StringComparer.Ordinal);
-        Dictionary<string, RejectedResource> refused = errors.ToDictionary(static one => one.Name, StringComparer.Ordinal);
-        IEnumerable<string> names = own.Where(one => one.Source != ResourceTable<object>.StaticSource).Select(one => one.Name)
-            .Union(errors.Select(error => error.Name), StringComparer.Ordinal);
-        foreach (string name in names)
+        Dictionary<ResourceKey, RunningResource> running = own.ToDictionary(static one => one.Key);
+        Dictionary<ResourceKey, RejectedResource> refused = errors.ToDictionary(static one => one.Key);
+        IEnumerable<ResourceKey> keys = own.Where(one => one.Source != ResourceTable<object>.StaticSource).Select(static one => one.Key)
+            .Union(errors.Select(static error => error.Key));
+        foreach (ResourceKey key in keys)
         {
             writer.WriteStartObject();
-            writer.WriteString("name", name);
-            if (running.GetValueOrDefault(name) is { } runs)
+            writer.WriteString("name", key.Name);
+            if (running.GetValueOrDefault(key) is { } runs)
             {
                 WriteRunning(runs, singular, typeUrl, listeners);
             }
 
-            if (refused.GetValueOrDefault(name) is { } error)
+            if (refused.GetValueOrDefault(key) is { } error)
             {
                 WriteError(error);
             }
-            else if (listeners && Unbound.TryGetValue(name, out BindingFailure? failure))
+            else if (listeners && Unbound.TryGetValue(key.Name, out BindingFailure? failure))
             {
                 WriteError(failure);
             }

@@ -10,12 +10,19 @@ namespace MeshL4.L4Proxy.Config;
 /// <summary>A resource that runs, and since when.</summary>
 internal sealed record RunningResource(string TypeUrl, string Name, string Version, string Source, DateTimeOffset Updated, StoredResource Stored)
 {
+    /// <summary>Tells it from others.</summary>
+    public ResourceKey Key => ResourceKey.Of(TypeUrl, Source, Name);
+
     public bool IsStaticListener => TypeUrl == TypeUrls.Listener && Source == ResourceTable<object>.StaticSource;
 }
 
 /// <summary>What was refused last for a name (or, with an empty name, for a whole update), with every reason.</summary>
 internal sealed record RejectedResource(
-    string TypeUrl, string Name, string Version, string Source, DateTimeOffset At, IReadOnlyList<ConfigIssue> Reasons, StoredResource? Stored);
+    string TypeUrl, string Name, string Version, string Source, DateTimeOffset At, IReadOnlyList<ConfigIssue> Reasons, StoredResource? Stored)
+{
+    /// <summary>Tells it from others.</summary>
+    public ResourceKey Key => ResourceKey.Of(TypeUrl, Source, Name);
+}
 
 /// <summary>Why a listener that was accepted is not open, and when it was tried last.</summary>
 internal sealed record BindingFailure(string Reason, DateTimeOffset At);
@@ -24,10 +31,10 @@ internal sealed record BindingFailure(string Reason, DateTimeOffset At);
 internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
 {
     private readonly Lock _access = new();
-    private readonly Dictionary<(string TypeUrl, string Name), RunningResource> _running = [];
-    private readonly Dictionary<(string TypeUrl, string Name), RejectedResource> _rejected = [];
+    private readonly Dictionary<ResourceKey, RunningResource> _running = [];
+    private readonly Dictionary<ResourceKey, RejectedResource> _rejected = [];
     private Dictionary<string, BindingFailure> _unbound = [];
-    private IReadOnlyList<(string TypeUrl, string Name)> _requested = [];
+    private IReadOnlyList<ResourceKey> _requested = [];
     private readonly Dictionary<string, string> _versions = new(StringComparer.Ordinal);
     private IMessage? _bootstrap;
     private DateTimeOffset _bootstrapUpdated;
@@ -81,15 +88,16 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         {
             foreach (string name in applied.Dropped)
             {
-                _running.Remove((update.TypeUrl, name));
-                _rejected.Remove((update.TypeUrl, name));
+                _running.Remove(ResourceKey.Of(update.TypeUrl, update.Source, name));
+                _rejected.Remove(ResourceKey.Of(update.TypeUrl, update.Source, name));
             }
 
             for (int i = 0; i < held.Count; i++)
             {
                 string name = applied.Held[i].Name;
-                _running[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, now, held[i]!);
-                _rejected.Remove((update.TypeUrl, name));
+                RunningResource runs = new(update.TypeUrl, name, update.VersionOf(name), update.Source, now, held[i]!);
+                _running[runs.Key] = runs;
+                _rejected.Remove(runs.Key);
             }
 
             ForgetRejected(update);
@@ -99,7 +107,8 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
                 string name = applied.Refused[i].Name;
                 string key = $"{TypeUrls.ShortName(update.TypeUrl)}/{name}";
                 List<ConfigIssue> reasons = [.. update.Issues.Issues.Where(issue => issue.Severity == IssueSeverity.Error && issue.Resource == key)];
-                _rejected[(update.TypeUrl, name)] = new(update.TypeUrl, name, update.VersionOf(name), update.Source, now, reasons, refused[i]);
+                RejectedResource rejected = new(update.TypeUrl, name, update.VersionOf(name), update.Source, now, reasons, refused[i]);
+                _rejected[rejected.Key] = rejected;
             }
 
             RecordWhole(update);
@@ -111,7 +120,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
     }
 
     /// <summary>Notes the resources that are asked for by name.</summary>
-    public void RecordRequested(IReadOnlyList<(string TypeUrl, string Name)> requested)
+    public void RecordRequested(IReadOnlyList<ResourceKey> requested)
     {
         lock (_access)
         {
@@ -185,7 +194,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
             bool isWhole = old.Name == NameOfWhole(update.Source);
             if (!isWhole && (OfferedResource.IsPlace(old.Name) || update.Removed.Contains(old.Name) || (whole && !given.Contains(old.Name))))
             {
-                _rejected.Remove((old.TypeUrl, old.Name));
+                _rejected.Remove(old.Key);
             }
         }
     }
@@ -195,7 +204,7 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
     /// <summary>Errors outside of every resource refuse the update as a whole; they are kept under the source's name.</summary>
     private void RecordWhole(ResourceUpdate update)
     {
-        var key = (update.TypeUrl, NameOfWhole(update.Source));
+        var key = ResourceKey.Of(update.TypeUrl, update.Source, NameOfWhole(update.Source));
         if (!update.Issues.HasErrorsOutsideResources)
         {
             _rejected.Remove(key);
@@ -203,6 +212,6 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
         }
 
         List<ConfigIssue> reasons = [.. update.Issues.Issues.Where(issue => issue is { Severity: IssueSeverity.Error, Resource: null })];
-        _rejected[key] = new(update.TypeUrl, key.Item2, update.Version, update.Source, time.GetUtcNow(), reasons, null);
+        _rejected[key] = new(update.TypeUrl, key.Name, update.Version, update.Source, time.GetUtcNow(), reasons, null);
     }
 }

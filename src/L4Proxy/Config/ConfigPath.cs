@@ -145,7 +145,7 @@ internal sealed class ConfigPath : IDisposable
         _builder.Handoff = config.Handoff;
         _builder.CodecRules = config.CodecRules;
         _streams = XdsStreams.Create(config, named, _sink, _store, Ledger, _loggers);
-        _streams?.Unavailable = (type, names) => _demand.GiveUp(type, names, "the server does not have them");
+        _streams?.Unavailable = (type, source, names) => _demand.GiveUp(type, source, names, "the server does not have them");
         _builder.Lazy = _streams?.Lazy;
         _sink.Together(() =>
         {

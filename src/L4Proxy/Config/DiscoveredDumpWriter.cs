@@ -8,7 +8,7 @@ namespace MeshL4.L4Proxy.Config;
 /// <c>envoy.admin.v3</c>. What was asked for and did not come stands there with its name.
 /// </summary>
 internal sealed class DiscoveredDumpWriter(
-    Utf8JsonWriter writer, string? resource, Func<string, bool> wanted, IReadOnlyList<(string TypeUrl, string Name)> requested)
+    Utf8JsonWriter writer, string? resource, Func<string, bool> wanted, IReadOnlyList<ResourceKey> requested)
 {
     public void Write(IReadOnlyList<RunningResource> running, IReadOnlyList<RejectedResource> rejected)
     {
@@ -34,17 +34,18 @@ internal sealed class DiscoveredDumpWriter(
             return;
         }
 
-        Dictionary<string, RunningResource> runs = running.Where(one => one.TypeUrl == typeUrl).ToDictionary(static one => one.Name, StringComparer.Ordinal);
-        Dictionary<string, RejectedResource> errors = rejected.Where(one => one.TypeUrl == typeUrl).ToDictionary(static one => one.Name, StringComparer.Ordinal);
-        List<string> names = [.. runs.Keys.Union(errors.Keys).Union(requested.Where(one => one.TypeUrl == typeUrl).Select(static one => one.Name)).Where(wanted).Order(StringComparer.Ordinal)];
+        Dictionary<ResourceKey, RunningResource> runs = running.Where(one => one.TypeUrl == typeUrl).ToDictionary(static one => one.Key);
+        Dictionary<ResourceKey, RejectedResource> errors = rejected.Where(one => one.TypeUrl == typeUrl).ToDictionary(static one => one.Key);
+        List<ResourceKey> keys = [.. runs.Keys.Union(errors.Keys).Union(requested.Where(one => one.TypeUrl == typeUrl)).Where(key => wanted(key.Name))
+            .OrderBy(static key => key.Name, StringComparer.Ordinal).ThenBy(static key => key.Source, StringComparer.Ordinal)];
         writer.WriteStartObject();
         writer.WriteString("@type", "type.googleapis.com/envoy.admin.v3." + dump);
         foreach ((string list, string member, Func<RunningResource?, bool> takes) in shown)
         {
             writer.WriteStartArray(list);
-            foreach (string name in names.Where(name => takes(runs.GetValueOrDefault(name))))
+            foreach (ResourceKey key in keys.Where(key => takes(runs.GetValueOrDefault(key))))
             {
-                WriteOne(typeUrl, name, member, runs.GetValueOrDefault(name), errors.GetValueOrDefault(name));
+                WriteOne(typeUrl, key.Name, member, runs.GetValueOrDefault(key), errors.GetValueOrDefault(key));
             }
 
             writer.WriteEndArray();

@@ -55,7 +55,7 @@ public sealed class WarmingTests : IDisposable
         var some = new ClusterLoadAssignment { ClusterName = "a", Endpoints = { new LocalityLbEndpoints { LbEndpoints = { Address("10.0.0.1") } } } };
         _sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "1", "ads", OfferedResource.Of([some, new ClusterLoadAssignment { ClusterName = "b" }]), new IssueCollector()));
         _store.Current.Clusters.Keys.ShouldBe(["a", "b"], ignoreOrder: true);
-        _sink.Refresh(builder => builder.GiveUp(["c"]));
+        _sink.Refresh(builder => builder.GiveUp("ads", ["c"]));
         _store.Current.Clusters["c"].Endpoints.ShouldBeEmpty();
         _builder.Warming.ShouldBeEmpty();
     }

@@ -38,6 +38,9 @@ internal sealed record ClusterConfig
 
     /// <summary>EDS over a stream; null for files and other discovery types.</summary>
     public StreamSourceConfig? EdsStream { get; init; }
+
+    /// <summary>Whose its endpoints are; empty when it has them inline or from elsewhere.</summary>
+    public string EdsSource => EdsFile?.Path ?? EdsStream?.SourceOf(TypeUrls.Endpoints) ?? "";
 }
 
 /// <summary>A <c>path_config_source</c>.</summary>

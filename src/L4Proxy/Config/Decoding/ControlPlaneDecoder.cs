@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using Google.Protobuf;
 using Api = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3.ApiConfigSource;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
@@ -49,8 +50,10 @@ internal static class ControlPlaneDecoder
             scope.Field("grpc_services").Error("at least one is required");
         }
 
-        return delta is null || servers.Count == 0 ? null : new ControlPlaneConfig(Convert.ToBase64String(source.ToByteArray()))
+        byte[] settings = source.ToByteArray();
+        return delta is null || servers.Count == 0 ? null : new ControlPlaneConfig(Convert.ToBase64String(settings))
         {
+            Id = $"{servers[0].Cluster ?? servers[0].Target}#{Convert.ToHexStringLower(SHA256.HashData(settings).AsSpan(0, 8))}",
             Delta = delta.Value, NodeOnFirstMessageOnly = source.SetNodeOnFirstMessageOnly, Servers = servers.ToImmutable(),
         };
     }

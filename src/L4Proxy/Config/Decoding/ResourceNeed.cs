@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
@@ -15,6 +16,12 @@ internal sealed record ResourceNeed
 
     /// <summary>Null when it comes from a stream or from the bootstrap.</summary>
     public FileSourceConfig? File { get; init; }
+
+    /// <summary>Whose it is: of two control planes that have equal names each is asked for its own.</summary>
+    public string Source => File?.Path ?? Stream?.SourceOf(TypeUrl) ?? ResourceTable<object>.StaticSource;
+
+    /// <summary>Tells it from others.</summary>
+    public ResourceKey Key => ResourceKey.Of(TypeUrl, Source, Name);
 
     /// <summary>How long who names it waits for it; zero for ever.</summary>
     public TimeSpan FirstFetch { get; init; } = StreamSourceConfig.DefaultFirstFetch;

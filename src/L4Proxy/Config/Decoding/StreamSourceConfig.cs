@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.Tls.V3;
+using MeshL4.L4Proxy.Config.Xds;
 using MeshL4.L4Proxy.Matching;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
@@ -16,6 +17,9 @@ internal sealed record StreamSourceConfig(ControlPlaneConfig? Api, TimeSpan Firs
     /// <summary>The longest time a timer of the runtime measures, nearly; beyond it is for ever.</summary>
     public static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
 
+    /// <summary>Whose resources of a type these are: equal for equal settings, and another for every other control plane.</summary>
+    public string SourceOf(string typeUrl) => Api is null ? DiscoveryMethods.Aggregated : DiscoveryMethods.SourceOf(typeUrl, Api);
+
     /// <summary>The time for a first answer; zero, for ever, also where it is longer than a timer can measure.</summary>
     public static TimeSpan FirstFetchOf(Google.Protobuf.WellKnownTypes.Duration? value, DecodeScope scope)
         => scope.Duration("initial_fetch_timeout", value) is not { } wait ? DefaultFirstFetch : wait > LongestTimer ? TimeSpan.Zero : wait;
@@ -25,6 +29,9 @@ internal sealed record StreamSourceConfig(ControlPlaneConfig? Api, TimeSpan Firs
 /// <param name="Key">Equal for equal settings: such sources share a stream.</param>
 internal sealed record ControlPlaneConfig(string Key)
 {
+    /// <summary>Short for <see cref="Key"/>, and the same after a restart: the first server and a hash.</summary>
+    public string Id { get; init; } = "";
+
     /// <summary>Delta, else state of the world.</summary>
     public bool Delta { get; init; }
 

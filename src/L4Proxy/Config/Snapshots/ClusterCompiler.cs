@@ -10,13 +10,13 @@ namespace MeshL4.L4Proxy.Config.Snapshots;
 /// among ten thousand clusters costs one cluster. Not safe for several threads.
 /// </summary>
 internal sealed class ClusterCompiler(
-    ClusterStateRegistry states, IResolvedNames names, ResourceTable<ClusterConfig> clusters, ResourceTable<ImmutableArray<EndpointConfig>> endpoints)
+    ClusterStateRegistry states, IResolvedNames names, ResourceTable<ClusterConfig> clusters, SourcedTables<ImmutableArray<EndpointConfig>> endpoints)
 {
     private readonly Dictionary<string, CompiledCluster> _compiled = new(StringComparer.Ordinal);
     private readonly HashSet<string> _marked = new(StringComparer.Ordinal);
     private readonly HashSet<string> _warming = new(StringComparer.Ordinal);
     private readonly HashSet<string> _named = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _givenUp = new(StringComparer.Ordinal);
+    private readonly HashSet<(string Source, string Service)> _givenUp = [];
 
     // Clusters by the name their endpoints come under, where that is not their own.
     private readonly Dictionary<string, HashSet<string>> _byService = new(StringComparer.Ordinal);
@@ -70,7 +70,7 @@ internal sealed class ClusterCompiler(
         }
     }
 
-    /// <summary>Endpoints came under these names.</summary>
+    /// <summary>Endpoints came under these names, from whatever source.</summary>
     public void EndpointsChanged(IEnumerable<string> services)
     {
         foreach (string service in services)
@@ -83,17 +83,17 @@ internal sealed class ClusterCompiler(
     /// <summary>Addresses of names may have changed.</summary>
     public void NamesAnswered() => _marked.UnionWith(_named);
 
-    /// <summary>Waits no longer for endpoints under these names: their clusters serve without.</summary>
-    public void GiveUp(IReadOnlyCollection<string> services)
+    /// <summary>Waits no longer for endpoints of a source under these names: their clusters serve without.</summary>
+    public void GiveUp(string source, IReadOnlyCollection<string> services)
     {
-        _givenUp.UnionWith(services);
+        _givenUp.UnionWith(services.Select(service => (source, service)));
         EndpointsChanged(services);
     }
 
-    /// <summary>Waits again for endpoints under these names when a cluster refers to them.</summary>
-    public void Forget(IReadOnlyCollection<string> services)
+    /// <summary>Waits again for endpoints of a source under these names when a cluster refers to them.</summary>
+    public void Forget(string source, IReadOnlyCollection<string> services)
     {
-        _givenUp.ExceptWith(services);
+        _givenUp.ExceptWith(services.Select(service => (source, service)));
         EndpointsChanged(services);
     }
 
@@ -168,12 +168,12 @@ internal sealed class ClusterCompiler(
         _ => false,
     };
 
-    private bool Lacks(ClusterConfig cluster) => cluster.EdsStream is not null && !endpoints.Held.ContainsKey(cluster.Template.EdsServiceName)
-        && !_givenUp.Contains(cluster.Template.EdsServiceName);
+    private bool Lacks(ClusterConfig cluster) => cluster.EdsStream is not null && endpoints.Find(cluster.EdsSource, cluster.Template.EdsServiceName) is null
+        && !_givenUp.Contains((cluster.EdsSource, cluster.Template.EdsServiceName));
 
     private ImmutableArray<EndpointConfig> EndpointsOf(ClusterConfig cluster) => cluster.Template.Discovery switch
     {
-        ClusterDiscovery.Eds => endpoints.Held.TryGetValue(cluster.Template.EdsServiceName, out var assigned) ? assigned.Compiled : [],
+        ClusterDiscovery.Eds => endpoints.Find(cluster.EdsSource, cluster.Template.EdsServiceName)?.Compiled ?? [],
         ClusterDiscovery.StrictDns => [.. cluster.Endpoints.SelectMany(endpoint => Resolve(endpoint, cluster.Template.DnsFamily))],
 
         // One logical endpoint: new connections go to the first address of the newest answer.

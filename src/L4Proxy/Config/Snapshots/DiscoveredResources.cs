@@ -9,24 +9,25 @@ namespace MeshL4.L4Proxy.Config.Snapshots;
 /// The resources that others name: route configurations, secrets and the settings of filters. Knows which of them came, and which are
 /// waited for no longer.
 /// </summary>
-/// <param name="askersOf">The filters whose settings have this name.</param>
-internal sealed class DiscoveredResources(Func<string, IEnumerable<ResourceNeed>> askersOf)
+/// <param name="askersOf">The filters that name these settings.</param>
+internal sealed class DiscoveredResources(Func<ResourceKey, IEnumerable<ResourceNeed>> askersOf)
 {
     /// <summary>The types kept here, in the order in which they are asked for.</summary>
     public static readonly string[] Types = [TypeUrls.ExtensionConfig, TypeUrls.Routes, TypeUrls.Secret];
 
-    private readonly ResourceTable<HttpRoutesConfig> _routes = new(
+    private readonly SourcedTables<HttpRoutesConfig> _routes = new(
         TypeUrls.Routes, static message => ((RouteConfiguration)message).Name,
-        static (message, scope) => HttpRoutesDecoder.Decode((RouteConfiguration)message, scope), false);
+        static (_, message, scope) => HttpRoutesDecoder.Decode((RouteConfiguration)message, scope));
 
-    private readonly ResourceTable<SecretConfig> _secrets = new(
-        TypeUrls.Secret, static message => ((Secret)message).Name, static (message, scope) => SecretDecoder.Decode((Secret)message, scope), false);
+    private readonly SourcedTables<SecretConfig> _secrets = new(
+        TypeUrls.Secret, static message => ((Secret)message).Name, static (_, message, scope) => SecretDecoder.Decode((Secret)message, scope));
 
-    private readonly ResourceTable<ExtensionSnapshot> _extensions = new(
+    private readonly SourcedTables<ExtensionSnapshot> _extensions = new(
         TypeUrls.ExtensionConfig, static message => ((TypedExtensionConfig)message).Name,
-        (message, scope) => ExtensionDecoder.Decode((TypedExtensionConfig)message, askersOf(((TypedExtensionConfig)message).Name), scope), false);
+        (source, message, scope) => ExtensionDecoder.Decode(
+            (TypedExtensionConfig)message, askersOf(ResourceKey.Of(TypeUrls.ExtensionConfig, source, ((TypedExtensionConfig)message).Name)), scope));
 
-    private readonly HashSet<(string TypeUrl, string Name)> _settled = [];
+    private readonly HashSet<ResourceKey> _settled = [];
 
     /// <summary>Grows with every change of what came or is waited for.</summary>
     public long Version { get; private set; }
@@ -42,25 +43,27 @@ internal sealed class DiscoveredResources(Func<string, IEnumerable<ResourceNeed>
         };
 
         // One that went has been there, and one that was refused has been answered: neither is waited for.
-        Settle(update.TypeUrl, applied.Dropped);
-        Settle(update.TypeUrl, update.Resources.Select(static one => one.Name).Where(name => update.Issues.HasErrorsIn($"{TypeUrls.ShortName(update.TypeUrl)}/{name}")));
+        Settle(update.TypeUrl, update.Source, applied.Dropped);
+        Settle(
+            update.TypeUrl, update.Source,
+            update.Resources.Select(static one => one.Name).Where(name => update.Issues.HasErrorsIn($"{TypeUrls.ShortName(update.TypeUrl)}/{name}")));
         Version += applied.Changed.Count + applied.Dropped.Count > 0 ? 1 : 0;
         return applied;
     }
 
     /// <summary>Whether a resource is still waited for.</summary>
-    public bool Lacks(ResourceNeed need) => !Has(need.TypeUrl, need.Name) && !_settled.Contains((need.TypeUrl, need.Name));
+    public bool Lacks(ResourceNeed need) => !Has(need) && !_settled.Contains(need.Key);
 
     /// <summary>The settings of a filter, compiled; null when they did not come, or do not fit the filter.</summary>
     public ExtensionSnapshot? Extension(ResourceNeed need)
-        => _extensions.Held.TryGetValue(need.Name, out HeldResource<ExtensionSnapshot>? held) && ExtensionDecoder.Fits(held.Compiled, need) ? held.Compiled : null;
+        => _extensions.Find(need.Source, need.Name) is { } held && ExtensionDecoder.Fits(held.Compiled, need) ? held.Compiled : null;
 
-    /// <summary>Waits no longer for these.</summary>
-    public void Settle(string typeUrl, IEnumerable<string> names)
+    /// <summary>Waits no longer for these of a source.</summary>
+    public void Settle(string typeUrl, string source, IEnumerable<string> names)
     {
         foreach (string name in names)
         {
-            if (_settled.Add((typeUrl, name)))
+            if (_settled.Add(ResourceKey.Of(typeUrl, source, name)))
             {
                 Version++;
             }
@@ -68,20 +71,20 @@ internal sealed class DiscoveredResources(Func<string, IEnumerable<ResourceNeed>
     }
 
     /// <summary>Nobody names these any more: who does so again waits again.</summary>
-    public void Forget(string typeUrl, IEnumerable<string> names)
+    public void Forget(string typeUrl, string source, IEnumerable<string> names)
     {
         foreach (string name in names)
         {
-            _settled.Remove((typeUrl, name));
+            _settled.Remove(ResourceKey.Of(typeUrl, source, name));
         }
 
         Version++;
     }
 
-    private bool Has(string typeUrl, string name) => typeUrl switch
+    private bool Has(ResourceNeed need) => need.TypeUrl switch
     {
-        TypeUrls.Routes => _routes.Held.ContainsKey(name),
-        TypeUrls.Secret => _secrets.Held.ContainsKey(name),
-        _ => _extensions.Held.ContainsKey(name),
+        TypeUrls.Routes => _routes.Find(need.Source, need.Name) is not null,
+        TypeUrls.Secret => _secrets.Find(need.Source, need.Name) is not null,
+        _ => _extensions.Find(need.Source, need.Name) is not null,
     };
 }

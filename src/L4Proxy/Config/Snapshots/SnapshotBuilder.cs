@@ -31,9 +31,9 @@ internal sealed class SnapshotBuilder
     private readonly ResourceTable<ClusterConfig> _clusters = new(
         TypeUrls.Cluster, static message => ((Cluster)message).Name, static (message, scope) => ClusterDecoder.Decode((Cluster)message, scope), true);
 
-    private readonly ResourceTable<ImmutableArray<EndpointConfig>> _endpoints = new(
+    private readonly SourcedTables<ImmutableArray<EndpointConfig>> _endpoints = new(
         TypeUrls.Endpoints, static message => ((ClusterLoadAssignment)message).ClusterName,
-        static (message, scope) => EndpointsDecoder.Decode((ClusterLoadAssignment)message, false, scope), false);
+        static (_, message, scope) => EndpointsDecoder.Decode((ClusterLoadAssignment)message, false, scope));
 
     private readonly ResourceTable<NameTableSnapshot> _nameTables = new(
         TypeUrls.NameTable, static _ => TypeUrls.NameTableName, static (message, scope) => NameTableDecoder.Decode((NameTable)message, scope), false);
@@ -51,7 +51,7 @@ internal sealed class SnapshotBuilder
             Carry = ChainContinuity.Keep,
             Accepted = ChainContinuity.TakeRoutes,
         };
-        Discovered = new DiscoveredResources(name => ListenerNeeds.Where(need => need.TypeUrl == TypeUrls.ExtensionConfig && need.Name == name));
+        Discovered = new DiscoveredResources(key => ListenerNeeds.Where(need => need.Key == key));
         _warming = new ListenerWarming(Discovered, () => CodecRules);
     }
 
@@ -95,14 +95,14 @@ internal sealed class SnapshotBuilder
     /// <summary>Names of clusters that wait for their first endpoints; of a changed one the version before serves on.</summary>
     public IReadOnlyList<string> Warming => _compiler.Warming;
 
-    /// <summary>Waits no longer for endpoints under these names: their clusters serve without.</summary>
-    public void GiveUp(IReadOnlyCollection<string> services) => _compiler.GiveUp(services);
+    /// <summary>Waits no longer for endpoints of a source under these names: their clusters serve without.</summary>
+    public void GiveUp(string source, IReadOnlyCollection<string> services) => _compiler.GiveUp(source, services);
 
-    /// <summary>Whether no endpoints came under this name, not even none.</summary>
-    public bool LacksEndpoints(string service) => !_endpoints.Held.ContainsKey(service);
+    /// <summary>Whether no endpoints came from a source under this name, not even none.</summary>
+    public bool LacksEndpoints(string source, string service) => _endpoints.Find(source, service) is null;
 
-    /// <summary>Waits again for endpoints under these names when a cluster refers to them.</summary>
-    public void Forget(IReadOnlyCollection<string> services) => _compiler.Forget(services);
+    /// <summary>Waits again for endpoints of a source under these names when a cluster refers to them.</summary>
+    public void Forget(string source, IReadOnlyCollection<string> services) => _compiler.Forget(source, services);
 
     /// <summary>Addresses of names may have changed: what is made of them is compiled again.</summary>
     public void NamesAnswered() => _compiler.NamesAnswered();

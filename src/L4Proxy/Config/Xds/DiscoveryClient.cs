@@ -27,7 +27,8 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     /// <summary>Its subscriptions in the order in which they are sent.</summary>
     public IReadOnlyList<Subscription> Subscriptions => options.Subscriptions;
 
-    public string Name => options.Name;
+    /// <summary>Whose resources come over it.</summary>
+    public string Source => options.Source;
 
     public DiscoveryMetrics Metrics => options.Metrics;
 

@@ -8,6 +8,9 @@ internal sealed record DiscoveryClientOptions
     /// <summary>For logs: <c>ads</c>, or the type of a stream of its own.</summary>
     public required string Name { get; init; }
 
+    /// <summary>Whose resources come over it: another for every control plane.</summary>
+    public required string Source { get; init; }
+
     /// <summary>Path of the method.</summary>
     public required string Method { get; init; }
 

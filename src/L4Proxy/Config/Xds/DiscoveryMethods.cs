@@ -1,3 +1,5 @@
+using MeshL4.L4Proxy.Config.Decoding;
+
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>The services of the API: which method carries which type.</summary>
@@ -20,8 +22,12 @@ internal static class DiscoveryMethods
     /// <summary>Name of the aggregated stream.</summary>
     public const string Aggregated = "ads";
 
+    /// <summary>Whose the resources of a stream of a single type are.</summary>
+    public static string SourceOf(string typeUrl, ControlPlaneConfig plane) => ShortName(typeUrl) + "@" + plane.Id;
+
     /// <summary>Whether resources of this source came over a stream.</summary>
-    public static bool IsStream(string source) => source is Aggregated or "lds" or "cds" or "eds" or "rds" or "sds" or "ecds";
+    public static bool IsStream(string source)
+        => source == Aggregated || (source.Contains('#') && source.Split('@')[0] is "lds" or "cds" or "eds" or "rds" or "sds" or "ecds");
 
     /// <summary><c>lds</c>, <c>cds</c>, <c>eds</c> and so on.</summary>
     public static string ShortName(string typeUrl) => typeUrl switch

@@ -16,8 +16,8 @@ internal sealed class EndpointDemand(
     private readonly Dictionary<DiscoveryClient, HashSet<string>> _wanted = [];
     private readonly OneShotTimers _timers = new(time);
 
-    // By name, its wait: a name that went and came back waits anew, whatever the timer of its first wait says.
-    private readonly Dictionary<string, object> _waits = new(StringComparer.Ordinal);
+    // Each name's wait: a name that went and came back waits anew, whatever the timer of its first wait says.
+    private readonly Dictionary<(string Source, string Name), object> _waits = [];
 
     /// <summary>Under the sink's lock: takes the demand of all clusters as it is now.</summary>
     public void Follow(SnapshotBuilder builder)
@@ -39,17 +39,17 @@ internal sealed class EndpointDemand(
         }
     }
 
-    /// <summary>Clusters wait no longer for these names.</summary>
-    public void GiveUp(IReadOnlyCollection<string> services, string reason) => sink.Refresh(builder => GiveUp(builder, services, reason));
+    /// <summary>Clusters wait no longer for these names of a source.</summary>
+    public void GiveUp(string source, IReadOnlyCollection<string> services, string reason) => sink.Refresh(builder => GiveUp(builder, source, services, reason));
 
     public void Dispose() => _timers.Dispose();
 
-    private void GiveUp(SnapshotBuilder builder, IEnumerable<string> services, string reason)
+    private void GiveUp(SnapshotBuilder builder, string source, IEnumerable<string> services, string reason)
     {
-        HashSet<string> waiting = [.. services.Where(builder.LacksEndpoints)];
+        HashSet<string> waiting = [.. services.Where(service => builder.LacksEndpoints(source, service))];
         if (waiting.Count > 0)
         {
-            builder.GiveUp(waiting);
+            builder.GiveUp(source, waiting);
             log.LogWarning("{Count} clusters serve without endpoints, {Reason}: {Names}", waiting.Count, reason, string.Join(", ", waiting.Take(10)));
         }
     }
@@ -70,35 +70,35 @@ internal sealed class EndpointDemand(
         subscription.Want(names);
         gone.ForEach(subscription.LetGo.Enqueue);
         client.Wake();
-        builder.Forget(gone);
-        gone.ForEach(name => _waits.Remove(name));
+        builder.Forget(client.Source, gone);
+        gone.ForEach(name => _waits.Remove((client.Source, name)));
         if (gone.Count > 0)
         {
-            sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", client.Name, [], new IssueCollector()) { Complete = false, Removed = gone });
+            sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", client.Source, [], new IssueCollector()) { Complete = false, Removed = gone });
         }
 
         foreach (IGrouping<TimeSpan, string> batch in added.GroupBy(name => demand[name]).Where(batch => batch.Key > TimeSpan.Zero))
         {
-            Limit(batch.Key, [.. batch]);
+            Limit(client.Source, batch.Key, [.. batch]);
         }
     }
 
     /// <summary>One timer for all names that came with one change. Under the sink's lock.</summary>
-    private void Limit(TimeSpan longest, string[] names)
+    private void Limit(string source, TimeSpan longest, string[] names)
     {
         object wait = new();
         foreach (string name in names)
         {
-            _waits[name] = wait;
+            _waits[(source, name)] = wait;
         }
 
-        _timers.Start(longest, () => Expire(wait, names));
+        _timers.Start(longest, () => Expire(wait, source, names));
     }
 
-    private void Expire(object wait, string[] names) => sink.Refresh(builder =>
+    private void Expire(object wait, string source, string[] names) => sink.Refresh(builder =>
     {
-        List<string> due = [.. names.Where(name => _waits.GetValueOrDefault(name) == wait)];
-        due.ForEach(name => _waits.Remove(name));
-        GiveUp(builder, due, "none came in time");
+        List<string> due = [.. names.Where(name => _waits.GetValueOrDefault((source, name)) == wait)];
+        due.ForEach(name => _waits.Remove((source, name)));
+        GiveUp(builder, source, due, "none came in time");
     });
 }

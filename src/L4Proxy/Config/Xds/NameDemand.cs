@@ -21,29 +21,27 @@ internal sealed class NameDemand(
     ILogger log,
     TimeProvider? time = null) : IDisposable
 {
-    private readonly Dictionary<(string TypeUrl, string Name), (ResourceNeed Need, DiscoveryClient? Client)> _wanted = [];
+    private readonly Dictionary<ResourceKey, (ResourceNeed Need, DiscoveryClient? Client)> _wanted = [];
     private readonly OneShotTimers _timers = new(time);
 
     // By name, its wait: a name that went and came back waits anew, whatever the timers of its first wait say.
-    private readonly Dictionary<(string TypeUrl, string Name), object> _waits = [];
+    private readonly Dictionary<ResourceKey, object> _waits = [];
 
     /// <summary>What is asked for now.</summary>
-    public IReadOnlyList<(string TypeUrl, string Name)> Wanted { get; private set; } = [];
+    public IReadOnlyList<ResourceKey> Wanted { get; private set; } = [];
 
     /// <summary>Under the sink's lock: takes what the running resources name now.</summary>
     public void Follow(SnapshotBuilder builder)
     {
-        var needs = new Dictionary<(string TypeUrl, string Name), ResourceNeed>();
+        var needs = new Dictionary<ResourceKey, ResourceNeed>();
         foreach (ResourceNeed need in builder.Needs)
         {
             // Who waits shortest bounds the wait of all that wait for the same.
-            (string, string) key = (need.TypeUrl, need.Name);
-            needs[key] = needs.TryGetValue(key, out ResourceNeed? other) && !IsShorter(need, other) ? other : need;
+            needs[need.Key] = needs.TryGetValue(need.Key, out ResourceNeed? other) && !IsShorter(need, other) ? other : need;
         }
 
         var touched = new HashSet<(DiscoveryClient Client, string TypeUrl)>();
-        List<KeyValuePair<(string TypeUrl, string Name), (ResourceNeed Need, DiscoveryClient? Client)>> gone =
-            [.. _wanted.Where(one => !needs.TryGetValue(one.Key, out ResourceNeed? now) || !IsSameSource(now, one.Value.Need))];
+        List<KeyValuePair<ResourceKey, (ResourceNeed Need, DiscoveryClient? Client)>> gone = [.. _wanted.Where(one => !needs.ContainsKey(one.Key))];
         Drop(builder, gone, touched);
         Add(builder, [.. needs.Where(one => !_wanted.TryGetValue(one.Key, out var was) || IsShorter(one.Value, was.Need)).Select(static one => one.Value)], touched);
         foreach ((DiscoveryClient client, string typeUrl) in touched)
@@ -56,13 +54,15 @@ internal sealed class NameDemand(
         Wanted = [.. _wanted.Keys];
     }
 
-    /// <summary>Nobody waits for these any longer.</summary>
-    public void GiveUp(string typeUrl, IReadOnlyCollection<string> names, string reason) => sink.Refresh(builder =>
+    /// <summary>Nobody waits for these of a source any longer.</summary>
+    public void GiveUp(string typeUrl, string source, IReadOnlyCollection<string> names, string reason) => sink.Refresh(builder =>
     {
-        List<string> waiting = [.. builder.Needs.Where(need => need.TypeUrl == typeUrl && names.Contains(need.Name) && builder.Discovered.Lacks(need)).Select(need => need.Name).Distinct()];
+        List<string> waiting = [.. builder.Needs
+            .Where(need => need.TypeUrl == typeUrl && need.Source == source && names.Contains(need.Name) && builder.Discovered.Lacks(need))
+            .Select(need => need.Name).Distinct()];
         if (waiting.Count > 0)
         {
-            builder.Discovered.Settle(typeUrl, waiting);
+            builder.Discovered.Settle(typeUrl, source, waiting);
             log.LogWarning("nobody waits any longer for {Type} {Names}: {Reason}", TypeUrls.ShortName(typeUrl), string.Join(", ", waiting.Take(10)), reason);
         }
     });
@@ -72,25 +72,22 @@ internal sealed class NameDemand(
     private static bool IsShorter(ResourceNeed one, ResourceNeed other)
         => one.FirstFetch > TimeSpan.Zero && (other.FirstFetch == TimeSpan.Zero || one.FirstFetch < other.FirstFetch);
 
-    private static bool IsSameSource(ResourceNeed one, ResourceNeed other)
-        => one.Stream?.Api?.Key == other.Stream?.Api?.Key && one.Stream is null == other.Stream is null && one.File?.Path == other.File?.Path;
-
     private void Drop(
         SnapshotBuilder builder,
-        List<KeyValuePair<(string TypeUrl, string Name), (ResourceNeed Need, DiscoveryClient? Client)>> gone,
+        List<KeyValuePair<ResourceKey, (ResourceNeed Need, DiscoveryClient? Client)>> gone,
         HashSet<(DiscoveryClient Client, string TypeUrl)> touched)
     {
-        foreach (((string typeUrl, string name), (ResourceNeed _, DiscoveryClient? client)) in gone)
+        foreach ((ResourceKey key, (ResourceNeed _, DiscoveryClient? client)) in gone)
         {
-            _wanted.Remove((typeUrl, name));
-            _waits.Remove((typeUrl, name));
+            _wanted.Remove(key);
+            _waits.Remove(key);
             if (client is not null)
             {
-                touched.Add((client, typeUrl));
-                sink.Deliver(new ResourceUpdate(typeUrl, "", client.Name, [], new IssueCollector()) { Complete = false, Removed = [name] });
+                touched.Add((client, key.TypeUrl));
+                sink.Deliver(new ResourceUpdate(key.TypeUrl, "", key.Source, [], new IssueCollector()) { Complete = false, Removed = [key.Name] });
             }
 
-            builder.Discovered.Forget(typeUrl, [name]);
+            builder.Discovered.Forget(key.TypeUrl, key.Source, [key.Name]);
         }
     }
 
@@ -99,22 +96,22 @@ internal sealed class NameDemand(
         foreach (ResourceNeed need in added)
         {
             DiscoveryClient? client = need.Stream is { } source ? clientOf(need.TypeUrl, source) : null;
-            _wanted[(need.TypeUrl, need.Name)] = (need, client);
-            _waits.TryAdd((need.TypeUrl, need.Name), new object());
+            _wanted[need.Key] = (need, client);
+            _waits.TryAdd(need.Key, new object());
             if (client is not null)
             {
                 touched.Add((client, need.TypeUrl));
             }
             else if (need.Stream is not null)
             {
-                builder.Discovered.Settle(need.TypeUrl, [need.Name]); // There is no such stream: it never comes.
+                builder.Discovered.Settle(need.TypeUrl, need.Source, [need.Name]); // There is no such stream: it never comes.
             }
         }
 
         // One timer for all that came with one change.
         foreach (var batch in added.GroupBy(static need => (need.TypeUrl, need.FirstFetch)).Where(static batch => batch.Key.FirstFetch > TimeSpan.Zero))
         {
-            (ResourceNeed, object)[] waits = [.. batch.Select(need => (need, _waits[(need.TypeUrl, need.Name)]))];
+            (ResourceNeed, object)[] waits = [.. batch.Select(need => (need, _waits[need.Key]))];
             _timers.Start(batch.Key.FirstFetch, () => Expire(waits));
         }
     }
@@ -123,15 +120,15 @@ internal sealed class NameDemand(
     {
         List<ResourceNeed> lacking = [];
         sink.Refresh(builder => lacking.AddRange(waits
-            .Where(one => _waits.GetValueOrDefault((one.Need.TypeUrl, one.Need.Name)) == one.Wait && builder.Discovered.Lacks(one.Need)).Select(one => one.Need)));
-        foreach (IGrouping<string, ResourceNeed> type in lacking.GroupBy(static need => need.TypeUrl))
+            .Where(one => _waits.GetValueOrDefault(one.Need.Key) == one.Wait && builder.Discovered.Lacks(one.Need)).Select(one => one.Need)));
+        foreach (IGrouping<(string TypeUrl, string Source), ResourceNeed> asked in lacking.GroupBy(static need => (need.TypeUrl, need.Source)))
         {
-            foreach (StreamSourceConfig source in type.Select(static need => need.Stream).OfType<StreamSourceConfig>().DistinctBy(static source => source.Api?.Key))
+            if (asked.First().Stream is { } source)
             {
-                timedOut(type.Key, source);
+                timedOut(asked.Key.TypeUrl, source);
             }
 
-            GiveUp(type.Key, [.. type.Select(static need => need.Name)], "none came in time");
+            GiveUp(asked.Key.TypeUrl, asked.Key.Source, [.. asked.Select(static need => need.Name)], "none came in time");
         }
     });
 }

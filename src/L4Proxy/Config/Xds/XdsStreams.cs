@@ -57,8 +57,8 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     /// <summary>The file of the last good resources; null when none is configured.</summary>
     public LastKnownGoodState? LastKnownGood => _lastKnownGood?.State;
 
-    /// <summary>Told with type and names when a server says that it does not have resources that are named by others.</summary>
-    public Action<string, IReadOnlyCollection<string>>? Unavailable { get; set; }
+    /// <summary>Told with type, source and names when a server says that it does not have resources that are named by others.</summary>
+    public Action<string, string, IReadOnlyCollection<string>>? Unavailable { get; set; }
 
     /// <summary>What is waited for: types not answered yet, clusters without first endpoints, and listeners without what they name, by who waits.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Unready => new Dictionary<string, IReadOnlyList<string>>
@@ -154,13 +154,13 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             return null;
         }
 
-        string key = source.Api is null ? DiscoveryMethods.Aggregated : typeUrl + " " + plane.Key;
+        string key = source.SourceOf(typeUrl);
         if (_clients.TryGetValue(key, out DiscoveryClient? known))
         {
             return known;
         }
 
-        DiscoveryClient client = _clients.GetOrAdd(key, NewClient(plane, source.Api is null ? null : typeUrl));
+        DiscoveryClient client = _clients.GetOrAdd(key, NewClient(plane, key, source.Api is null ? null : typeUrl));
         if (_started)
         {
             Run(client);
@@ -169,7 +169,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         return client;
     }
 
-    private DiscoveryClient NewClient(ControlPlaneConfig plane, string? typeUrl)
+    private DiscoveryClient NewClient(ControlPlaneConfig plane, string source, string? typeUrl)
     {
         IDiscoveryVariant variant = plane.Delta ? new DeltaVariant() : new SotwVariant();
         string name = typeUrl is null ? DiscoveryMethods.Aggregated : DiscoveryMethods.ShortName(typeUrl);
@@ -178,6 +178,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         var options = new DiscoveryClientOptions
         {
             Name = name,
+            Source = source,
             Method = DiscoveryMethods.Of(typeUrl, variant),
             Variant = variant,
             Servers = [.. plane.Servers.Select(_dialer.Server)],
@@ -186,23 +187,23 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             NodeOnFirstMessageOnly = plane.NodeOnFirstMessageOnly,
             Metrics = new DiscoveryMetrics(),
         };
-        var receiver = new UpdateReceiver(name, _sink, Applied);
+        var receiver = new UpdateReceiver(source, _sink, (subscription, update) => Applied(source, subscription, update));
         _receivers.Add(receiver);
         return new DiscoveryClient(options, receiver, _log);
     }
 
-    private void Applied(Subscription subscription, DiscoveryUpdate update)
+    private void Applied(string source, Subscription subscription, DiscoveryUpdate update)
     {
         _lastKnownGood?.Updated();
         _initial.Answered(subscription.TypeUrl);
         _names.Answered(subscription.TypeUrl);
         if (subscription.TypeUrl == TypeUrls.Endpoints && update.Unavailable.Count > 0)
         {
-            _endpoints.GiveUp([.. update.Unavailable.Select(one => one.Key)], "the server does not have them");
+            _endpoints.GiveUp(source, [.. update.Unavailable.Select(one => one.Key)], "the server does not have them");
         }
         else if (update.Unavailable.Count > 0 && DiscoveredResources.Types.Contains(subscription.TypeUrl))
         {
-            Unavailable?.Invoke(subscription.TypeUrl, [.. update.Unavailable.Select(one => one.Key)]);
+            Unavailable?.Invoke(subscription.TypeUrl, source, [.. update.Unavailable.Select(one => one.Key)]);
         }
     }
 

@@ -17,6 +17,7 @@ internal sealed class ClientFixture : IUpdateReceiver, ILogger, IAsyncDisposable
         var options = new DiscoveryClientOptions
         {
             Name = "ads",
+            Source = "ads",
             Method = DiscoveryMethods.Of(null, variant),
             Variant = variant,
             Servers = servers.Length == 0 ? [Plane.Server()] : [.. servers.Select(Plane.Server)],

@@ -1,0 +1,167 @@
+using System.Text;
+using System.Text.Json;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Route.V3;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Validating;
+using MeshL4.L4Proxy.Config.Xds;
+using Shouldly;
+using Xunit;
+using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
+
+namespace MeshL4.L4Proxy.Tests.Config.Xds;
+
+/// <summary>Equal names from two control planes, or from one and a file, are two resources.</summary>
+public sealed class EqualNamesTests : IDisposable
+{
+    private readonly ConfigLedger _ledger = new(TimeProvider.System);
+    private readonly SnapshotStore _store = new();
+    private readonly DnsResolution _dns = new((_, _) => Task.FromResult(Array.Empty<System.Net.IPAddress>()), static () => { }, static (_, _) => { });
+    private readonly SnapshotBuilder _builder;
+    private readonly ResourceSink _sink;
+
+    public EqualNamesTests()
+    {
+        _builder = new SnapshotBuilder(new ClusterStateRegistry(), _dns);
+        _sink = new ResourceSink(_builder, _ledger, _store, static () => { }, static (_, _) => { });
+        Deliver(TypeUrls.Cluster, "ads", Eds("a", Ads()), Eds("b", Grpc("one")), Eds("c", Grpc("two")), Eds("d", File("/eds.json")));
+    }
+
+    public void Dispose() => _dns.Dispose();
+
+    [Fact]
+    public void Endpoints_AreThoseOfTheSourceTheClusterNames()
+    {
+        _store.Current.Clusters.Keys.ShouldBe(["d"], "the others wait for a stream");
+        Deliver(TypeUrls.Endpoints, SourceOf("b"), Endpoints("10.0.0.2"));
+        _store.Current.Clusters.Keys.ShouldBe(["b", "d"], ignoreOrder: true);
+        DeliverRest();
+        Addresses().ShouldBe(["a 10.0.0.1:80", "b 10.0.0.2:80", "c 10.0.0.3:80", "d 10.0.0.4:80"]);
+    }
+
+    [Fact]
+    public void Removal_ByOneSource_LeavesTheOthers()
+    {
+        Deliver(TypeUrls.Endpoints, SourceOf("b"), Endpoints("10.0.0.2"));
+        DeliverRest();
+        _sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", SourceOf("c"), [], new IssueCollector()) { Removed = ["s"] });
+        Addresses().ShouldBe(["a 10.0.0.1:80", "b 10.0.0.2:80", "c", "d 10.0.0.4:80"]);
+        _ledger.Running.Count(one => one.TypeUrl == TypeUrls.Endpoints).ShouldBe(3);
+    }
+
+    [Fact]
+    public void Wait_ThatIsGivenUpForOneSource_GoesOnForTheOther()
+    {
+        _sink.Refresh(builder => builder.GiveUp(SourceOf("b"), ["s"]));
+        _store.Current.Clusters.Keys.ShouldBe(["b", "d"], ignoreOrder: true);
+        _builder.Warming.ShouldBe(["a", "c"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public void Routes_OfAnotherSource_AreNotWaitedFor()
+    {
+        var need = new ResourceNeed { TypeUrl = TypeUrls.Routes, Name = "r", Stream = StreamOf(Grpc("one")) };
+        Deliver(TypeUrls.Routes, "ads", new RouteConfiguration { Name = "r" });
+        _builder.Discovered.Lacks(need).ShouldBeTrue();
+        _builder.Discovered.Lacks(need with { Stream = StreamOf(Ads()) }).ShouldBeFalse();
+        Deliver(TypeUrls.Routes, need.Source, new RouteConfiguration { Name = "r" });
+        _builder.Discovered.Lacks(need).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Dump_ShowsBoth()
+    {
+        Deliver(TypeUrls.Endpoints, SourceOf("b"), Endpoints("10.0.0.2"));
+        DeliverRest();
+        Deliver(TypeUrls.Routes, "ads", new RouteConfiguration { Name = "r" });
+        Deliver(TypeUrls.Routes, "rds@one#1", new RouteConfiguration { Name = "r" });
+        using var dump = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(dump))
+        {
+            _ledger.WriteDump(writer, null, null);
+        }
+
+        string text = Encoding.UTF8.GetString(dump.ToArray());
+        foreach (string address in (string[])["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"])
+        {
+            text.ShouldContain(address);
+        }
+
+        text.Split("\"name\":\"r\",\"version_info\"").Length.ShouldBe(3);
+    }
+
+    /// <summary>The last good resources are kept by the name of their source: it has to be the same after a restart.</summary>
+    [Fact]
+    public void Source_IsKnownAsAStream_EqualForEqualSettings()
+    {
+        SourceOf("b").ShouldStartWith("eds@one#");
+        SourceOf("b").ShouldBe(StreamOf(Grpc("one")).SourceOf(TypeUrls.Endpoints));
+        SourceOf("b").ShouldNotBe(SourceOf("c"));
+        foreach (string source in (string[])[SourceOf("a"), SourceOf("b"), SourceOf("c")])
+        {
+            DiscoveryMethods.IsStream(source).ShouldBeTrue(source);
+        }
+
+        DiscoveryMethods.IsStream(SourceOf("d")).ShouldBeFalse();
+    }
+
+    private void DeliverRest()
+    {
+        Deliver(TypeUrls.Endpoints, SourceOf("a"), Endpoints("10.0.0.1"));
+        Deliver(TypeUrls.Endpoints, SourceOf("c"), Endpoints("10.0.0.3"));
+        Deliver(TypeUrls.Endpoints, SourceOf("d"), Endpoints("10.0.0.4"));
+    }
+
+    private string SourceOf(string cluster) => _builder.Clusters.Single(one => one.Template.Name == cluster).EdsSource;
+
+    private List<string> Addresses() => [.. _store.Current.Clusters.Values
+        .Select(static cluster => string.Join(' ', cluster.Endpoints.Select(static one => one.Address.ToString()).Prepend(cluster.Name))).Order(StringComparer.Ordinal)];
+
+    private void Deliver(string typeUrl, string source, params Google.Protobuf.IMessage[] resources)
+        => _sink.Deliver(new ResourceUpdate(typeUrl, "1", source, OfferedResource.Of(resources), new IssueCollector())).Issues.ShouldBeEmpty();
+
+    private static StreamSourceConfig StreamOf(ConfigSource source)
+    {
+        var issues = new IssueCollector();
+        return ControlPlaneDecoder.StreamOf(source, new DecodeScope(issues, "")).ShouldNotBeNull(string.Join('\n', issues.Issues));
+    }
+
+    private static ConfigSource Ads() => new() { Ads = new AggregatedConfigSource(), ResourceApiVersion = ApiVersion.V3 };
+
+    private static ConfigSource File(string path) => new() { PathConfigSource = new PathConfigSource { Path = path }, ResourceApiVersion = ApiVersion.V3 };
+
+    private static ConfigSource Grpc(string cluster) => new()
+    {
+        ResourceApiVersion = ApiVersion.V3,
+        ApiConfigSource = new ApiConfigSource
+        {
+            ApiType = ApiConfigSource.Types.ApiType.Grpc, TransportApiVersion = ApiVersion.V3,
+            GrpcServices = { new GrpcService { EnvoyGrpc = new GrpcService.Types.EnvoyGrpc { ClusterName = cluster } } },
+        },
+    };
+
+    private static Cluster Eds(string name, ConfigSource source) => new()
+    {
+        Name = name, Type = Cluster.Types.DiscoveryType.Eds,
+        EdsClusterConfig = new Cluster.Types.EdsClusterConfig { ServiceName = "s", EdsConfig = source },
+    };
+
+    private static ClusterLoadAssignment Endpoints(string address) => new()
+    {
+        ClusterName = "s",
+        Endpoints =
+        {
+            new LocalityLbEndpoints
+            {
+                LbEndpoints =
+                {
+                    new LbEndpoint { Endpoint = new Endpoint { Address = new Address { SocketAddress = new SocketAddress { Address = address, PortValue = 80 } } } },
+                },
+            },
+        },
+    };
+}
