@@ -49,8 +49,10 @@ public sealed class EqualNamesTests : IDisposable
         Deliver(TypeUrls.Endpoints, SourceOf("b"), Endpoints("10.0.0.2"));
         DeliverRest();
         _sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", SourceOf("c"), [], new IssueCollector()) { Removed = ["s"] });
-        Addresses().ShouldBe(["a 10.0.0.1:80", "b 10.0.0.2:80", "c", "d 10.0.0.4:80"]);
-        _ledger.Running.Count(one => one.TypeUrl == TypeUrls.Endpoints).ShouldBe(3);
+        _ledger.Running.Where(one => one.TypeUrl == TypeUrls.Endpoints).Select(one => one.Source).ShouldBe(
+            [SourceOf("a"), SourceOf("b"), SourceOf("d")], ignoreOrder: true);
+        _builder.Warming.ShouldBe(["c"], "it waits again; the others do not");
+        Addresses().ShouldBe(["a 10.0.0.1:80", "b 10.0.0.2:80", "c 10.0.0.3:80", "d 10.0.0.4:80"], "the version before serves on");
     }
 
     [Fact]
