@@ -34,6 +34,9 @@ internal sealed class LazyEndpoints : IDisposable
     /// <summary>Told on a pool thread when a cluster begins or ends to be used.</summary>
     public Action Changed { get; set; } = static () => { };
 
+    /// <summary>Whether endpoints that are given up could be asked for again: while no control plane answers, none are.</summary>
+    public Func<bool> CanAsk { get; set; } = static () => true;
+
     /// <summary>Clusters whose endpoints are wanted now.</summary>
     public int Count => _used.Count;
 
@@ -89,10 +92,10 @@ internal sealed class LazyEndpoints : IDisposable
 
     private void GiveUpIdle()
     {
-        bool any = false;
+        bool any = false, kept = !CanAsk();
         foreach ((string name, ClusterUse use) in _used)
         {
-            if (_store.Current.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) && cluster.State.ActiveConnections > 0)
+            if (kept || (_store.Current.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) && cluster.State.ActiveConnections > 0))
             {
                 use.Touch();
             }

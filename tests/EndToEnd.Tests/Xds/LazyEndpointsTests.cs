@@ -80,6 +80,69 @@ public sealed class LazyEndpointsTests : IDisposable
         plane.Refusals.ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData("GRPC")]
+    [InlineData("DELTA_GRPC")]
+    public async Task FirstUseWhileNoControlPlaneAnswers_IsHeldForItsTimeAndToldWhy_AndServedWhenOneIsBack(string api)
+    {
+        ControlPlane plane = await ControlPlane.StartAsync();
+        plane.Set("1", World());
+        await using ProxyProcess proxy = await StartAsync(api, plane, "hold: 0.5s");
+        await OpenAsync(proxy, _port);
+        await GoneAsync(plane, proxy);
+        using Client refused = await Client.ConnectAsync(_port);
+        (await refused.ReadTextToEndAsync()).ShouldBeEmpty();
+        AccessRecord record = await proxy.RecordOfAsync(refused.Address);
+        (record.Flags, record.Details).ShouldBe(("UH", "endpoints_not_received"));
+
+        await using ControlPlane back = await ControlPlane.StartAsync($"127.0.0.1:{plane.Port}");
+        back.Set("2", [.. World(), Endpoints("c", _blue.Address), Endpoints("d", _teal.Address)]);
+        await SaysAsync(proxy, _port, "blue ");
+        await SaysAsync(proxy, _other, "teal ");
+    }
+
+    [Theory]
+    [InlineData("GRPC")]
+    [InlineData("DELTA_GRPC")]
+    public async Task ConnectionHeldWhileNoControlPlaneAnswers_GoesOnWhenOneIsBack(string api)
+    {
+        ControlPlane plane = await ControlPlane.StartAsync();
+        plane.Set("1", World());
+        await using ProxyProcess proxy = await StartAsync(api, plane, "hold: 60s");
+        await OpenAsync(proxy, _port);
+        await GoneAsync(plane, proxy);
+        using Client held = await Client.ConnectAsync(_port);
+        await using ControlPlane back = await ControlPlane.StartAsync($"127.0.0.1:{plane.Port}");
+        back.Set("2", [.. World(), Endpoints("c", _blue.Address)]);
+        (await held.ReadAsync("blue ")).ShouldBe("blue ");
+    }
+
+    /// <summary>What was given up could not be asked for again.</summary>
+    [Theory]
+    [InlineData("GRPC")]
+    [InlineData("DELTA_GRPC")]
+    public async Task EndpointsOfAnUnusedCluster_AreKept_WhileNoControlPlaneAnswers(string api)
+    {
+        ControlPlane plane = await ControlPlane.StartAsync();
+        plane.Set("1", [.. World(), Endpoints("c", _blue.Address)]);
+        await using ProxyProcess proxy = await StartAsync(api, plane, "hold: 0.5s, idle: 1s");
+        using (Client first = await Client.ConnectAsync(_port))
+        {
+            (await first.ReadAsync("blue ")).ShouldBe("blue ");
+            await GoneAsync(plane, proxy);
+        }
+
+        await Task.Delay(TimeSpan.FromSeconds(3)); // three times as long as unused endpoints are kept otherwise
+        using Client later = await Client.ConnectAsync(_port);
+        (await later.ReadAsync("blue ")).ShouldBe("blue ");
+    }
+
+    private static async Task GoneAsync(ControlPlane plane, ProxyProcess proxy)
+    {
+        await plane.DisposeAsync();
+        await Patience.UntilAsync(async () => await proxy.StatAsync("control_plane.connected_state") == 0, "the outage is met", () => proxy.Said);
+    }
+
     private static bool IsGone(JsonNode request, string api) => api == "DELTA_GRPC"
         ? (request["resource_names_unsubscribe"] as JsonArray)?.Any(name => (string?)name == "c") ?? false
         : AllNames(request).SequenceEqual(["d"]) && ((string?)request["version_info"])?.Length > 0;

@@ -82,6 +82,24 @@ public sealed class ReachingServersTests : IDisposable
         proxy.Said.ShouldContain("Unauthenticated: no such identity");
     }
 
+    /// <summary>The preferred server accepts connections and never says anything, or takes requests and never responds.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ServerThatIsSilent_IsLeftForTheNext(bool opens)
+    {
+        using var mute = new MuteServer();
+        await using ControlPlane idle = await ControlPlane.StartAsync();
+        await using ControlPlane second = await ControlPlane.StartAsync();
+        Serve(second);
+        _bootstrap.Ads("DELTA_GRPC", opens ? idle.Port : mute.Port, second.Port);
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        await SaysAsync(proxy, _port, "blue ");
+        proxy.Said.ShouldContain("no control plane at xds0");
+        proxy.Said.ShouldContain("no answer within 7.5 s", Case.Sensitive, "half of the time for a first answer");
+        (await proxy.StatAsync("cluster_manager.cds.init_fetch_timeout")).ShouldBe(0, "the second answered within that time");
+    }
+
     [Theory]
     [InlineData("GRPC", "StreamClusters StreamListeners")]
     [InlineData("DELTA_GRPC", "DeltaClusters DeltaListeners")]

@@ -16,13 +16,14 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     private const int ReadAhead = 2;
 
     private readonly RetryDelay _retry = new(options.Random);
+    private readonly SilenceLimit _silence = new(options.Silence, options.Time);
     private volatile Channel<byte[]?>? _events;
     private bool _nodeTold;
     private bool _answered;
 
     // Whether the last stream that was answered ended at a response that cannot be taken: the next brings it again.
     private bool _spoilt;
-    private string? _toldFailure;
+    private readonly Dictionary<string, string> _toldFailures = new(StringComparer.Ordinal);
 
     /// <summary>Its subscriptions in the order in which they are sent.</summary>
     public IReadOnlyList<Subscription> Subscriptions => options.Subscriptions;
@@ -41,7 +42,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     /// <summary>Runs until stopped; it never fails.</summary>
     public async Task RunAsync(CancellationToken stop)
     {
-        for (int server = 0; !stop.IsCancellationRequested; server = _answered ? 0 : (server + 1) % options.Servers.Count)
+        for (int server = 0; !stop.IsCancellationRequested; server = After(server))
         {
             _answered = false;
             Ending ending = await ConnectAsync(options.Servers[server], stop).ConfigureAwait(false);
@@ -52,6 +53,23 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
                 await options.Delay(_retry.Next(), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
+    }
+
+    /// <summary>The preferred server follows one that answered; else the next one.</summary>
+    private int After(int server)
+    {
+        if (_answered)
+        {
+            return 0;
+        }
+
+        int next = (server + 1) % options.Servers.Count;
+        if (next == 0)
+        {
+            _silence.NextRound();
+        }
+
+        return next;
     }
 
     private async Task<Ending> ConnectAsync(DiscoveryServer server, CancellationToken stop)
@@ -127,6 +145,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         finally
         {
             _events = null;
+            _silence.End();
             await over.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(reading, writing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -231,12 +250,13 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         options.Metrics.Connected(update.ControlPlane);
         bool first = !_answered;
         _answered = true;
+        _silence.Answered();
         if (_spoilt)
         {
             return; // What spoilt the stream before may still come.
         }
 
-        _toldFailure = null;
+        _toldFailures.Clear();
         _retry.Reset();
         if (first)
         {
@@ -252,6 +272,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
             while (options.Variant.Subscribe(subscription, Node(peek: true)) is { } request)
             {
                 Node();
+                LimitSilence();
                 requests.TryWrite(request);
                 if (first)
                 {
@@ -259,6 +280,15 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
                     first = false;
                 }
             }
+        }
+    }
+
+    /// <summary>A server that takes requests and says nothing is left for the next.</summary>
+    private void LimitSilence()
+    {
+        if (!_answered && _events is { } events)
+        {
+            _silence.Begin(reason => events.Writer.TryComplete(new GrpcException(GrpcStatus.Unavailable, reason)));
         }
     }
 
@@ -270,15 +300,15 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         return leaveOut ? null : options.Node;
     }
 
-    /// <summary>One line for a spell of equal failures.</summary>
+    /// <summary>One line for a spell of equal failures of a server.</summary>
     private void Tell(DiscoveryServer server, Ending ending)
     {
-        if (_toldFailure == ending.Reason)
+        if (_toldFailures.GetValueOrDefault(server.Name) == ending.Reason)
         {
             return;
         }
 
-        _toldFailure = ending.Reason;
+        _toldFailures[server.Name] = ending.Reason;
         if (ending.Defect is null)
         {
             log.LogWarning("{Stream}: no control plane at {Server}, the running configuration stays: {Reason}", options.Name, server.Name, ending.Reason);

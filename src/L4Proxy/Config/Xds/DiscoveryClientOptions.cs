@@ -29,6 +29,12 @@ internal sealed record DiscoveryClientOptions
 
     public required DiscoveryMetrics Metrics { get; init; }
 
+    /// <summary>How long a server may leave a stream's first request without an answer, in the first round, before the next is asked; infinite for ever.</summary>
+    public TimeSpan Silence { get; init; } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>Measures <see cref="Silence"/>.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>Waits between two streams.</summary>
     public Func<TimeSpan, CancellationToken, Task> Delay { get; init; } = static (wait, stop) => Task.Delay(wait, stop);
 

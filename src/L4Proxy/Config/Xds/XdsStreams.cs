@@ -15,6 +15,8 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// </summary>
 internal sealed class XdsStreams : IMetricSource, IDisposable
 {
+    private static readonly TimeSpan ShortestSilence = TimeSpan.FromSeconds(1);
+
     private readonly BootstrapConfig _config;
     private readonly ResourceSink _sink;
     private readonly ControlPlaneDialer _dialer;
@@ -41,7 +43,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _node = NodeIdentity.Of(config.Node);
         _endpoints = new EndpointDemand(sink, ClientOfEndpoints, _log);
         _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, TimedOut);
-        Lazy = config.LazyEndpoints is { } lazy ? new LazyEndpoints(lazy.Hold, lazy.Idle, store) { Changed = FollowUse } : null;
+        Lazy = config.LazyEndpoints is { } lazy ? new LazyEndpoints(lazy.Hold, lazy.Idle, store) { Changed = FollowUse, CanAsk = IsHeard } : null;
         _lastKnownGood = config.SnapshotFile is { } file ? new LastKnownGood(file, ledger, sink, Loaded, _log) : null;
     }
 
@@ -160,7 +162,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             return known;
         }
 
-        DiscoveryClient client = _clients.GetOrAdd(key, NewClient(plane, key, source.Api is null ? null : typeUrl));
+        DiscoveryClient client = _clients.GetOrAdd(key, NewClient(plane, source, source.Api is null ? null : typeUrl, key));
         if (_started)
         {
             Run(client);
@@ -169,7 +171,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         return client;
     }
 
-    private DiscoveryClient NewClient(ControlPlaneConfig plane, string source, string? typeUrl)
+    private DiscoveryClient NewClient(ControlPlaneConfig plane, StreamSourceConfig asked, string? typeUrl, string source)
     {
         IDiscoveryVariant variant = plane.Delta ? new DeltaVariant() : new SotwVariant();
         string name = typeUrl is null ? DiscoveryMethods.Aggregated : DiscoveryMethods.ShortName(typeUrl);
@@ -186,10 +188,19 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             Node = _node,
             NodeOnFirstMessageOnly = plane.NodeOnFirstMessageOnly,
             Metrics = new DiscoveryMetrics(),
+            Silence = SilenceOf(plane, asked),
         };
         var receiver = new UpdateReceiver(source, _sink, (subscription, update) => Applied(source, subscription, update));
         _receivers.Add(receiver);
         return new DiscoveryClient(options, receiver, _log);
+    }
+
+    /// <summary>Every server is asked before the wait for a first answer is over.</summary>
+    private static TimeSpan SilenceOf(ControlPlaneConfig plane, StreamSourceConfig asked)
+    {
+        TimeSpan wait = asked.FirstFetch > TimeSpan.Zero ? asked.FirstFetch : StreamSourceConfig.DefaultFirstFetch;
+        TimeSpan share = wait / plane.Servers.Length;
+        return plane.Servers.Length < 2 ? Timeout.InfiniteTimeSpan : share > ShortestSilence ? share : ShortestSilence;
     }
 
     private void Applied(string source, Subscription subscription, DiscoveryUpdate update)
@@ -227,6 +238,9 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             });
         }
     }
+
+    /// <summary>Whether the control planes that have endpoints answer now.</summary>
+    private bool IsHeard() => _clients.Values.All(static client => client.Find(TypeUrls.Endpoints) is null || client.Metrics.IsConnected);
 
     private void Run(DiscoveryClient client) => _ = Task.Run(() => client.RunAsync(_stop.Token));
 }

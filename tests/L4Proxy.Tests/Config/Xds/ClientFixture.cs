@@ -12,7 +12,7 @@ internal sealed class ClientFixture : IUpdateReceiver, ILogger, IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
 
-    public ClientFixture(IDiscoveryVariant variant, bool nodeOnce = false, params string[] servers)
+    public ClientFixture(IDiscoveryVariant variant, bool nodeOnce = false, TimeProvider? time = null, params string[] servers)
     {
         var options = new DiscoveryClientOptions
         {
@@ -26,6 +26,8 @@ internal sealed class ClientFixture : IUpdateReceiver, ILogger, IAsyncDisposable
             NodeOnFirstMessageOnly = nodeOnce,
             Metrics = new DiscoveryMetrics(),
             Random = () => 0.5,
+            Silence = time is null ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(10),
+            Time = time ?? TimeProvider.System,
             Delay = (wait, _) =>
             {
                 Waits.Enqueue(wait);

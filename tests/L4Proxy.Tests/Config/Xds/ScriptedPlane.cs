@@ -47,7 +47,14 @@ internal sealed class ScriptedPlane
         public async ValueTask<byte[]?> ReadAsync(CancellationToken cancellation)
             => await _responses.Reader.WaitToReadAsync(cancellation) && _responses.Reader.TryRead(out byte[]? bytes) ? bytes : null;
 
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        /// <summary>Whether the client has left it.</summary>
+        public bool IsDisposed { get; private set; }
+
+        public ValueTask DisposeAsync()
+        {
+            IsDisposed = true;
+            return ValueTask.CompletedTask;
+        }
     }
 }
 

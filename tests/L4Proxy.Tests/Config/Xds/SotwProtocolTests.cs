@@ -3,6 +3,7 @@ using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
 using MeshL4.L4Proxy.Config.Xds;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -128,7 +129,7 @@ public sealed class SotwProtocolTests
     [Fact]
     public async Task ServersThatDoNotAnswer_AreLeftForTheNext_AndThePreferredIsTriedFirstAgain()
     {
-        await using var fixture = new ClientFixture(new SotwVariant(), false, "first", "second");
+        await using var fixture = new ClientFixture(new SotwVariant(), servers: ["first", "second"]);
         ScriptedPlane.Stream stream = await fixture.Plane.OpenedAsync();
         stream.Server.ShouldBe("first");
         stream.Fail("no");
@@ -139,6 +140,50 @@ public sealed class SotwProtocolTests
         await second.RequestAsync<DiscoveryRequest>();
         second.End();
         (await fixture.Plane.OpenedAsync()).Server.ShouldBe("first");
+    }
+
+    [Fact]
+    public async Task ServersThatAreSilent_AreLeftForTheNext_AndHaveMoreTimeInTheNextRound()
+    {
+        var time = new ManualTime();
+        await using var fixture = new ClientFixture(new SotwVariant(), time: time, servers: ["first", "second"]);
+        foreach ((string server, int seconds) in ((string, int)[])[("first", 10), ("second", 10), ("first", 20), ("second", 20), ("first", 40), ("second", 40)])
+        {
+            ScriptedPlane.Stream silent = await fixture.Plane.OpenedAsync();
+            silent.Server.ShouldBe(server);
+            await silent.RequestAsync<DiscoveryRequest>();
+            time.Advance(TimeSpan.FromSeconds(seconds - 1));
+            silent.IsDisposed.ShouldBeFalse("it has its time");
+            time.Pending.ShouldBe(1);
+            time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        ScriptedPlane.Stream speaks = await fixture.Plane.OpenedAsync();
+        await speaks.RequestAsync<DiscoveryRequest>();
+        speaks.Respond(Response(TypeUrls.Cluster, "1", "n"));
+        await speaks.RequestAsync<DiscoveryRequest>();
+        time.Pending.ShouldBe(0, "who has spoken may be silent");
+        fixture.Warnings.ShouldContain(line => line.Contains("no answer within 10 s", StringComparison.Ordinal));
+        speaks.End();
+        ScriptedPlane.Stream again = await fixture.Plane.OpenedAsync();
+        await again.RequestAsync<DiscoveryRequest>();
+        time.Advance(TimeSpan.FromSeconds(10));
+        (await fixture.Plane.OpenedAsync()).Server.ShouldBe("second", "an answer has the rounds begin anew");
+    }
+
+    [Fact]
+    public async Task StreamOnWhichNothingIsAskedFor_MayBeSilent()
+    {
+        var time = new ManualTime();
+        await using var fixture = new ClientFixture(new SotwVariant(), time: time, servers: ["first", "second"]);
+        fixture.Client.Find(TypeUrls.Cluster)!.Want(new HashSet<string>());
+        ScriptedPlane.Stream stream = await fixture.Plane.OpenedAsync();
+        stream.End();
+        ScriptedPlane.Stream next = await fixture.Plane.OpenedAsync();
+        time.Advance(TimeSpan.FromHours(1));
+        fixture.WantEndpoints("a");
+        (await next.RequestAsync<DiscoveryRequest>()).TypeUrl.ShouldBe(TypeUrls.Endpoints);
+        time.Pending.ShouldBe(1);
     }
 
     [Fact]

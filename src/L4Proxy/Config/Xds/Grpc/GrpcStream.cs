@@ -85,8 +85,8 @@ internal sealed class GrpcStream : IDiscoveryTransport
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
             ConnectTimeout = TimeSpan.FromSeconds(20),
-            KeepAlivePingDelay = TimeSpan.FromSeconds(30),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            KeepAlivePingDelay = target.PingAfter,
+            KeepAlivePingTimeout = target.PingTimeout,
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             ConnectCallback = (_, cancellation) => target.Connect(cancellation),
         };

@@ -17,6 +17,12 @@ internal sealed record GrpcTarget
     /// <summary>TLS settings; a null function means plaintext with prior knowledge of HTTP/2.</summary>
     public Func<SslClientAuthenticationOptions>? Tls { get; init; }
 
+    /// <summary>After so long without a frame the server is pinged.</summary>
+    public TimeSpan PingAfter { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>A server that leaves a ping unanswered for so long is gone.</summary>
+    public TimeSpan PingTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Headers of each stream: initial metadata and the bearer token as it is now.</summary>
     public Func<IEnumerable<KeyValuePair<string, string>>> Metadata { get; init; } = static () => [];
 }
