@@ -12,11 +12,20 @@ namespace MeshL4.L4Proxy.Clusters;
 /// <param name="resolve">The resolver; <c>Dns.GetHostAddressesAsync</c> outside of tests.</param>
 /// <param name="changed">Told when the addresses of a name changed, on a pool thread.</param>
 /// <param name="failed">Told with name and reason when a name stops resolving; once per spell.</param>
+/// <param name="lifetime">How long the addresses of a name live, null when nobody knows; asked where a cluster respects that.</param>
+/// <param name="delay">Waits between two looks; null for real ones.</param>
 internal sealed class DnsResolution(
-    Func<string, CancellationToken, Task<IPAddress[]>> resolve, Action changed, Action<string, string> failed) : IResolvedNames, IDisposable
+    Func<string, CancellationToken, Task<IPAddress[]>> resolve,
+    Action changed,
+    Action<string, string> failed,
+    Func<string, DnsLookupFamily, CancellationToken, Task<TimeSpan?>>? lifetime = null,
+    Func<TimeSpan, CancellationToken, Task>? delay = null) : IResolvedNames, IDisposable
 {
     /// <summary>How long a cluster waits for the first answer about a name.</summary>
     public static readonly TimeSpan LongestFirst = TimeSpan.FromSeconds(3);
+
+    /// <summary>A timer of the runtime measures little more.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(49);
 
     private readonly ConcurrentDictionary<(string Host, DnsLookupFamily Family), Followed> _names = new();
 
@@ -34,13 +43,13 @@ internal sealed class DnsResolution(
     /// <summary>Follows the names of <paramref name="clusters"/> and no others. Called by one thread at a time; waits for nothing.</summary>
     public void Follow(IEnumerable<ClusterSnapshot> clusters)
     {
-        var wanted = new Dictionary<(string, DnsLookupFamily), TimeSpan>();
+        var wanted = new Dictionary<(string, DnsLookupFamily), ImmutableHashSet<DnsRefresh>>();
         foreach (ClusterSnapshot cluster in clusters)
         {
             foreach (DnsTargetSnapshot target in cluster.DnsTargets)
             {
                 (string, DnsLookupFamily) key = (target.Host, cluster.DnsFamily);
-                wanted[key] = wanted.TryGetValue(key, out TimeSpan rate) && rate < cluster.DnsRefreshRate ? rate : cluster.DnsRefreshRate;
+                wanted[key] = wanted.GetValueOrDefault(key, []).Add(cluster.DnsRefresh);
             }
         }
 
@@ -52,9 +61,9 @@ internal sealed class DnsResolution(
             }
         }
 
-        foreach (((string, DnsLookupFamily) key, TimeSpan rate) in wanted)
+        foreach (((string, DnsLookupFamily) key, ImmutableHashSet<DnsRefresh> refreshes) in wanted)
         {
-            FollowOne(key, rate);
+            FollowOne(key, refreshes);
         }
     }
 
@@ -82,15 +91,15 @@ internal sealed class DnsResolution(
         return [.. chosen.Distinct().OrderBy(address => address.ToString(), StringComparer.Ordinal)];
     }
 
-    private void FollowOne((string Host, DnsLookupFamily Family) key, TimeSpan rate)
+    private void FollowOne((string Host, DnsLookupFamily Family) key, ImmutableHashSet<DnsRefresh> refreshes)
     {
         if (_names.TryGetValue(key, out Followed? known))
         {
-            known.Rate = rate;
+            known.Refreshes = refreshes;
             return;
         }
 
-        var followed = new Followed { Rate = rate };
+        var followed = new Followed { Refreshes = refreshes };
         _names[key] = followed;
         _ = Task.Run(() => Run(key.Host, key.Family, followed));
     }
@@ -99,6 +108,7 @@ internal sealed class DnsResolution(
     {
         while (!followed.Stop.IsCancellationRequested)
         {
+            Task<TimeSpan?> life = LifetimeOf(host, family, followed);
             Task<bool> answer = ResolveOnce(host, family, followed);
             if (!followed.First.Task.IsCompleted)
             {
@@ -111,7 +121,29 @@ internal sealed class DnsResolution(
                 changed();
             }
 
-            await Task.Delay(followed.Rate, followed.Stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Who wants to know soonest is heeded, for the others' sake too.
+            TimeSpan? lived = await life.ConfigureAwait(false);
+            double random = Random.Shared.NextDouble();
+            TimeSpan wait = followed.Refreshes.Min(one => followed.Failures > 0 ? one.AfterFailure(followed.Failures, random) : one.AfterAnswer(lived));
+            await (delay ?? Task.Delay)(wait < LongestWait ? wait : LongestWait, followed.Stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Never fails: without an answer the rate of refresh counts.</summary>
+    private async Task<TimeSpan?> LifetimeOf(string host, DnsLookupFamily family, Followed followed)
+    {
+        if (lifetime is null || !followed.Refreshes.Any(static one => one.RespectsTimeToLive))
+        {
+            return null;
+        }
+
+        try
+        {
+            return await lifetime(host, family, followed.Stop.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
         }
     }
 
@@ -129,16 +161,15 @@ internal sealed class DnsResolution(
         {
             IPAddress[] answer = await resolve(host, followed.Stop.Token).ConfigureAwait(false);
             ImmutableArray<IPAddress> chosen = Select(answer, family);
-            followed.Failing = false;
+            followed.Failures = 0;
             bool isNew = !chosen.AsSpan().SequenceEqual(followed.Addresses.AsSpan());
             followed.Addresses = chosen;
             return isNew;
         }
         catch (Exception failure) when (failure is SocketException or ArgumentException or OperationCanceledException)
         {
-            if (!followed.Failing && failure is not OperationCanceledException)
+            if (failure is not OperationCanceledException && followed.Failures++ == 0)
             {
-                followed.Failing = true;
                 failed(host, failure.Message);
             }
 
@@ -154,9 +185,11 @@ internal sealed class DnsResolution(
 
         public CancellationTokenSource Stop { get; } = new();
 
-        public TimeSpan Rate { get; set; }
+        /// <summary>What the clusters that have this name say; not empty.</summary>
+        public volatile ImmutableHashSet<DnsRefresh> Refreshes = [];
 
-        public bool Failing { get; set; }
+        /// <summary>Failures in a row; 0 after an answer.</summary>
+        public int Failures { get; set; }
 
         public ImmutableArray<IPAddress> Addresses
         {

@@ -7,6 +7,7 @@ using MeshL4.L4Proxy.Config.Files;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Validating;
 using MeshL4.L4Proxy.Config.Xds;
+using MeshL4.L4Proxy.Resolving;
 using Microsoft.Extensions.Logging;
 using BootstrapMessage = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Bootstrap.V3.Bootstrap;
 
@@ -18,6 +19,8 @@ namespace MeshL4.L4Proxy.Config;
 /// </summary>
 internal sealed class ConfigPath : IDisposable
 {
+    private static readonly AddressLifetimes Lifetimes = new("/etc/resolv.conf", TimeSpan.FromSeconds(2));
+
     private readonly ILogger _log;
     private readonly SnapshotStore _store;
     private readonly ILoggerFactory _loggers;
@@ -38,7 +41,7 @@ internal sealed class ConfigPath : IDisposable
         (_store, _loggers) = (store, loggers);
         _log = loggers.CreateLogger("config");
         Ledger = new ConfigLedger(TimeProvider.System);
-        _names = new DnsResolution(Dns.GetHostAddressesAsync, RefreshSoon, (host, reason) => _log.LogWarning("{Host} does not resolve, its last addresses stay: {Reason}", host, reason));
+        _names = new DnsResolution(Dns.GetHostAddressesAsync, RefreshSoon, (host, reason) => _log.LogWarning("{Host} does not resolve, its last addresses stay: {Reason}", host, reason), LifetimeAsync);
         _builder = new SnapshotBuilder(States, _names);
         _sink = new ResourceSink(_builder, Ledger, store, Warm, Tell);
         _files = new FileFollower(_sink, Unreadable);
@@ -211,6 +214,9 @@ internal sealed class ConfigPath : IDisposable
             Ledger.RecordRequested(_demand.Wanted);
         }
     }
+
+    private static Task<TimeSpan?> LifetimeAsync(string host, DnsLookupFamily family, CancellationToken cancellation)
+        => Lifetimes.AskAsync(host, family != DnsLookupFamily.V6Only, family != DnsLookupFamily.V4Only, cancellation);
 
     /// <summary>Many names may answer at once: they share a swap.</summary>
     private void RefreshSoon()

@@ -155,7 +155,7 @@ internal readonly record struct DnsQuery(ushort Type, ushort Class, int End, int
     };
 
     /// <summary>Steps over a name; a pointer ends it and is not followed.</summary>
-    private static bool TrySkipName(ReadOnlySpan<byte> message, ref int at)
+    internal static bool TrySkipName(ReadOnlySpan<byte> message, ref int at)
     {
         while (at < message.Length)
         {

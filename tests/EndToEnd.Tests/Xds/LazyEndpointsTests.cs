@@ -87,10 +87,12 @@ public sealed class LazyEndpointsTests : IDisposable
     {
         ControlPlane plane = await ControlPlane.StartAsync();
         plane.Set("1", World());
-        await using ProxyProcess proxy = await StartAsync(api, plane, "hold: 0.5s");
+        var bootstrap = new Bootstrap();
+        int logged = bootstrap.Listener("s", Bootstrap.TcpProxy("c"));
+        await using ProxyProcess proxy = await StartAsync(api, plane, "hold: 0.5s", bootstrap);
         await OpenAsync(proxy, _port);
         await GoneAsync(plane, proxy);
-        using Client refused = await Client.ConnectAsync(_port);
+        using Client refused = await Client.ConnectAsync(logged);
         (await refused.ReadTextToEndAsync()).ShouldBeEmpty();
         AccessRecord record = await proxy.RecordOfAsync(refused.Address);
         (record.Flags, record.Details).ShouldBe(("UH", "endpoints_not_received"));
@@ -157,9 +159,9 @@ public sealed class LazyEndpointsTests : IDisposable
 
     private JsonObject[] World() => [Listener("l", _port, "c"), Listener("m", _other, "d"), EdsCluster("c"), EdsCluster("d")];
 
-    private static Task<ProxyProcess> StartAsync(string api, ControlPlane plane, string lazy)
+    private static Task<ProxyProcess> StartAsync(string api, ControlPlane plane, string lazy, Bootstrap? own = null)
     {
-        var bootstrap = new Bootstrap();
+        Bootstrap bootstrap = own ?? new Bootstrap();
         bootstrap.Ads(api, plane.Port);
         bootstrap.Extension("control_plane", $"'@type': type.googleapis.com/meshl4.bootstrap.v1.ControlPlaneOptions, lazy_endpoints: {{{lazy}}}");
         return ProxyProcess.StartAsync(bootstrap);

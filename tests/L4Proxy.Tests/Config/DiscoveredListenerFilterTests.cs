@@ -60,7 +60,7 @@ public sealed class DiscoveredListenerFilterTests : IDisposable
         ListenerFilter withDefault = Place<TlsInspector>();
         withDefault.ConfigDiscovery.DefaultConfig = Any.Pack(new TlsInspector());
         Apply(TypeUrls.Listener, Listener(Place<TlsInspector>()));
-        _builder.Discovered.Settle(TypeUrls.ExtensionConfig, ["finds"]);
+        _builder.Discovered.Settle(TypeUrls.ExtensionConfig, "ads", ["finds"]);
         Filters().LacksConfig.ShouldBeTrue();
 
         Apply(TypeUrls.Listener, Listener(withDefault));

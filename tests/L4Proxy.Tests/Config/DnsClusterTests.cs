@@ -47,7 +47,24 @@ public sealed class DnsClusterTests : IDisposable
     [Fact]
     public void Start_DnsRefreshRate_IsTakenFromBothStyles()
     {
-        _folder.Start(Bootstrap("type: STRICT_DNS, dns_refresh_rate: 60s, dns_lookup_family: V4_ONLY", 7001)).Clusters["c"].DnsRefreshRate.ShouldBe(TimeSpan.FromSeconds(60));
-        _folder.Start(Bootstrap("cluster_type: " + Extension + ", dns_refresh_rate: 70s}}", 7001)).Clusters["c"].DnsRefreshRate.ShouldBe(TimeSpan.FromSeconds(70));
+        _folder.Start(Bootstrap("type: STRICT_DNS, dns_refresh_rate: 60s, dns_lookup_family: V4_ONLY", 7001)).Clusters["c"].DnsRefresh.Rate.ShouldBe(TimeSpan.FromSeconds(60));
+        _folder.Start(Bootstrap("cluster_type: " + Extension + ", dns_refresh_rate: 70s}}", 7001)).Clusters["c"].DnsRefresh.Rate.ShouldBe(TimeSpan.FromSeconds(70));
     }
+
+    [Theory]
+    [InlineData("type: STRICT_DNS, dns_lookup_family: V4_ONLY, ")]
+    [InlineData("cluster_type: " + Extension + ", ")]
+    public void Start_TimeToLiveAndFailureRate_AreTakenFromBothStyles(string style)
+    {
+        string end = style.StartsWith("type", StringComparison.Ordinal) ? "" : "}}";
+        DnsRefresh refresh = _folder.Start(Bootstrap(style + "respect_dns_ttl: true, dns_failure_refresh_rate: {base_interval: 2s}" + end, 7001)).Clusters["c"].DnsRefresh;
+        refresh.ShouldBe(new DnsRefresh(TimeSpan.FromSeconds(5), true, new DnsFailureRefresh(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(20))));
+    }
+
+    [Theory]
+    [InlineData("{}", "dns_failure_refresh_rate.base_interval: is required")]
+    [InlineData("{base_interval: 0s}", "dns_failure_refresh_rate.base_interval")]
+    [InlineData("{base_interval: 2s, max_interval: 1s}", "dns_failure_refresh_rate.max_interval: must not be below base_interval")]
+    public void Validate_WrongFailureRate_IsRefused(string rate, string error) =>
+        _folder.Errors(Bootstrap($"type: STRICT_DNS, dns_failure_refresh_rate: {rate}", 7001)).ShouldContain(error);
 }

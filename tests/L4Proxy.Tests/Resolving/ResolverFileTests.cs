@@ -29,4 +29,14 @@ public sealed class ResolverFileTests
         ResolverFile.Read("/nowhere/resolv.conf", out string? problem).Servers.ShouldBeEmpty();
         problem.ShouldNotBeNull();
     }
+
+    [Theory]
+    [InlineData("search a.example b.example\noptions timeout:1 ndots:5 rotate\n", "x.y", "x.y.a.example x.y.b.example x.y")]
+    [InlineData("search a.example\n", "x.y", "x.y x.y.a.example")]
+    [InlineData("search a.example\n", "x", "x.a.example x")]
+    [InlineData("search a.example\noptions ndots:5\n", "x.", "x")]
+    [InlineData("domain a.example b.example\noptions ndots:0\n", "x", "x x.a.example")]
+    [InlineData("options ndots:no\n", "x", "x")]
+    public void Candidates_AreThoseOfLibc(string text, string host, string names) =>
+        string.Join(' ', ResolverFile.Parse(text).Candidates(host)).ShouldBe(names);
 }

@@ -67,7 +67,7 @@ internal static class ClusterDecoder
             HealthyPanicThreshold = PanicThreshold(cluster.CommonLbConfig?.HealthyPanicThreshold, scope),
             ConnectTimeout = scope.PositiveDuration("connect_timeout", cluster.ConnectTimeout) ?? TimeSpan.FromSeconds(5),
             DnsTargets = [.. endpoints.Where(endpoint => endpoint.Host.Length > 0).Select(endpoint => new DnsTargetSnapshot(endpoint.Host, endpoint.Port, endpoint.Weight))],
-            DnsRefreshRate = discovery.DnsRefreshRate,
+            DnsRefresh = discovery.DnsRefresh,
             DnsFamily = discovery.DnsFamily,
             EdsServiceName = cluster.EdsClusterConfig?.ServiceName is { Length: > 0 } service ? service : cluster.Name,
             OriginalDestinationPort = (int?)cluster.OriginalDstLbConfig?.UpstreamPortOverride,

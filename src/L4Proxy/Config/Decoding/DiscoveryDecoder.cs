@@ -1,19 +1,18 @@
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Clusters.Dns.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
+using Duration = Google.Protobuf.WellKnownTypes.Duration;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using Family = MeshL4.L4Proxy.Config.Snapshots.DnsLookupFamily;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
 /// <summary>How a cluster finds its endpoints.</summary>
-internal sealed record DiscoveryConfig(ClusterDiscovery Type, TimeSpan DnsRefreshRate, Family DnsFamily, FileSourceConfig? EdsFile = null, StreamSourceConfig? EdsStream = null);
+internal sealed record DiscoveryConfig(ClusterDiscovery Type, DnsRefresh DnsRefresh, Family DnsFamily, FileSourceConfig? EdsFile = null, StreamSourceConfig? EdsStream = null);
 
 /// <summary>Decodes <c>type</c>, <c>cluster_type</c> and the DNS and EDS settings of a cluster.</summary>
 internal static class DiscoveryDecoder
 {
-    private static readonly TimeSpan DefaultRefresh = TimeSpan.FromSeconds(5);
-
     public static DiscoveryConfig Decode(Cluster cluster, DecodeScope scope)
     {
         if (cluster.ClusterDiscoveryTypeCase == Cluster.ClusterDiscoveryTypeOneofCase.ClusterType)
@@ -33,7 +32,9 @@ internal static class DiscoveryDecoder
         FileSourceConfig? file = type == ClusterDiscovery.Eds ? EdsFile(cluster, eds) : null;
         StreamSourceConfig? stream = type == ClusterDiscovery.Eds && cluster.EdsClusterConfig?.EdsConfig is { } source
             ? ControlPlaneDecoder.StreamOf(source, eds) : null;
-        return new DiscoveryConfig(type, Refresh(scope, cluster.DnsRefreshRate), (Family)(int)cluster.DnsLookupFamily, file, stream);
+        Cluster.Types.RefreshRate? failure = cluster.DnsFailureRefreshRate;
+        DnsRefresh refresh = Refresh(scope, cluster.DnsRefreshRate, cluster.RespectDnsTtl, failure is null ? null : (failure.BaseInterval, failure.MaxInterval));
+        return new DiscoveryConfig(type, refresh, (Family)(int)cluster.DnsLookupFamily, file, stream);
     }
 
     /// <summary>The file of a config source; null for streams, and with an error for kinds that do not exist here.</summary>
@@ -72,7 +73,7 @@ internal static class DiscoveryDecoder
         if (!TypedConfig.Is<DnsCluster>(cluster.ClusterType.TypedConfig))
         {
             scope.Error($"cluster type '{cluster.ClusterType.Name}' ({TypedConfig.TypeName(cluster.ClusterType.TypedConfig)}) is not supported");
-            return new DiscoveryConfig(ClusterDiscovery.Static, DefaultRefresh, Family.Auto);
+            return new DiscoveryConfig(ClusterDiscovery.Static, DnsRefresh.Default, Family.Auto);
         }
 
         DecodeScope typed = scope.Field("typed_config");
@@ -80,10 +81,36 @@ internal static class DiscoveryDecoder
 
         // In this message the families are counted from 1; 0 is "not set" and means AUTO.
         var family = (Family)Math.Max(0, (int)dns.DnsLookupFamily - 1);
-        return new DiscoveryConfig(
-            dns.AllAddressesInSingleEndpoint ? ClusterDiscovery.LogicalDns : ClusterDiscovery.StrictDns, Refresh(typed, dns.DnsRefreshRate), family);
+        DnsCluster.Types.RefreshRate? failure = dns.DnsFailureRefreshRate;
+        DnsRefresh refresh = Refresh(typed, dns.DnsRefreshRate, dns.RespectDnsTtl, failure is null ? null : (failure.BaseInterval, failure.MaxInterval));
+        return new DiscoveryConfig(dns.AllAddressesInSingleEndpoint ? ClusterDiscovery.LogicalDns : ClusterDiscovery.StrictDns, refresh, family);
     }
 
-    private static TimeSpan Refresh(DecodeScope scope, Google.Protobuf.WellKnownTypes.Duration? rate)
-        => scope.PositiveDuration("dns_refresh_rate", rate) ?? DefaultRefresh;
+    private static DnsRefresh Refresh(DecodeScope scope, Duration? rate, bool respectsTimeToLive, (Duration? First, Duration? Longest)? failure)
+        => Interned<DnsRefresh>.Of(new(
+            scope.PositiveDuration("dns_refresh_rate", rate) ?? DnsRefresh.Default.Rate, respectsTimeToLive,
+            failure is null ? null : Failure(scope.Field("dns_failure_refresh_rate"), failure.Value.First, failure.Value.Longest)));
+
+    /// <summary>Without a longest wait it is ten times the first.</summary>
+    private static DnsFailureRefresh? Failure(DecodeScope scope, Duration? first, Duration? longest)
+    {
+        if (first is null)
+        {
+            scope.Field("base_interval").Error("is required");
+            return null;
+        }
+
+        if (scope.PositiveDuration("base_interval", first) is not { } shortest)
+        {
+            return null;
+        }
+
+        TimeSpan most = scope.PositiveDuration("max_interval", longest) ?? shortest * 10;
+        if (most < shortest)
+        {
+            scope.Field("max_interval").Error("must not be below base_interval");
+        }
+
+        return new DnsFailureRefresh(shortest, most);
+    }
 }

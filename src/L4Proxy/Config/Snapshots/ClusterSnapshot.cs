@@ -48,7 +48,8 @@ internal sealed record ClusterSnapshot
     /// <summary>Names to resolve (strict and logical DNS).</summary>
     public ImmutableArray<DnsTargetSnapshot> DnsTargets { get; init; } = [];
 
-    public TimeSpan DnsRefreshRate { get; init; } = TimeSpan.FromSeconds(5);
+    /// <summary>When names are resolved again.</summary>
+    public DnsRefresh DnsRefresh { get; init; } = DnsRefresh.Default;
 
     public DnsLookupFamily DnsFamily { get; init; }
 
@@ -105,6 +106,30 @@ internal sealed record EndpointGroup(uint Priority, int Locality, uint Weight, u
 
 /// <summary>A name and port to resolve, with the weight its addresses take.</summary>
 internal sealed record DnsTargetSnapshot(string Host, int Port, uint Weight);
+
+/// <summary>When a name is resolved again.</summary>
+/// <param name="Rate">After an answer, and after a failure unless <paramref name="Failure"/> says otherwise.</param>
+/// <param name="RespectsTimeToLive">After an answer: when its records have lived, where they say and that is not zero.</param>
+/// <param name="Failure">After a failure; null for <paramref name="Rate"/>.</param>
+internal sealed record DnsRefresh(TimeSpan Rate, bool RespectsTimeToLive, DnsFailureRefresh? Failure)
+{
+    public static readonly DnsRefresh Default = new(TimeSpan.FromSeconds(5), false, null);
+
+    /// <summary>The wait after an answer.</summary>
+    /// <param name="life">Time to live of its records; null when unknown.</param>
+    public TimeSpan AfterAnswer(TimeSpan? life) => RespectsTimeToLive && life > TimeSpan.Zero ? life.Value : Rate;
+
+    /// <summary>The wait after failures in a row.</summary>
+    /// <param name="failures">How many, from 1.</param>
+    /// <param name="random">From 0 to below 1.</param>
+    public TimeSpan AfterFailure(int failures, double random) => Failure is null ? Rate
+        : random * TimeSpan.FromTicks((long)Math.Min(Failure.First.Ticks * Math.Pow(2, failures - 1), Failure.Longest.Ticks));
+}
+
+/// <summary>Exponential back-off with full jitter while a name does not resolve.</summary>
+/// <param name="First">Bound of the first wait.</param>
+/// <param name="Longest">Bound of the waits it grows to.</param>
+internal sealed record DnsFailureRefresh(TimeSpan First, TimeSpan Longest);
 
 /// <summary>Thresholds of the default priority. Defaults are Envoy's: 1024, 1024, 1024, 3.</summary>
 internal sealed record CircuitBreakerLimits(uint MaxConnections, uint MaxPendingRequests, uint MaxRequests, uint MaxRetries)

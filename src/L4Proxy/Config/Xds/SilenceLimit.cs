@@ -11,6 +11,7 @@ internal sealed class SilenceLimit(TimeSpan first, TimeProvider time)
     /// <summary>The longest bound it grows to.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(2);
 
+    private readonly TimeSpan _first = first;
     private TimeSpan _limit = first;
     private ITimer? _timer;
 
@@ -36,7 +37,7 @@ internal sealed class SilenceLimit(TimeSpan first, TimeProvider time)
     public void Answered()
     {
         End();
-        _limit = first;
+        _limit = _first;
     }
 
     /// <summary>No server has answered: all get more time.</summary>

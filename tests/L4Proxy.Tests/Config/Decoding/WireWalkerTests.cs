@@ -30,7 +30,7 @@ public sealed class WireWalkerTests
             Name = "c",
             LbPolicy = (Cluster.Types.LbPolicy)99,
             UseTcpForDnsLookups = true,
-            RespectDnsTtl = true,
+            AltStatName = "a",
             CircuitBreakers = new() { Thresholds = { new CircuitBreakers.Types.Thresholds() }, PerHostThresholds = { new CircuitBreakers.Types.Thresholds() } },
         };
         byte[] bytes = [.. new DiscoveryResponse { Resources = { Any.Pack(cluster) } }.ToByteArray(), 0xf8, 0x7f, 1];
@@ -39,9 +39,9 @@ public sealed class WireWalkerTests
         issues.Issues.OrderBy(issue => issue.Path, StringComparer.Ordinal).Select(issue => (issue.Severity, issue.Resource, issue.Path)).ShouldBe(
         [
             (IssueSeverity.Warning, null, ""),
+            (IssueSeverity.Warning, "Cluster/c", "alt_stat_name"),
             (IssueSeverity.Error, "Cluster/c", "circuit_breakers.per_host_thresholds"),
             (IssueSeverity.Warning, "Cluster/c", "lb_policy"),
-            (IssueSeverity.Warning, "Cluster/c", "respect_dns_ttl"),
             (IssueSeverity.Error, "Cluster/c", "use_tcp_for_dns_lookups"),
         ]);
     }

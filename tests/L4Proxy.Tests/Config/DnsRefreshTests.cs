@@ -1,0 +1,75 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Config;
+
+/// <summary>When the name of a cluster is resolved again.</summary>
+public sealed class DnsRefreshTests
+{
+    private static readonly TimeSpan Rate = TimeSpan.FromSeconds(60);
+    private static readonly DnsFailureRefresh Failure = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(4));
+
+    [Theory]
+    [InlineData(false, 7, 60)]
+    [InlineData(true, 7, 7)]
+    [InlineData(true, 600, 600)]
+    [InlineData(true, 0, 60)]
+    [InlineData(true, -1, 60)]
+    public void AfterAnswer_IsTheTimeToLive_WhereItIsRespectedAndKnown(bool respects, int life, int wait)
+        => new DnsRefresh(Rate, respects, null).AfterAnswer(life < 0 ? null : TimeSpan.FromSeconds(life)).ShouldBe(TimeSpan.FromSeconds(wait));
+
+    [Fact]
+    public void AfterFailure_IsTheRate_OrGrowsToItsBound()
+    {
+        new DnsRefresh(Rate, true, null).AfterFailure(3, 0.5).ShouldBe(Rate);
+        var refresh = new DnsRefresh(Rate, true, Failure);
+        Enumerable.Range(1, 5).Select(failures => refresh.AfterFailure(failures, 0.5).TotalSeconds).ShouldBe([0.5, 1, 2, 2, 2]);
+        refresh.AfterFailure(1_000_000, 0.5).TotalSeconds.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Name_IsLookedAtAgainAsItsClustersSay_TheSoonestFirst()
+    {
+        var waits = new ConcurrentQueue<TimeSpan>();
+        var look = new SemaphoreSlim(0);
+        bool fails = false;
+        using var names = new DnsResolution(
+            (_, _) => fails ? Task.FromException<IPAddress[]>(new SocketException((int)SocketError.HostNotFound)) : Task.FromResult<IPAddress[]>([IPAddress.Loopback]),
+            static () => { },
+            static (_, _) => { },
+            (_, _, _) => Task.FromResult<TimeSpan?>(TimeSpan.FromSeconds(30)),
+            async (wait, stop) =>
+            {
+                waits.Enqueue(wait);
+                await look.WaitAsync(stop);
+            });
+        names.Follow([Cluster(new DnsRefresh(Rate, false, null))]);
+        await WaitsAsync(1);
+        names.Follow([Cluster(new DnsRefresh(Rate, false, null)), Cluster(new DnsRefresh(Rate, true, Failure))]);
+        look.Release();
+        await WaitsAsync(2);
+        fails = true;
+        for (int i = 3; i <= 5; i++)
+        {
+            look.Release();
+            await WaitsAsync(i);
+        }
+
+        waits.Take(2).ShouldBe([Rate, TimeSpan.FromSeconds(30)]);
+        waits.Skip(2).ShouldAllBe(wait => wait < Failure.Longest);
+        names.Lookup("name.example", DnsLookupFamily.Auto).ShouldBe([IPAddress.Loopback], "the last good addresses stay");
+
+        Task WaitsAsync(int count) => Patience.UntilAsync(() => waits.Count == count, $"{count} waits");
+    }
+
+    private static ClusterSnapshot Cluster(DnsRefresh refresh) => new()
+    {
+        Name = "c", DnsTargets = [new DnsTargetSnapshot("name.example", 80, 1)], DnsRefresh = refresh, State = new ClusterStateRegistry().Get("c"),
+    };
+}
