@@ -129,7 +129,7 @@ public class ApplySafetyTests
     public void Apply_AnotherVerificationRuns_NothingIsWritten() => Passes("""
         mkfifo $d/commands; nft -i < $d/commands > /dev/null & holder=$!
         exec 3> $d/commands; echo 'add table inet meshl4-verify { flags owner; }' >&3
-        for i in $(seq 500); do nft list tables | grep -q meshl4-verify && break; sleep 0.01; done
+        for i in $(seq 3000); do nft list tables | grep -q meshl4-verify && break; sleep 0.01; done
         nft monitor > $d/monitor & monitor=$!
         "$0" -b 80 --probe-timeout 1s 2> $d/error; code=$?
         nft add table ip finish; until grep -q finish $d/monitor; do nft delete table ip finish; nft add table ip finish; done
@@ -202,7 +202,7 @@ public class ApplySafetyTests
         ns=$(readlink /proc/self/ns/net | tr -dc 0-9)
         $app sh -c "exec 9> /run/meshl4-verify.$ns" && exit 12
         $app socat -u ABSTRACT-RECV:meshl4-verify OPEN:/dev/null & holder=$!
-        for i in $(seq 500); do grep -q @meshl4-verify /proc/net/unix && break; sleep 0.01; done; grep -q @meshl4-verify /proc/net/unix || exit 13
+        for i in $(seq 3000); do grep -q @meshl4-verify /proc/net/unix && break; sleep 0.01; done; grep -q @meshl4-verify /proc/net/unix || exit 13
         "$0" verify -b 80 --probe-timeout 2s; code=$?
         kill $holder
         exit $code

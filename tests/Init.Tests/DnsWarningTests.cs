@@ -44,7 +44,7 @@ public class DnsWarningTests
 
     private static string Listening(string address) => address.Length == 0 ? "" : $$"""
         socat -u {{address}} OPEN:/dev/null & pids="$pids $!"; trap 'kill $pids' EXIT
-        for i in $(seq 500); do ss -Hlntu | grep -q '{{(address[0] == 'U' ? "udp" : "tcp")}} .*:15053 ' && break; sleep 0.01; done
+        for i in $(seq 3000); do ss -Hlntu | grep -q '{{(address[0] == 'U' ? "udp" : "tcp")}} .*:15053 ' && break; sleep 0.01; done
 
         """;
 }

@@ -28,7 +28,7 @@ public class VerifyFootprintTests
             before=$(state)
             nft insert rule inet meshl4 output tcp dport 80 drop
             "$0" verify $flags > /dev/null 2>&1 & verify=$!
-            for i in $(seq 500); do ip link show ml4near > /dev/null 2>&1 && break; sleep 0.01; done
+            for i in $(seq 3000); do ip link show ml4near > /dev/null 2>&1 && break; sleep 0.01; done
             kill -{{signal}} $verify; wait $verify; [ $? = {{expected}} ] || exit 10
             [ {{signal}} = KILL ] || [ "$before" = "$(state)" ] || exit 11
             delete output drop
@@ -47,7 +47,7 @@ public class VerifyFootprintTests
             "$0" $flags --verify=off
             nft insert rule inet meshl4 output tcp dport 80 drop
             "$0" verify $flags > /dev/null 2>&1 & verify=$!
-            for i in $(seq 500); do ip rule | grep -q 31310 && break; sleep 0.01; done
+            for i in $(seq 3000); do ip rule | grep -q 31310 && break; sleep 0.01; done
             kill -KILL $verify; wait $verify
             ip link show ml4near > /dev/null || exit 10
             "$0" cleanup || exit 11
@@ -77,7 +77,7 @@ public class VerifyFootprintTests
             "$0" $flags --verify=off || exit 10
             setpriv --reuid 1337 --regid 1337 --clear-groups socat TCP6-LISTEN:15001,fork,ipv6only=0 EXEC:true & a=$!
             setpriv --reuid 1337 --regid 1337 --clear-groups socat -d -d TCP6-LISTEN:15006,fork,ipv6only=0 EXEC:true 2> /tmp/$$.proxy & b=$!
-            for i in $(seq 500); do [ "$(ss -Htln 'sport = 15001 or sport = 15006' | wc -l)" = 2 ] && break; sleep 0.01; done
+            for i in $(seq 3000); do [ "$(ss -Htln 'sport = 15001 or sport = 15006' | wc -l)" = 2 ] && break; sleep 0.01; done
             "$0" verify $flags; code=$?
             # The self-call is a connection like any other; the injected ones must not get that far.
             grep -c 'accepting connection from .*192.0.2.77' /tmp/$$.proxy; grep -c 'accepting connection from .*6d6c:*4d' /tmp/$$.proxy

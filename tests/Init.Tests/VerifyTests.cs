@@ -115,7 +115,7 @@ public class VerifyTests
     public void Verify_ApplicationAtOneAddressOfAnExcludedPort_Holds()
     {
         (int code, JsonElement report, string error) = VerifyScript.Verify(
-            "ip addr add 127.9.9.9/32 dev lo; socat TCP-LISTEN:15090,bind=127.9.9.9 EXEC:true & app=$!; for i in $(seq 500); do ss -Htln 'sport = 15090' | grep -q . && break; sleep 0.02; done; \"$0\" apply --verify off $flags",
+            "ip addr add 127.9.9.9/32 dev lo; socat TCP-LISTEN:15090,bind=127.9.9.9 EXEC:true & app=$!; for i in $(seq 3000); do ss -Htln 'sport = 15090' | grep -q . && break; sleep 0.02; done; \"$0\" apply --verify off $flags",
             "$flags",
             "kill $app");
 

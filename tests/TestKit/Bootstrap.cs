@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace MeshL4.TestKit;
@@ -56,13 +55,8 @@ internal sealed class Bootstrap
 
     public static string DirectResponse(string text) => Filter("direct_response.v3.Config", $"response: {{inline_string: '{text}'}}");
 
-    /// <summary>A port nobody holds now, of the kernel's choice.</summary>
-    public static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
+    /// <summary>A port that nobody else has, or is given.</summary>
+    public static int FreePort() => FreePorts.Next();
 
     /// <summary>A TCP listener with one chain; its port.</summary>
     public int Listener(string name, string filter, string more = "", int? port = null) =>
@@ -82,7 +76,7 @@ internal sealed class Bootstrap
         int port = FreePort();
         _listeners.AppendLine(
             CultureInfo.InvariantCulture,
-            $"  - {{name: {name}, address: {{socket_address: {{protocol: UDP, address: {ListenAddress}, port_value: {port}}}}}, listener_filters: [{{name: u, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig, stat_prefix: u, cluster: {cluster}, idle_timeout: 0.3s, access_log: [{Log}]}}}}]}}");
+            $"  - {{name: {name}, address: {{socket_address: {{protocol: UDP, address: {ListenAddress}, port_value: {port}}}}}, listener_filters: [{{name: u, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig, stat_prefix: u, cluster: {cluster}, idle_timeout: 3s, access_log: [{Log}]}}}}]}}");
         return port;
     }
 

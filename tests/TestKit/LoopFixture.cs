@@ -6,7 +6,7 @@ namespace MeshL4.TestKit;
 /// <summary>A running event loop, and ways onto it that give the test's thread back.</summary>
 internal sealed class LoopFixture : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     public LoopFixture() => Loop.Start();
 

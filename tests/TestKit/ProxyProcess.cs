@@ -15,7 +15,7 @@ internal sealed class ProxyProcess : IAsyncDisposable
     {
         (_program, _bootstrap) = (program, bootstrap);
         // No kept connection: it would count as a descriptor of the proxy.
-        _admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{bootstrap.AdminPort}"), Timeout = TimeSpan.FromSeconds(10) };
+        _admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{bootstrap.AdminPort}"), Timeout = Patience.Limit };
         _admin.DefaultRequestHeaders.ConnectionClose = true;
     }
 

@@ -84,7 +84,7 @@ internal sealed class SocketPair : IDisposable
         {
             Near.Close();
             return 0;
-        }).Wait(TimeSpan.FromSeconds(10));
+        }).Wait(Patience.Limit);
         Far.Dispose();
     }
 

@@ -43,11 +43,7 @@ public sealed class Entry14_DatagramsOfEverySize
     public async Task Datagram_ToADeadPort_EndsItsSessionWithUF()
     {
         var bootstrap = new Bootstrap();
-        using (Socket gone = Datagram())
-        {
-            bootstrap.Cluster("udp", gone.LocalEndPoint!);
-        }
-
+        bootstrap.Cluster("udp", new IPEndPoint(IPAddress.Loopback, Bootstrap.FreePort()));
         int port = bootstrap.UdpListener("udp", "udp");
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap);
         int sockets = await proxy.SocketsAtRestAsync();

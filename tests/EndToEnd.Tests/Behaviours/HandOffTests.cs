@@ -110,7 +110,7 @@ public class HandOffTests
         using Sidecar proxy = Sidecar.Start(Front(port, "tls_inspector").HandOff("engine", "V2").With(Boot.Cluster("engine", [$"{engine.LocalEndpoint}"])));
         using Call call = Call.To(port);
         Task<SslStream> handshake = call.TlsAsync("shop.example", "h2");
-        using Socket accepted = await engine.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        using Socket accepted = await engine.AcceptSocketAsync().WaitAsync(TestKit.Patience.Limit);
         accepted.ReceiveTimeout = 10_000;
         byte[] header = new byte[16 + 12 + 5];
         using var stream = new NetworkStream(accepted);

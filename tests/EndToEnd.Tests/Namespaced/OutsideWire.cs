@@ -8,7 +8,7 @@ namespace MeshL4.EndToEnd.Tests.Namespaced;
 internal sealed unsafe class OutsideWire : IDisposable
 {
     private const int MostBytes = 65536;
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
     private static readonly byte[] PodHardware = [2, 0, 0, 0, 0, 1];
     private static readonly byte[] OutsideHardware = [2, 0, 0, 0, 0, 2];
 

@@ -68,7 +68,7 @@ internal sealed class NonsenseServer : IDisposable
             await stream.ReadAtLeastAsync(new byte[4096], 24); // the preface of HTTP/2 has as many
             await _answer(stream);
             socket.Shutdown(SocketShutdown.Send);
-            await stream.CopyToAsync(Stream.Null).WaitAsync(TimeSpan.FromSeconds(5));
+            await stream.CopyToAsync(Stream.Null).WaitAsync(TestKit.Patience.Limit);
         }
         catch (Exception e) when (e is IOException or SocketException or TimeoutException)
         {

@@ -84,13 +84,13 @@ public sealed class StreamCornersTests : IDisposable
         await using ControlPlane plane = await ControlPlane.StartAsync();
         int second = Bootstrap.FreePort();
         JsonObject mortal = Listener("l2", second, "c");
-        mortal["$ttl"] = 8000;
+        mortal["$ttl"] = 15_000;
         plane.Set("1", Listener("l", _port, "c"), mortal, StaticCluster("c", _blue.Address));
         await using ProxyProcess proxy = await StartAsync(api, plane);
         await SaysAsync(proxy, second, "blue ");
         Heartbeat(plane, "l2", 3_600_000);
         await Patience.UntilAsync(async () => await proxy.StatAsync("listener_manager.lds.update_success") >= 2, "the heartbeat is taken");
-        await Task.Delay(TimeSpan.FromSeconds(9));
+        await Task.Delay(TimeSpan.FromSeconds(16));
         await SaysAsync(proxy, second, "blue ");
         Heartbeat(plane, "l2", 1);
         await RefusesAsync(proxy, second);

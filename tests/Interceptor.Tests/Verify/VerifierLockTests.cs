@@ -20,10 +20,10 @@ public class VerifierLockTests
             }
 
             // A program that another test starts has the socket too until it is replaced by its own image.
-            VerifierLock.Take(TimeSpan.FromSeconds(5)).ShouldNotBeNull().Dispose();
+            VerifierLock.Take(TimeSpan.FromSeconds(60)).ShouldNotBeNull().Dispose();
             return 0;
         });
-        SpinWait.SpinUntil(() => pod.Exec("nft", "list", "ruleset").Length == 0, TimeSpan.FromSeconds(5)).ShouldBeTrue();
+        SpinWait.SpinUntil(() => pod.Exec("nft", "list", "ruleset").Length == 0, TimeSpan.FromSeconds(60)).ShouldBeTrue();
     }
 
     [Fact]

@@ -108,7 +108,8 @@ public sealed class ListenerOpeningTests : IDisposable
         };
         using (var holder = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
         {
-            holder.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            // Nobody else takes it in between.
+            holder.Bind(new IPEndPoint(IPAddress.Loopback, FreePorts.Next()));
             holder.Listen(1);
             set.Apply(new ProxySnapshot { Listeners = [Listener(holder.LocalEndPoint!, udp: false)] });
             set.Open.ShouldBeEmpty();
@@ -161,7 +162,7 @@ public sealed class ListenerOpeningTests : IDisposable
             {
                 socket.Close();
                 return 0;
-            }).Wait(TimeSpan.FromSeconds(20));
+            }).Wait(Patience.Limit);
         }
     }
 

@@ -11,7 +11,7 @@ using static MeshL4.L4Proxy.Tests.Resolving.NameIndexTests;
 
 namespace MeshL4.L4Proxy.Tests.Resolving;
 
-/// <summary>The DNS proxy on one loop with a port of the kernel's choice, and a client with sockets of its own.</summary>
+/// <summary>The DNS proxy on one loop with a port that is free for UDP and TCP, and a client with sockets of its own.</summary>
 internal sealed class DnsFixture : IDisposable
 {
     private readonly LoopFixture _loop = new();
@@ -21,7 +21,9 @@ internal sealed class DnsFixture : IDisposable
     {
         DnsProxyConfig own = config with
         {
-            Addresses = [new IPEndPoint(IPAddress.Loopback, 0)], IsExplicit = true, Domain = "svc.cluster.local", Namespace = "ns", ResolvConf = "/nowhere",
+            Addresses = [new IPEndPoint(IPAddress.Loopback, FreePorts.Next())], IsExplicit = true, Domain = "svc.cluster.local", Namespace = "ns", ResolvConf = "/nowhere",
+            // Whoever does not ask for less must not fail for a slow machine.
+            QueryTimeout = config.QueryTimeout == new DnsProxyConfig().QueryTimeout ? Patience.Limit : config.QueryTimeout,
         };
         Settled = settled;
         _proxy = DnsProxy.Open(own, [new LoopWorker(_loop.Loop)], new LoopGuard(), () => Settled, NullLogger.Instance)!;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using MeshL4.TestKit;
 
 namespace MeshL4.L4Proxy.Tests.Resolving;
 
@@ -27,11 +28,7 @@ internal sealed class FakeServer : IDisposable
     public ConcurrentQueue<(byte[] Message, int Port)> Asked { get; } = new();
 
     /// <summary>An address where nobody listens.</summary>
-    public static IPEndPoint Nobody()
-    {
-        using UdpClient socket = new(new IPEndPoint(IPAddress.Loopback, 0));
-        return (IPEndPoint)socket.Client.LocalEndPoint!;
-    }
+    public static IPEndPoint Nobody() => new(IPAddress.Loopback, FreePorts.Next());
 
     public void Dispose() => _socket.Dispose();
 

@@ -108,7 +108,7 @@ public sealed class ConnectAttemptTests : IDisposable
         result.Socket.ShouldBeNull();
         result.Error.ShouldBe(Errno.EBADF);
         using Socket accepted = await _listener.AcceptAsync();
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(Patience.Limit);
         (await accepted.ReceiveAsync(new byte[1], patience.Token)).ShouldBe(0, "the descriptor is still open");
         _guard.IsOwnUpstream(ProtocolType.Tcp, (IPEndPoint)accepted.RemoteEndPoint!, (IPEndPoint)Address).ShouldBeFalse();
     }
@@ -133,6 +133,6 @@ public sealed class ConnectAttemptTests : IDisposable
             _ = filler.ConnectAsync(Address).ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
         }
 
-        SpinWait.SpinUntil(() => _fillers[0].Connected, TimeSpan.FromSeconds(5)).ShouldBeTrue();
+        SpinWait.SpinUntil(() => _fillers[0].Connected, Patience.Limit).ShouldBeTrue();
     }
 }

@@ -11,7 +11,7 @@ internal sealed class Pod : IDisposable
     public const string OutsideIp = "10.77.0.1";
     public const string OutsideIp6 = "fd77::1";
 
-    private static readonly TimeSpan AcceptLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan AcceptLimit = TimeSpan.FromSeconds(60);
 
     private readonly NetworkNamespace _pod = new("ml4p");
     private readonly NetworkNamespace _outside = new("ml4o");
