@@ -9,7 +9,7 @@ namespace MeshL4.Init.Tests.Killed;
 /// </summary>
 public class KilledVerificationTests(ITestOutputHelper output)
 {
-    private const int Sample = 4;
+    private const int Sample = 3;
 
     [Theory]
     [InlineData("REDIRECT", false)]
