@@ -12,7 +12,11 @@ namespace MeshL4.Samples.PingPong.Peers;
 /// <param name="Payload">What is said.</param>
 /// <param name="Tenant">Who calls.</param>
 /// <param name="Lane">Kind of traffic.</param>
-public sealed record PingPongMessage(PingPongKind Kind, uint Id, string Service = "", string Payload = "", string Tenant = "", char Lane = '-');
+public sealed record PingPongMessage(PingPongKind Kind, uint Id, string Service = "", string Payload = "", string Tenant = "", char Lane = '-')
+{
+    /// <summary>Whether a call may be repeated; told in calls only.</summary>
+    public bool IsIdempotent { get; init; }
+}
 
 /// <summary>One end of a connection. Reads frames in a way of its own, so that a mistake of the codec is not repeated here.</summary>
 /// <param name="socket">Connected; closed with this.</param>
@@ -78,7 +82,8 @@ public sealed class PingPongConnection(Socket socket) : IDisposable
         foreach (PingPongMessage message in messages)
         {
             PingPongCodec.Write(
-                output, message.Kind, message.Id, message.Service, Encoding.UTF8.GetBytes(message.Payload), message.Tenant, message.Lane);
+                output, message.Kind, message.Id, message.Service, Encoding.UTF8.GetBytes(message.Payload), message.Tenant, message.Lane,
+                message.IsIdempotent ? PingPongFrame.Idempotent : (byte)0);
         }
 
         return output.WrittenMemory;

@@ -80,12 +80,19 @@ internal sealed class Bootstrap
         return port;
     }
 
-    public void Cluster(string name, EndPoint endpoint, string connectTimeout = "1s")
+    public void Cluster(string name, EndPoint endpoint, string connectTimeout = "1s") => Cluster(name, [(IPEndPoint)endpoint], connectTimeout: connectTimeout);
+
+    /// <summary>A static cluster.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="endpoints">Its servers.</param>
+    /// <param name="thresholds">Members of the circuit breaker's thresholds.</param>
+    /// <param name="connectTimeout">A duration.</param>
+    public void Cluster(string name, IPEndPoint[] endpoints, string thresholds = "max_connections: 100000", string connectTimeout = "1s")
     {
-        var ip = (IPEndPoint)endpoint;
+        string members = string.Join(", ", endpoints.Select(static ip => $"{{endpoint: {{address: {{socket_address: {{address: {ip.Address}, port_value: {ip.Port}}}}}}}}}"));
         _clusters.AppendLine(
             CultureInfo.InvariantCulture,
-            $"  - {{name: {name}, type: STATIC, connect_timeout: {connectTimeout}, circuit_breakers: {{thresholds: [{{max_connections: 100000}}]}}, load_assignment: {{cluster_name: {name}, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: {ip.Address}, port_value: {ip.Port}}}}}}}}}]}}]}}}}");
+            $"  - {{name: {name}, type: STATIC, connect_timeout: {connectTimeout}, circuit_breakers: {{thresholds: [{{{thresholds}}}]}}, load_assignment: {{cluster_name: {name}, endpoints: [{{lb_endpoints: [{members}]}}]}}}}");
     }
 
     public void OriginalDestinationCluster(string name) =>

@@ -14,9 +14,15 @@ internal sealed class PingPongMesh : IAsyncDisposable
 
     public PingPongServer Server { get; private set; } = null!;
 
+    /// <summary>Server of the cluster <c>other</c>.</summary>
+    public PingPongServer Other { get; private set; } = null!;
+
     public ProxyProcess Proxy => _proxy!;
 
-    /// <summary>The server is cluster <c>main</c>, a second one <c>other</c>, and nobody is at <c>nobody</c>.</summary>
+    /// <summary>
+    /// The server is cluster <c>main</c>, a second one <c>other</c>, both are <c>both</c>, and nobody is at <c>nobody</c>; <c>limited</c> is
+    /// the first with two requests in flight at most.
+    /// </summary>
     /// <param name="routes">Members of the list of routes.</param>
     /// <param name="more">Further members of the filter.</param>
     public static async Task<PingPongMesh> StartAsync(string routes = "{forward: {cluster: main}}", string more = "")
@@ -27,7 +33,10 @@ internal sealed class PingPongMesh : IAsyncDisposable
             var bootstrap = new Bootstrap { Program = Program() };
             mesh.Server = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "main"));
             bootstrap.Cluster("main", mesh.Server.EndPoint);
-            bootstrap.Cluster("other", mesh.Own(new PingPongServer(IPAddress.Loopback, name: "other")).EndPoint);
+            mesh.Other = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "other"));
+            bootstrap.Cluster("other", mesh.Other.EndPoint);
+            bootstrap.Cluster("both", [mesh.Server.EndPoint, mesh.Other.EndPoint]);
+            bootstrap.Cluster("limited", [mesh.Server.EndPoint], "max_requests: 2");
             bootstrap.Cluster("nobody", new IPEndPoint(IPAddress.Loopback, Bootstrap.FreePort()));
             mesh._port = bootstrap.Listener("in", Bootstrap.XRpcProxy("pingpong", routes, more));
             mesh._proxy = await ProxyProcess.StartAsync(bootstrap);

@@ -48,6 +48,21 @@ internal sealed class RequestState<TCodec>
     /// <summary>Whether its end is logged.</summary>
     public bool IsLogged { get; set; }
 
+    /// <summary>The hedged request that this is a try of; null for others.</summary>
+    public HedgeRace<TCodec>? Race { get; set; }
+
+    /// <summary>Whether copies of it may be sent while it is not answered.</summary>
+    public bool IsHedged { get; set; }
+
+    /// <summary>Where a hedged try went.</summary>
+    public UpstreamLink<TCodec>? SentOn { get; set; }
+
+    /// <summary>Its id there.</summary>
+    public ulong SentAs { get; set; }
+
+    /// <summary>Whether it is not the first try of a hedged request.</summary>
+    public bool IsCopy { get; private set; }
+
     public ReadOnlySpan<byte> Reply => _reply.AsSpan(0, ReplyLength);
 
     /// <summary>The bytes that were sent, for another try.</summary>
@@ -77,6 +92,14 @@ internal sealed class RequestState<TCodec>
         }
     }
 
+    /// <summary>Becomes another try of the same request.</summary>
+    public void CopyFrom(RequestState<TCodec> other)
+    {
+        (Captures, Observes, Tag, Route, Retries) = (other.Captures, other.Observes, other.Tag, other.Route, other.Retries);
+        (StartedAt, IsLogged, KeepsRequest, IsCopy) = (other.StartedAt, other.IsLogged, true, true);
+        KeepForRetry(other.Request);
+    }
+
     /// <summary>Puts another answer in the place of what was held.</summary>
     public void Replace(ReadOnlySpan<byte> bytes, long most)
     {
@@ -87,7 +110,8 @@ internal sealed class RequestState<TCodec>
     /// <summary>As new; long buffers are not kept.</summary>
     public void Reset()
     {
-        (Captures, Observes, IsOverflown, IsLogged, KeepsRequest) = (false, false, false, false, false);
+        Race?.Leave(this);
+        (Captures, Observes, IsOverflown, IsLogged, KeepsRequest, IsCopy, IsHedged) = (false, false, false, false, false, false, false);
         (Tag, Fragment, Retries, ReplyLength, RequestLength, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, FrameKind.None, 0);
         (Route, Split) = (null, null);
         _reply = _reply.Length > 64 * 1024 ? [] : _reply;
@@ -163,8 +187,27 @@ internal sealed class RequestStatePool<TCodec>
 
     private readonly Stack<RequestState<TCodec>> _states = new();
     private readonly Stack<SplitRequest<TCodec>> _splits = new();
+    private readonly Stack<HedgeRace<TCodec>> _races = new();
 
     public RequestState<TCodec> Rent() => _states.TryPop(out RequestState<TCodec>? state) ? state : new RequestState<TCodec>();
+
+    /// <summary>A state for another try of the same request.</summary>
+    public RequestState<TCodec> RentCopy(RequestState<TCodec> of)
+    {
+        RequestState<TCodec> state = Rent();
+        state.CopyFrom(of);
+        return state;
+    }
+
+    public HedgeRace<TCodec> RentRace() => _races.TryPop(out HedgeRace<TCodec>? race) ? race : new HedgeRace<TCodec>();
+
+    public void Return(HedgeRace<TCodec> race)
+    {
+        if (_races.Count < Most)
+        {
+            _races.Push(race);
+        }
+    }
 
     public SplitRequest<TCodec> RentSplit() => _splits.TryPop(out SplitRequest<TCodec>? split) ? split : new SplitRequest<TCodec>();
 

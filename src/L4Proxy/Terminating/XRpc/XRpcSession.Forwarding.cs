@@ -258,7 +258,7 @@ internal sealed partial class XRpcSession<TCodec>
             return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Overflow));
         }
 
-        RequestState<TCodec>? state = StateFor(frame, decision, route);
+        RequestState<TCodec>? state = StateFor(frame, decision, route, link);
         if (!Write(frame, route, link, id, state))
         {
             return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
@@ -279,7 +279,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
         else
         {
-            Expect(frame.Head, decision, route, link, state);
+            Expect(frame.Head, decision, route, link, state, id);
         }
 
         _streaming = frame.IsWhole ? null : link;
@@ -287,7 +287,7 @@ internal sealed partial class XRpcSession<TCodec>
         return true;
     }
 
-    private void Expect(in FrameHead head, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, RequestState<TCodec>? state)
+    private void Expect(in FrameHead head, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, RequestState<TCodec>? state, ulong id)
     {
         ref Pending<TCodec> pending = ref link.Add();
         pending.Session = this;
@@ -305,7 +305,14 @@ internal sealed partial class XRpcSession<TCodec>
             pending.Flags |= unpin ? PendingFlags.Unpin : 0;
             pending.Flags |= (decision.Flags & ForwardFlags.Idempotent) != 0 ? PendingFlags.Idempotent : 0;
             pending.Flags |= head.Replies == FrameHead.UntilEnd ? PendingFlags.Stream : 0;
-            pending.TimeoutMs = TryTimeoutOf(route, state, pending.TimeoutMs);
+            if (state is { IsHedged: true })
+            {
+                BeginRace(ref pending, link, id, route.Policies.Hedge!);
+            }
+            else
+            {
+                pending.TimeoutMs = TryTimeoutOf(route, state, pending.TimeoutMs);
+            }
         }
     }
 

@@ -146,13 +146,15 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>What must be remembered of a request beyond the plain; null for most.</summary>
-    private RequestState<TCodec>? StateFor(in FrameView frame, in Decision decision, XRpcRouteSnapshot route)
+    private RequestState<TCodec>? StateFor(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link)
     {
         bool observes = (decision.Flags & ForwardFlags.Observe) != 0;
         XRpcPoliciesSnapshot policies = route.Policies;
-        bool retries = policies.Retry is { Retries: > 0 } && (decision.Flags & ForwardFlags.Idempotent) != 0 && frame.IsWhole && !IsPinned;
+        bool mayRepeat = (decision.Flags & ForwardFlags.Idempotent) != 0 && frame.IsWhole && !IsPinned && decision.HiddenReplies == 0;
+        bool retries = mayRepeat && policies.Retry is { Retries: > 0 };
+        bool hedges = mayRepeat && MayHedge(frame.Head, route, link);
         bool logs = policies.RequestLog is not null;
-        if ((!observes && !retries && !logs) || frame.Head.Replies == 0 || (decision.Flags & ForwardFlags.Relay) != 0)
+        if ((!observes && !retries && !hedges && !logs) || frame.Head.Replies == 0 || (decision.Flags & ForwardFlags.Relay) != 0)
         {
             return null;
         }
@@ -167,7 +169,8 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         state.Retries = retries ? policies.Retry!.Retries : 0;
-        state.KeepsRequest = retries;
+        state.KeepsRequest = retries || hedges;
+        state.IsHedged = hedges;
         state.StartedAt = _now;
         state.IsLogged = logs;
         return state;
@@ -208,7 +211,7 @@ internal sealed partial class XRpcSession<TCodec>
         WriteCopy(link, state.Request, id);
         ref Pending<TCodec> again = ref link.Add();
         again = pending;
-        again.Flags &= ~(PendingFlags.Begun | PendingFlags.Abandoned);
+        again.Flags &= ~(PendingFlags.Begun | PendingFlags.Abandoned | PendingFlags.Hedged);
         again.SentAt = _owner.Now();
         _stats.Retried++;
         return true;

@@ -108,6 +108,19 @@ internal sealed partial class XRpcSession<TCodec>
         CountBacklog();
     }
 
+    /// <summary>Passes bytes on, or holds them until it is their turn.</summary>
+    public void DeliverInTurn(uint sequence, ReadOnlySpan<byte> bytes)
+    {
+        if (IsTurn(sequence))
+        {
+            Deliver(bytes);
+        }
+        else
+        {
+            DeliverEarly(sequence, bytes);
+        }
+    }
+
     /// <summary>A connection waits for this client.</summary>
     /// <param name="link">The connection.</param>
     /// <param name="inTurn">For its socket alone; else also for what is held until its turn comes.</param>
@@ -175,6 +188,11 @@ internal sealed partial class XRpcSession<TCodec>
                 EndedBy.Upstream,
                 Proxy.Codec + (reason == LocalReplyReason.Timeout ? "_op_timeout" : reason == LocalReplyReason.UpstreamBroken ? "_reply_malformed" : "_upstream_closed_with_requests_in_flight"));
             Forget(pending);
+            return;
+        }
+
+        if (IsOutrun(pending))
+        {
             return;
         }
 

@@ -39,6 +39,9 @@ internal sealed class XRpcStats(CodecTraits traits, string statPrefix, bool late
         visitor.Counter(scope, "downstream_rq_rate_limited", Sum(shards, static s => s.RateLimited));
         visitor.Counter(scope, "downstream_rq_mirrored", Sum(shards, static s => s.Mirrored));
         visitor.Counter(scope, "upstream_rq_retry", Sum(shards, static s => s.Retried));
+        visitor.Counter(scope, "upstream_rq_hedge", Sum(shards, static s => s.Hedged));
+        visitor.Counter(scope, "upstream_rq_hedge_won", Sum(shards, static s => s.HedgesWon));
+        visitor.Counter(scope, "upstream_rq_hedge_overflow", Sum(shards, static s => s.HedgesOverBudget));
         visitor.Counter(scope, "delay_fault", Sum(shards, static s => s.DelayFaults));
         visitor.Counter(scope, "error_fault", Sum(shards, static s => s.AbortFaults));
         for (int method = 0; method < Math.Max(traits.Methods.Length, 1); method++)
@@ -124,11 +127,17 @@ internal sealed class XRpcStatShard(int methods)
     public long RateLimited;
     public long Mirrored;
     public long Retried;
+    public long Hedged;
+    public long HedgesWon;
+    public long HedgesOverBudget;
     public long DelayFaults;
     public long AbortFaults;
 
     /// <summary>Retries that may be made now, in millionths of one: requests save them up by the budget's share.</summary>
     public long RetryCredit = 3_000_000;
+
+    /// <summary>The same for copies of hedged requests.</summary>
+    public long HedgeCredit = 3_000_000;
 
     /// <summary>Counts an answered request.</summary>
     public void Answered(int method, bool error, long ticks)

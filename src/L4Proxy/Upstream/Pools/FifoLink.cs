@@ -126,7 +126,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
             ref Pending<TCodec> head = ref _ring.Head;
             XRpcSession<TCodec>? session = head.Session;
-            bool direct = session is not null && (head.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned)) == 0
+            bool direct = session is not null && (head.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned | PendingFlags.Hedged)) == 0
                 && head.State is not { Captures: true } && !session.IsClosed && session.IsTurn(head.Sequence);
             if (run is not null && (!direct || run != session || run.HasEarly))
             {
@@ -240,13 +240,18 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         }
         else if (head.Session is { IsClosed: false } session && !head.Has(PendingFlags.Hidden) && !head.Has(PendingFlags.Abandoned))
         {
+            if (head.Has(PendingFlags.Hedged) && !session.WinsRace(ref head))
+            {
+                return;
+            }
+
             if (head.State is { Captures: true } state)
             {
                 state.Capture(bytes, session.MaxCapture);
             }
             else
             {
-                session.DeliverEarly(head.Sequence, bytes);
+                session.DeliverInTurn(head.Sequence, bytes);
                 head.Flags |= PendingFlags.Begun;
                 if (session.IsOverfull)
                 {

@@ -49,6 +49,17 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     public override ref Pending<TCodec> Add() => ref _slots.Add();
 
+    public override bool TryForget(ulong id)
+    {
+        int slot = _slots.Find(id);
+        if (slot >= 0)
+        {
+            _slots.Free(slot);
+        }
+
+        return slot >= 0;
+    }
+
     public override void ExpireRequests(long now)
     {
         for (int i = 0; i < _slots.Count && State != LinkState.Closed && _slots.Used > 0; i++)
@@ -170,6 +181,11 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     private void Give(XRpcSession<TCodec> session, ref Pending<TCodec> pending, Span<byte> frame)
     {
+        if (pending.State is { Race: not null } && pending.Has(PendingFlags.Hedged) && !session.WinsRace(ref pending))
+        {
+            return;
+        }
+
         ReadOnlySpan<byte> bytes = WithId(frame, pending.Id, isWhole: true);
         if (pending.State is { Captures: true } state)
         {
@@ -231,7 +247,8 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     private void BeginPart(int slot, Span<byte> part)
     {
-        bool wanted = slot >= 0 && _slots[slot] is { Session.IsClosed: false, State: not { Captures: true } } && !_slots[slot].Has(PendingFlags.Hidden);
+        bool wanted = slot >= 0 && _slots[slot] is { Session.IsClosed: false, State: not { Captures: true } } && !_slots[slot].Has(PendingFlags.Hidden)
+            && (!_slots[slot].Has(PendingFlags.Hedged) || _slots[slot].Session!.WinsRace(ref _slots[slot]));
         if (wanted)
         {
             ref Pending<TCodec> pending = ref _slots[slot];

@@ -35,6 +35,9 @@ internal enum PendingFlags : ushort
 
     /// <summary>A part of the answer was passed on.</summary>
     Begun = 256,
+
+    /// <summary>A try of a request that other servers may have too; until its answer begins.</summary>
+    Hedged = 512,
 }
 
 /// <summary>One request in flight. A plain value in a ring or a slot: nothing is allocated for it.</summary>

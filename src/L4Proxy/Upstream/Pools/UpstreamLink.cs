@@ -99,6 +99,9 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     /// <returns>Where to fill it in, at once.</returns>
     public abstract ref Pending<TCodec> Add();
 
+    /// <summary>Nobody waits for a request any more. False when its entry has to stay, which its answer then removes.</summary>
+    public virtual bool TryForget(ulong id) => false;
+
     /// <summary>Gives up requests that are over their time.</summary>
     /// <param name="now">Stopwatch ticks.</param>
     public abstract void ExpireRequests(long now);

@@ -23,11 +23,14 @@ internal sealed class Peer : IDisposable
 
     public string Address => $"127.0.0.1:{Port}";
 
-    public static Peer Redis()
+    /// <summary>redis-server on a port of its own that keeps nothing.</summary>
+    /// <param name="options">Further options of its command line.</param>
+    public static Peer Redis(params string[] options)
     {
         int port = Ports.Free();
         var folder = new TempFolder();
-        return new Peer(folder, "redis-server", ["--port", $"{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder.Path], port, null);
+        string[] own = ["--port", $"{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder.Path];
+        return new Peer(folder, "redis-server", [.. own, .. options], port, null);
     }
 
     /// <summary>nginx with these server blocks; <c>@DIR@</c> is its folder. Its log has who called whom.</summary>
@@ -76,6 +79,16 @@ internal sealed class Peer : IDisposable
 
     /// <summary>Text of a file of its folder; empty while it is not there.</summary>
     public string Read(string name) => File.Exists(Folder.At(name)) ? File.ReadAllText(Folder.At(name)) : "";
+
+    /// <summary>Sends a signal: <c>STOP</c> freezes it with its connections open, <c>CONT</c> lets it go on, <c>KILL</c> ends it.</summary>
+    public void Signal(string name)
+    {
+        Run.Must("kill", "-" + name, $"{_process.Id}");
+        if (name == "KILL")
+        {
+            _process.WaitForExit();
+        }
+    }
 
     public void Dispose()
     {

@@ -43,7 +43,8 @@ public class XRpcProxyDecoderTests
         XRpcProxySnapshot proxy = Good(Head + """
             policies:
               timeout: 2s
-              retry: {num_retries: 2, budget_percent: {value: 12.5}}
+              retry: {num_retries: 2, budget_percent: {value: 12.5}, per_try_timeout: 0.3s}
+              hedge: {on_per_try_timeout: true, max_hedged_requests: 2}
               faults: [{fraction: {numerator: 5, denominator: TEN_THOUSAND}, methods: [get], delay: 0.1s}]
             route_config:
               routes:
@@ -60,7 +61,8 @@ public class XRpcProxyDecoderTests
             """);
         XRpcPoliciesSnapshot shared = proxy.Routes.Current.ByKey("a"u8)!.Policies;
         shared.Timeout.ShouldBe(TimeSpan.FromSeconds(2));
-        shared.Retry.ShouldBe(new XRpcRetrySnapshot(2, new Share(125_000), TimeSpan.Zero));
+        shared.Retry.ShouldBe(new XRpcRetrySnapshot(2, new Share(125_000), TimeSpan.FromSeconds(0.3)));
+        shared.Hedge.ShouldBe(new XRpcHedgeSnapshot(TimeSpan.FromSeconds(0.3), 2, new Share(200_000)));
         shared.Faults.ShouldHaveSingleItem().Fraction.Millionths.ShouldBe(500u);
         shared.Faults[0].Methods.ShouldBe(["GET"]);
         shared.IsPlain.ShouldBeFalse();
@@ -116,6 +118,9 @@ public class XRpcProxyDecoderTests
     [InlineData(Head + "policies: {faults: [{delay: 1s, fraction: {numerator: 101}}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "numerator: 101 is more than all of Hundred")]
     [InlineData(Head + "policies: {authorization: {}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "authorization: a rule is required")]
     [InlineData(Head + "policies: {retry: {num_retries: 99}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "num_retries: must be at most 10")]
+    [InlineData(Head + "policies: {hedge: {}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "hedge: delay, or on_per_try_timeout: true, is required")]
+    [InlineData(Head + "policies: {hedge: {on_per_try_timeout: true}, retry: {}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "on_per_try_timeout: needs a retry.per_try_timeout")]
+    [InlineData(Head + "policies: {hedge: {delay: 1s, max_hedged_requests: 4}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "max_hedged_requests: must be between 1 and 3")]
     [InlineData(Head + "authentication: {passwords: [{inline_string: ''}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "passwords[0]: must not be empty")]
     [InlineData(Head + "policies: {rate_limit: {max_tokens: 0, fill_interval: 1s}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "policies.rate_limit.max_tokens: must be at least 1")]
     [InlineData(Head + "policies: {rate_limit: {max_tokens: 1, tokens_per_fill: 0, fill_interval: 0.01s}}\nroute_config: {routes: [{forward: {cluster: a}}]}", "policies.rate_limit.tokens_per_fill: must be at least 1")]

@@ -10,23 +10,32 @@ namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
 internal static class XRpcPoliciesDecoder
 {
     private const int MostRetries = 10;
+    private const int MostCopies = 3;
     private static readonly Share DefaultBudget = new(200_000);
 
-    public static XRpcPoliciesSnapshot Decode(
-        Policies? policies, XRpcPoliciesSnapshot defaults, CodecVocabulary codec, DecodeScope scope) => policies is null ? defaults : new XRpcPoliciesSnapshot
+    public static XRpcPoliciesSnapshot Decode(Policies? policies, XRpcPoliciesSnapshot defaults, CodecVocabulary codec, DecodeScope scope)
     {
-        Timeout = scope.Duration("timeout", policies.Timeout) ?? defaults.Timeout,
-        Retry = policies.Retry is { } retry ? Retry(retry, scope.Field("retry")) : defaults.Retry,
-        HedgeDelay = policies.Hedge is { } hedge ? Hedge(hedge, scope.Field("hedge")) : defaults.HedgeDelay,
-        Mirrors = policies.Mirrors.Count > 0 ? Mirrors(policies.Mirrors, scope) : defaults.Mirrors,
-        Faults = policies.Faults.Count > 0 ? Faults(policies.Faults, codec, scope) : defaults.Faults,
-        RateLimit = policies.RateLimit is { } limit ? TokenBucketDecoder.Decode(limit, scope.Field("rate_limit")) : defaults.RateLimit,
-        Authorization = policies.Authorization is { } rules ? XRpcAuthorizationDecoder.Decode(rules, codec, scope.Field("authorization")) : defaults.Authorization,
-        RequestMetadata = policies.RequestMetadata.Count > 0 ? Mutations(policies.RequestMetadata, scope) : defaults.RequestMetadata,
-        RequestLog = policies.RequestLog is { } log
-            ? new XRpcRequestLogSnapshot(ShareDecoder.Decode(log.Sampling, scope.Field("request_log.sampling")), AccessLogDecoder.Decode(log.AccessLog, scope.Field("request_log")))
-            : defaults.RequestLog,
-    };
+        if (policies is null)
+        {
+            return defaults;
+        }
+
+        XRpcRetrySnapshot? retry = policies.Retry is { } own ? Retry(own, scope.Field("retry")) : defaults.Retry;
+        return new XRpcPoliciesSnapshot
+        {
+            Timeout = scope.Duration("timeout", policies.Timeout) ?? defaults.Timeout,
+            Retry = retry,
+            Hedge = policies.Hedge is { } hedge ? Hedge(hedge, retry, scope.Field("hedge")) : defaults.Hedge,
+            Mirrors = policies.Mirrors.Count > 0 ? Mirrors(policies.Mirrors, scope) : defaults.Mirrors,
+            Faults = policies.Faults.Count > 0 ? Faults(policies.Faults, codec, scope) : defaults.Faults,
+            RateLimit = policies.RateLimit is { } limit ? TokenBucketDecoder.Decode(limit, scope.Field("rate_limit")) : defaults.RateLimit,
+            Authorization = policies.Authorization is { } rules ? XRpcAuthorizationDecoder.Decode(rules, codec, scope.Field("authorization")) : defaults.Authorization,
+            RequestMetadata = policies.RequestMetadata.Count > 0 ? Mutations(policies.RequestMetadata, scope) : defaults.RequestMetadata,
+            RequestLog = policies.RequestLog is { } log
+                ? new XRpcRequestLogSnapshot(ShareDecoder.Decode(log.Sampling, scope.Field("request_log.sampling")), AccessLogDecoder.Decode(log.AccessLog, scope.Field("request_log")))
+                : defaults.RequestLog,
+        };
+    }
 
     private static XRpcRetrySnapshot Retry(Retry retry, DecodeScope scope)
     {
@@ -42,15 +51,26 @@ internal static class XRpcPoliciesDecoder
             scope.PositiveDuration("per_try_timeout", retry.PerTryTimeout) ?? TimeSpan.Zero);
     }
 
-    private static TimeSpan Hedge(Hedge hedge, DecodeScope scope)
+    private static XRpcHedgeSnapshot Hedge(Hedge hedge, XRpcRetrySnapshot? retry, DecodeScope scope)
     {
-        if (hedge.Delay is null)
+        uint copies = hedge.MaxHedgedRequests ?? 1;
+        if (copies is 0 or > MostCopies)
         {
-            scope.Field("delay").Error("is required");
+            scope.Field("max_hedged_requests").Error($"must be between 1 and {MostCopies}");
         }
 
-        scope.Error("is not supported: requests are retried, not sent twice at once");
-        return TimeSpan.Zero;
+        TimeSpan? delay = hedge.OnPerTryTimeout ? retry?.PerTryTimeout : scope.PositiveDuration("delay", hedge.Delay);
+        if (hedge.OnPerTryTimeout && (delay is null || delay == TimeSpan.Zero))
+        {
+            scope.Field("on_per_try_timeout").Error("needs a retry.per_try_timeout");
+        }
+        else if (!hedge.OnPerTryTimeout && hedge.Delay is null)
+        {
+            scope.Error("delay, or on_per_try_timeout: true, is required");
+        }
+
+        return new XRpcHedgeSnapshot(
+            delay ?? TimeSpan.Zero, (int)Math.Min(copies, MostCopies), ShareDecoder.Decode(hedge.BudgetPercent, DefaultBudget, scope.Field("budget_percent")));
     }
 
     private static ImmutableArray<XRpcMirrorSnapshot> Mirrors(RepeatedField<Mirror> mirrors, DecodeScope scope) => [.. mirrors.Select((mirror, i) =>

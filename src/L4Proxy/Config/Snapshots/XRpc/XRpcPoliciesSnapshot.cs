@@ -14,8 +14,7 @@ internal sealed record XRpcPoliciesSnapshot
 
     public XRpcRetrySnapshot? Retry { get; init; }
 
-    /// <summary>After how long an idempotent request goes to a second endpoint too; zero never.</summary>
-    public TimeSpan HedgeDelay { get; init; }
+    public XRpcHedgeSnapshot? Hedge { get; init; }
 
     public ImmutableArray<XRpcMirrorSnapshot> Mirrors { get; init; } = [];
 
@@ -31,7 +30,7 @@ internal sealed record XRpcPoliciesSnapshot
     public XRpcRequestLogSnapshot? RequestLog { get; init; }
 
     /// <summary>Whether a request may be forwarded without looking at any of the above but <see cref="Timeout"/>.</summary>
-    public bool IsPlain => Retry is null && HedgeDelay == TimeSpan.Zero && Mirrors.IsEmpty && Faults.IsEmpty && RateLimit is null
+    public bool IsPlain => Retry is null && Hedge is null && Mirrors.IsEmpty && Faults.IsEmpty && RateLimit is null
         && Authorization is null && RequestMetadata.IsEmpty && RequestLog is null;
 }
 
@@ -55,6 +54,12 @@ internal readonly record struct Share(uint Millionths)
 /// <param name="Budget">Bound on retries in flight, as a share of the requests in flight.</param>
 /// <param name="PerTryTimeout">A try without an answer for this long is given up; zero never.</param>
 internal sealed record XRpcRetrySnapshot(int Retries, Share Budget, TimeSpan PerTryTimeout);
+
+/// <summary>Idempotent requests that go to another endpoint too while the first is silent.</summary>
+/// <param name="Delay">Silence before each copy.</param>
+/// <param name="Copies">Copies of one request at most.</param>
+/// <param name="Budget">Copies as a share of the requests that may have one.</param>
+internal sealed record XRpcHedgeSnapshot(TimeSpan Delay, int Copies, Share Budget);
 
 /// <summary>Copies to another cluster; their answers are dropped.</summary>
 internal sealed record XRpcMirrorSnapshot(string Cluster, Share Fraction, bool ExcludeReads);
