@@ -75,6 +75,9 @@ public sealed class PingPongConnection(Socket socket) : IDisposable
         }
     }
 
+    /// <summary>Says its last: the other side may still answer.</summary>
+    public void EndWriting() => socket.Shutdown(SocketShutdown.Send);
+
     /// <summary>Frames as they are sent.</summary>
     public static ReadOnlyMemory<byte> Bytes(params PingPongMessage[] messages)
     {

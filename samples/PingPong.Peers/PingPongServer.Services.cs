@@ -30,6 +30,9 @@ public sealed partial class PingPongServer
             case PingPongKind.Subscribe:
                 await CountDownAsync(from, message);
                 break;
+            case PingPongKind.Call when IsFrozen:
+                _frozen.Enqueue((from, message));
+                break;
             case PingPongKind.Call:
                 await CallAsync(from, message);
                 break;
@@ -38,6 +41,16 @@ public sealed partial class PingPongServer
 
     /// <summary>Lets one answer of <c>half</c> go on.</summary>
     public void Release() => _released.Release();
+
+    /// <summary>Answers what came while <see cref="IsFrozen"/>, and goes on as before.</summary>
+    public async Task ThawAsync()
+    {
+        IsFrozen = false;
+        while (_frozen.TryDequeue(out (PingPongConnection From, PingPongMessage Call) late))
+        {
+            await CallAsync(late.From, late.Call);
+        }
+    }
 
     private static async Task CountDownAsync(PingPongConnection from, PingPongMessage message)
     {

@@ -20,6 +20,7 @@ public sealed partial class PingPongServer : IDisposable
     private readonly List<(PingPongConnection To, PingPongMessage Call)> _held = [];
     private readonly ConcurrentDictionary<(PingPongConnection From, uint Id), PingPongMessage> _beats = new();
     private readonly SemaphoreSlim _released = new(0);
+    private readonly ConcurrentQueue<(PingPongConnection From, PingPongMessage Call)> _frozen = new();
     private int _accepted;
     private int _notified;
     private int _pings;
@@ -42,6 +43,12 @@ public sealed partial class PingPongServer : IDisposable
 
     /// <summary>Where it serves.</summary>
     public IPEndPoint EndPoint => (IPEndPoint)_listener.LocalEndpoint;
+
+    /// <summary>Takes calls, and answers none before <see cref="ThawAsync"/>.</summary>
+    public bool IsFrozen { get; set; }
+
+    /// <summary>Calls taken and not answered, being frozen.</summary>
+    public int Waiting => _frozen.Count;
 
     /// <summary>Connections taken so far.</summary>
     public int Accepted => Volatile.Read(ref _accepted);

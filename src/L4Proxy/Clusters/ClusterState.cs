@@ -9,6 +9,7 @@ internal sealed class ClusterState(string name)
 {
     private readonly EndpointStates _endpoints = new();
     private long _activeConnections;
+    private long _activeRequests;
 
     public string Name { get; } = name;
 
@@ -41,6 +42,25 @@ internal sealed class ClusterState(string name)
         return false;
     }
 
+    /// <summary>Requests of RPC protocols in flight, over all loops; counted for clusters with a limit only.</summary>
+    public long ActiveRequests => Volatile.Read(ref _activeRequests);
+
+    /// <summary>Takes one request of the circuit breaker's budget; false when it is used up.</summary>
+    public bool TryAcquireRequest(CircuitBreakerLimits limits)
+    {
+        if (Interlocked.Increment(ref _activeRequests) <= limits.MaxRequests)
+        {
+            return true;
+        }
+
+        Interlocked.Decrement(ref _activeRequests);
+        Interlocked.Increment(ref Counters.RqPendingOverflow);
+        return false;
+    }
+
+    /// <summary>More requests are in flight than were told, or, negative, fewer.</summary>
+    public void AddRequests(int more) => Interlocked.Add(ref _activeRequests, more);
+
     public void Release() => Interlocked.Decrement(ref _activeConnections);
 }
 
@@ -57,6 +77,7 @@ internal sealed class ClusterCounters
     public long CxDestroy;
     public long CxRxBytesTotal;
     public long CxTxBytesTotal;
+    public long RqPendingOverflow;
 }
 
 /// <summary>Live side of one endpoint.</summary>

@@ -120,7 +120,10 @@ internal static class ClusterDecoder
         CircuitBreakers.Types.Thresholds? set = cluster.CircuitBreakers?.Thresholds.FirstOrDefault(one => one.Priority == Core.RoutingPriority.Default);
         return set is null ? limits : Interned<CircuitBreakerLimits>.Of(new(
             set.MaxConnections ?? limits.MaxConnections, set.MaxPendingRequests ?? limits.MaxPendingRequests,
-            set.MaxRequests ?? limits.MaxRequests, set.MaxRetries ?? limits.MaxRetries));
+            set.MaxRequests ?? limits.MaxRequests, set.MaxRetries ?? limits.MaxRetries)
+        {
+            LimitsRequests = set.MaxRequests is < uint.MaxValue,
+        });
     }
 
     private static TcpKeepaliveSnapshot? Keepalive(Core.TcpKeepalive? keepalive) => keepalive is null ? null : Interned<TcpKeepaliveSnapshot>.Of(new(

@@ -135,6 +135,12 @@ internal sealed record DnsFailureRefresh(TimeSpan First, TimeSpan Longest);
 internal sealed record CircuitBreakerLimits(uint MaxConnections, uint MaxPendingRequests, uint MaxRequests, uint MaxRetries)
 {
     public static readonly CircuitBreakerLimits Default = new(1024, 1024, 1024, 3);
+
+    /// <summary>
+    /// Whether requests of RPC protocols are counted: a limit is configured. The default of the others would stop a few clients that
+    /// send many requests ahead of their answers.
+    /// </summary>
+    public bool LimitsRequests { get; init; }
 }
 
 /// <summary>TCP keep-alive of upstream sockets; a null keeps the kernel's value. Times in seconds.</summary>

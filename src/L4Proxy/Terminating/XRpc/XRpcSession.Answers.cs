@@ -223,7 +223,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         XRpcRouteSnapshot first = exchange.FragmentAt(0, out _).Route;
-        if (!_admitted && !Admit(frame, decision, first, IsAllowedEverywhere(frame, count), out bool wait))
+        if (!MayPass(frame, decision, first, _admitted || IsAllowedEverywhere(frame, count), out bool wait))
         {
             return !wait;
         }
@@ -241,6 +241,11 @@ internal sealed partial class XRpcSession<TCodec>
             {
                 _pause = Pause.Upstream;
                 return false;
+            }
+
+            if (_bindings[bindings[i]] is { IsLimited: true } limited && !link.TryCount(limited.Cluster.Limits))
+            {
+                return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Overflow));
             }
         }
 

@@ -136,7 +136,7 @@ internal sealed partial class XRpcSession<TCodec>
                 frame.Head, route is null ? new LocalReply(LocalReplyReason.NoRoute) : new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
         }
 
-        if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !_admitted && !Admit(frame, decision, route, IsAllowed(route, frame, key), out bool wait))
+        if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !MayPass(frame, decision, route, _admitted || IsAllowed(route, frame, key), out bool wait))
         {
             return !wait;
         }
@@ -230,13 +230,29 @@ internal sealed partial class XRpcSession<TCodec>
         if (!own)
         {
             link = SharedLink(at);
-            return link is not null;
+            return link is not null && (!_bindings[at].IsLimited || IsCounted(at, ref link));
         }
 
         bool forOne = !whole || (decision.Flags & (ForwardFlags.Pin | ForwardFlags.Relay)) == 0;
         link = PrivateLink(_bindings[at].Cluster, _bindings[at].Endpoint, forOne);
         _pinnedRoute = route;
         _linkFailure = LocalReplyReason.Overflow;
+        if (_bindings[at].IsLimited && link is { State: not LinkState.Closed } borrowed && IsCounted(at, ref link) && link is null)
+        {
+            Unpin(borrowed, reusable: true);
+        }
+
+        return true;
+    }
+
+    /// <summary>Asks the circuit breaker of a cluster with a limit. Always true: without a place there the request is answered.</summary>
+    private bool IsCounted(int at, ref UpstreamLink<TCodec>? link)
+    {
+        if (!link!.TryCount(_bindings[at].Cluster.Limits))
+        {
+            (link, _linkFailure) = (null, LocalReplyReason.Overflow);
+        }
+
         return true;
     }
 

@@ -1,5 +1,4 @@
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
-using MeshL4.L4Proxy.Sockets;
 using MeshL4.L4Proxy.Terminating.Policies;
 using MeshL4.L4Proxy.Upstream.Pools;
 using MeshL4.XRpc.Contracts;
@@ -9,8 +8,6 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <content>What a route wants done besides forwarding. Plain routes never come here.</content>
 internal sealed partial class XRpcSession<TCodec>
 {
-    private LoopTimer? _delay;
-
     /// <summary>
     /// Asks the route's policies. False: the request was answered, or waits (<paramref name="wait"/>). What authorization says is told
     /// (<paramref name="allowed"/>), for a request may belong to several routes.
@@ -61,41 +58,26 @@ internal sealed partial class XRpcSession<TCodec>
         return exchange.KeyCount > 0 || route.Policies.Authorization is not { } rules || RequestAuthorization.Allows(rules, _codec, frame, key, _downstream);
     }
 
-    /// <summary>One fault takes a request; the first in the order of the configuration.</summary>
+    /// <summary>Whether a request may go on: its policies say so now, or said so before it had to wait.</summary>
+    private bool MayPass(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, bool allowed, out bool wait)
+    {
+        wait = false;
+        return !_admitted ? Admit(frame, decision, route, allowed, out wait) : _faultMessage is null || !AbortByFault(frame, _faultMessage);
+    }
+
+    /// <summary>One fault takes a request; the first in the order of the configuration. False: it was answered, or waits.</summary>
     private bool ApplyFault(in FrameView frame, XRpcFaultSnapshot fault, out bool wait)
     {
-        wait = fault.Delay > TimeSpan.Zero;
-        _faultMessage = fault.AbortMessage;
-        if (wait)
-        {
-            _stats.DelayFaults++;
-            _pause = Pause.Delay;
-            _delay ??= new LoopTimer(static state => ((XRpcSession<TCodec>)state!).EndDelay(), this);
-            _owner.Loop.Timers.Arm(_delay, fault.Delay);
-            return false;
-        }
-
-        return !AbortByFault(frame);
+        wait = fault.Delay > TimeSpan.Zero && Delay(frame, fault);
+        return fault.Delay <= TimeSpan.Zero && !AbortByFault(frame, fault.AbortMessage);
     }
 
-    private string? _faultMessage;
-
-    private bool AbortByFault(in FrameView frame)
+    /// <summary>Always true: the request is answered.</summary>
+    private bool AbortByFault(in FrameView frame, string? message)
     {
         _stats.AbortFaults++;
-        string message = _faultMessage ?? "fault injected";
         _faultMessage = null;
-        return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, message));
-    }
-
-    private void EndDelay()
-    {
-        if (!IsClosed && _pause == Pause.Delay)
-        {
-            _pause = Pause.None;
-            _admitted = true;
-            _owner.Attend(this);
-        }
+        return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, message ?? "fault injected"));
     }
 
     private void Mirror(in FrameView frame, in Decision decision, XRpcPoliciesSnapshot policies)

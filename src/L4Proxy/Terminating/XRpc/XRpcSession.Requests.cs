@@ -58,6 +58,11 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Looks whether a pause is over, handles what was held and reads on. Not while the receive buffer is in use.</summary>
     private void GoOn()
     {
+        if (_due is { Count: > 0 })
+        {
+            ForwardDue();
+        }
+
         if (_pause == Pause.None || IsPauseOver())
         {
             _pause = Pause.None;
@@ -144,7 +149,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A client that said its last gets the answers due, then its end.</summary>
     private void EndWhenDone()
     {
-        if (_stopReading && !IsClosed && InFlight == 0 && _output.IsEmpty)
+        if (_stopReading && !IsClosed && InFlight == 0 && _output.IsEmpty && !HasDelayed)
         {
             End(ResponseFlags.None, _isDraining ? EndedBy.Proxy : EndedBy.Downstream, null);
         }

@@ -158,7 +158,7 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        binding = binding with { Config = _config, Cluster = cluster };
+        binding = binding with { Config = _config, Cluster = cluster, IsLimited = cluster.Limits.LimitsRequests };
         return true;
     }
 
@@ -227,5 +227,9 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>A server this client uses, as found under one configuration.</summary>
     private record struct Binding(
-        string Name, ProxySnapshot Config, ClusterSnapshot Cluster, EndpointSnapshot Endpoint, UpstreamLink<TCodec>? Link, bool IsSticky);
+        string Name, ProxySnapshot Config, ClusterSnapshot Cluster, EndpointSnapshot Endpoint, UpstreamLink<TCodec>? Link, bool IsSticky)
+    {
+        /// <summary>Whether the cluster has a limit of requests in flight.</summary>
+        public bool IsLimited { get; init; } = Cluster.Limits.LimitsRequests;
+    }
 }

@@ -180,7 +180,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         {
             End(ResponseFlags.SI, EndedBy.Downstream, _stopReading ? "last_answers_not_read" : "downstream_too_slow");
         }
-        else if (InFlight == 0 && Proxy.IdleTimeout > TimeSpan.Zero && ms - _lastActivityMs > Proxy.IdleTimeout.TotalMilliseconds)
+        else if (InFlight == 0 && !HasDelayed && Proxy.IdleTimeout > TimeSpan.Zero && ms - _lastActivityMs > Proxy.IdleTimeout.TotalMilliseconds)
         {
             End(ResponseFlags.SI, EndedBy.Proxy, "idle_timeout");
         }
@@ -259,6 +259,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         ReleaseStall();
         _pinned?.Close(LocalReplyReason.UpstreamClosed, reset: true);
         DropEarly();
+        DropDelayed();
         _output.Clear();
         _owner.Backlog -= _counted;
         _counted = 0;

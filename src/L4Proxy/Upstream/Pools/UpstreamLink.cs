@@ -29,6 +29,8 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     private int _heldCount;
     private bool _dirty;
     private long _pingSentMs;
+    private bool _countsRequests;
+    private int _counted;
 
     protected UpstreamLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
     {
@@ -163,6 +165,26 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
         }
     }
 
+    /// <summary>Takes a request into the count of its cluster, before it is sent; false beyond the cluster's limit.</summary>
+    public bool TryCount(CircuitBreakerLimits limits)
+    {
+        _countsRequests = true;
+        Recount();
+        bool fits = Cluster.State.TryAcquireRequest(limits);
+        _counted += fits ? 1 : 0;
+        return fits;
+    }
+
+    /// <summary>Tells the cluster of requests that ended, once one of this connection was counted.</summary>
+    public void Recount()
+    {
+        if (_countsRequests && InFlight is var now && now != _counted)
+        {
+            Cluster.State.AddRequests(now - _counted);
+            _counted = now;
+        }
+    }
+
     /// <summary>Whether a client has to wait before it sends more here; it is told when there is room.</summary>
     public bool MustWait(XRpcSession<TCodec> session)
     {
@@ -233,6 +255,7 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
                 LastReadMs = Owner.Loop.NowMilliseconds;
                 (IsSuspect, _pingSentMs) = (false, 0);
                 Keep(bytes, TakeGuarded(bytes));
+                Recount();
             }
             else if (count == 0 || (_connection.Socket.Readable && count != -Errno.EINTR))
             {
@@ -258,6 +281,7 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
         Output.Clear();
         XRpcSession<TCodec>? pinned = PinnedTo;
         FailPending(reason, rawReply);
+        Recount();
         pinned?.PinnedClosed(this);
         WakeWaiting();
         if (_held is not null)

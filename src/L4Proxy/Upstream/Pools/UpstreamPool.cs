@@ -116,6 +116,7 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
         {
             UpstreamLink<TCodec> link = links[i];
             link.ExpireRequests(now);
+            link.Recount();
             link.CheckHealth(Settings.HealthCheckInterval);
             TimeSpan idleLimit = Settings.IdleTimeout;
             bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open };

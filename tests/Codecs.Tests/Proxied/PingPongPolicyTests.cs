@@ -1,0 +1,99 @@
+using MeshL4.Samples.PingPong;
+using MeshL4.Samples.PingPong.Peers;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+using static MeshL4.Codecs.Tests.Proxied.PingPongProxyTests;
+
+namespace MeshL4.Codecs.Tests.Proxied;
+
+/// <summary>Policies of single requests where answers come in any order: what happens to one holds up no other.</summary>
+public sealed class PingPongPolicyTests
+{
+    private const string Both = "{forward: {cluster: both}}";
+
+    [Fact]
+    public async Task Delay_HoldsUpItsRequestAlone()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 2s}]}}, {forward: {cluster: main}}");
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync(Call(1, "slow", "first"), Call(2, "slow", "second"), Call(3, "echo", "third"));
+
+        (await Next(client)).Payload.ShouldBe("third");
+        (await CallAsync(client, 4, "echo", "fourth")).Payload.ShouldBe("fourth");
+        PingPongMessage[] late = [await Next(client), await Next(client)];
+        late.OrderBy(static one => one.Id).Select(static one => (one.Id, one.Payload)).ShouldBe([(1u, "first"), (2u, "second")]);
+        (await mesh.Proxy.StatAsync("pingpong.pingpong.delay_fault")).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task DelayedRequests_OfAClientThatSaidItsLast_AreAnswered()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 0.5s}]}}, "
+            + "{match: {key_prefix: no}, forward: {cluster: main}, policies: {faults: [{delay: 0.5s, abort: {message: not today}}]}}");
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync(Call(1, "slow", "late"), Call(2, "no"));
+        client.EndWriting();
+
+        PingPongMessage[] answers = [await Next(client), await Next(client)];
+        answers.Single(static one => one.Id == 1).Payload.ShouldBe("late");
+        (answers.Single(static one => one.Id == 2) is { Kind: PingPongKind.Failure } failure ? failure.Payload : "").ShouldContain("not today");
+        (await client.ReadAsync()).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task MaxRequests_CountsEachRequestInFlight_OverAllClients()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: limited}}");
+        PingPongConnection[] clients = [mesh.Connect(), mesh.Connect(), mesh.Connect(), mesh.Connect()];
+        mesh.Server.IsFrozen = true;
+        await clients[0].WriteAsync(Call(1, "echo", "a"));
+        await clients[1].WriteAsync(Call(1, "echo", "b"));
+        await Patience.UntilAsync(() => mesh.Server.Waiting == 2, "two calls in flight", () => $"{mesh.Server.Waiting}");
+
+        foreach (PingPongConnection client in clients)
+        {
+            PingPongMessage refused = await CallAsync(client, 9, "echo", "too many");
+            (refused.Kind, refused.Payload).ShouldBe((PingPongKind.Failure, "proxy: too many calls in flight"));
+        }
+
+        await mesh.Server.ThawAsync();
+        (await Next(clients[0])).Payload.ShouldBe("a");
+        (await Next(clients[1])).Payload.ShouldBe("b");
+        for (uint id = 2; id < 8; id++)
+        {
+            // One after another: each has its place back before the next.
+            (await CallAsync(clients[id % 4], id, "echo", "again")).Payload.ShouldBe("again");
+        }
+
+        (await mesh.Proxy.StatAsync("cluster.limited.upstream_rq_pending_overflow")).ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task Hedge_AsksTheOtherServer_ForCallsThatMayBeRepeatedOnly()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(Both, ", policies: {hedge: {delay: 0.05s, budget_percent: {value: 100}}}");
+        PingPongConnection client = mesh.Connect();
+        mesh.Server.IsFrozen = true;
+
+        // Servers take turns: of two calls one meets the frozen one.
+        await client.WriteAsync([.. Enumerable.Range(1, 4).Select(static id => Call((uint)id, "who") with { IsIdempotent = true })]);
+        PingPongMessage[] answers = [await Next(client), await Next(client), await Next(client), await Next(client)];
+        answers.Select(static one => one.Payload).ShouldAllBe(static payload => payload == "other who  -");
+        answers.Select(static one => one.Id).Order().ShouldBe([1u, 2u, 3u, 4u]);
+        long hedged = await mesh.Proxy.StatAsync("pingpong.pingpong.upstream_rq_hedge_won");
+        hedged.ShouldBe(2);
+
+        await client.WriteAsync(Call(5, "who"), Call(6, "who"));
+        (await Next(client)).Payload.ShouldBe("other who  -");
+        await mesh.Server.ThawAsync();
+        (await Next(client)).Payload.ShouldBe("main who  -");
+        (await CallAsync(client, 7, "echo", "no late answer before it")).Payload.ShouldBe("no late answer before it");
+        (await mesh.Proxy.StatAsync("pingpong.pingpong.upstream_rq_hedge")).ShouldBe(hedged);
+        (mesh.Server.RepeatedIds, mesh.Other.RepeatedIds).ShouldBe((0, 0));
+    }
+}
