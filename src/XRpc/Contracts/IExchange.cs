@@ -69,6 +69,20 @@ public sealed class ConnectionProfile(ReadOnlyMemory<byte> preamble, int replies
     /// <summary>Answers to them.</summary>
     public int Replies { get; } = replies;
 
+    /// <summary>
+    /// Bytes at the beginning of <see cref="Preamble"/> that are a login with one answer which the proxy presents for want of a better one: that of the
+    /// server's cluster takes its place. 0 for none.
+    /// </summary>
+    public int DefaultLoginBytes { get; init; }
+
+    /// <summary>This state of a connection that was logged in before.</summary>
+    /// <param name="login">What comes first, in place of a default login.</param>
+    public ConnectionProfile Behind(ConnectionProfile login)
+    {
+        byte[] all = [.. login.Preamble.Span, .. Preamble.Span[DefaultLoginBytes..]];
+        return new ConnectionProfile(all, login.Replies + Replies - (DefaultLoginBytes > 0 ? 1 : 0));
+    }
+
     /// <inheritdoc/>
     public bool Equals(ConnectionProfile? other) =>
         ReferenceEquals(this, other) || (other is not null && other._hash == _hash && Preamble.Span.SequenceEqual(other.Preamble.Span));

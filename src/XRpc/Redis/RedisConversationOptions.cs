@@ -26,6 +26,9 @@ public sealed record RedisConversationOptions
 /// <param name="Password">The password.</param>
 public sealed record RedisLogin(ReadOnlyMemory<byte> Username, ReadOnlyMemory<byte> Password)
 {
+    /// <summary>Presented for want of a better one: a login of the server's cluster takes its place.</summary>
+    public bool IsDefault { get; init; }
+
     /// <summary>Copies what a client sent.</summary>
     /// <param name="username">Empty for the default user.</param>
     /// <param name="password">Any bytes.</param>

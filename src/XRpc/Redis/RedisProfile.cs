@@ -23,6 +23,7 @@ public readonly record struct RedisProfile(RedisLogin? Login, int Version, int D
 
         var preamble = new ArrayBufferWriter<byte>(128);
         int replies = WriteLogin(preamble);
+        int login = Login is { IsDefault: true } ? preamble.WrittenCount : 0;
         if (Version != 2)
         {
             RespWriter.WriteHeader(preamble, (byte)'*', 2);
@@ -39,7 +40,7 @@ public readonly record struct RedisProfile(RedisLogin? Login, int Version, int D
             replies++;
         }
 
-        return new ConnectionProfile(preamble.WrittenMemory, replies);
+        return new ConnectionProfile(preamble.WrittenMemory, replies) { DefaultLoginBytes = login };
     }
 
     private int WriteLogin(IBufferWriter<byte> preamble)

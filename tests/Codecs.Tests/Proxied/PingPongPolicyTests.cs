@@ -76,7 +76,7 @@ public sealed class PingPongPolicyTests
     [Fact]
     public async Task Hedge_AsksTheOtherServer_ForCallsThatMayBeRepeatedOnly()
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync(Both, ", policies: {hedge: {delay: 0.05s, budget_percent: {value: 100}}}");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(Both, ", policies: {hedge: {delay: 0.5s, budget_percent: {value: 100}}}");
         PingPongConnection client = mesh.Connect();
         mesh.Server.IsFrozen = true;
 

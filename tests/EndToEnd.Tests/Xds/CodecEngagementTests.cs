@@ -101,7 +101,7 @@ public sealed class CodecEngagementTests
             ["name"] = value["name"].ToString(),
             ["typed_config"] = new JsonObject
             {
-                ["@type"] = typed["@type"].ToString(), ["type_url"] = typed["type_url"].ToString(), ["value"] = Struct(Json(typed["value"], camelCase).AsObject()),
+                ["@type"] = typed["@type"].ToString(), ["type_url"] = typed["type_url"].ToString(), ["value"] = TypedStructs.Struct(Json(typed["value"], camelCase).AsObject()),
             },
         };
     }
@@ -128,16 +128,4 @@ public sealed class CodecEngagementTests
         string[] words = field.Split('_');
         return camelCase ? words[0] + string.Concat(words.Skip(1).Select(static word => char.ToUpperInvariant(word[0]) + word[1..])) : field;
     }
-
-    private static JsonObject Struct(JsonObject value) =>
-        new() { ["fields"] = new JsonObject(value.Select(static pair => KeyValuePair.Create<string, JsonNode?>(pair.Key, Value(pair.Value!)))) };
-
-    private static JsonObject Value(JsonNode value) => value switch
-    {
-        JsonObject map => new JsonObject { ["structValue"] = Struct(map) },
-        JsonArray list => new JsonObject { ["listValue"] = new JsonObject { ["values"] = new JsonArray([.. list.Select(static one => Value(one!))]) } },
-        JsonValue one when one.TryGetValue(out double number) => new JsonObject { ["numberValue"] = number },
-        JsonValue one when one.TryGetValue(out bool flag) => new JsonObject { ["boolValue"] = flag },
-        _ => new JsonObject { ["stringValue"] = value.ToString() },
-    };
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Clusters;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
@@ -75,6 +76,7 @@ internal static class ClusterDecoder
             BindV4 = v4,
             BindV6 = v6,
             Keepalive = Keepalive(cluster.UpstreamConnectionOptions?.TcpKeepalive),
+            Login = RedisProtocolOptionsDecoder.Login(cluster, scope.Field("typed_extension_protocol_options")),
             RequiresTls = TransportSocketDecoder.Upstream(cluster.TransportSocket, scope.Field("transport_socket")),
             State = Placeholder,
         };

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
@@ -8,6 +9,9 @@ namespace MeshL4.L4Proxy.Config.Decoding;
 /// <summary>Decodes network and listener filters whose settings are discovered, and the settings when they come.</summary>
 internal static class ExtensionDecoder
 {
+    /// <summary>Name of the message that routes of RPC protocols are, which are discovered in the same way.</summary>
+    public const string RoutesType = "meshl4.xrpc.v1.RouteConfig";
+
     private const string ListenerFilters = "envoy.extensions.filters.listener.";
 
     /// <summary>The place of a discovered filter. Null, with an error, without a usable source.</summary>
@@ -67,9 +71,14 @@ internal static class ExtensionDecoder
         {
             if (!asker.Types.Contains(type))
             {
-                at.Error($"is a '{type}' where the filter that asks for it takes {string.Join(", ", asker.Types.Select(static one => $"'{one}'"))}");
+                at.Error($"is a '{type}' where {(asker.Routes is null ? "the filter" : "the route_discovery")} that asks for it takes {string.Join(", ", asker.Types.Select(static one => $"'{one}'"))}");
                 return new ExtensionSnapshot(type, default, []);
             }
+        }
+
+        if (type == RoutesType)
+        {
+            return Routes(extension.TypedConfig, askers, at);
         }
 
         ExtensionSnapshot compiled = Compile(extension.Name, extension.TypedConfig, at);
@@ -95,6 +104,21 @@ internal static class ExtensionDecoder
 
         NetworkFilter filter = NetworkFilterDecoder.Decode(name, settings, scope, scope);
         return new ExtensionSnapshot(type, filter, filter.Terminal?.Needs ?? []);
+    }
+
+    /// <summary>Routes have their meaning by who asks for them: each of them compiles its own.</summary>
+    private static ExtensionSnapshot Routes(Any typed, IEnumerable<ResourceNeed> askers, DecodeScope scope)
+    {
+        RouteConfig? routes = TypedConfig.Unpack<RouteConfig>(typed, scope);
+        foreach (ResourceNeed asker in askers)
+        {
+            if (routes is not null)
+            {
+                asker.Routes?.Check(routes, scope);
+            }
+        }
+
+        return new ExtensionSnapshot(RoutesType, default, []) { Routes = routes };
     }
 
     private static void CheckPlace(ExtensionSnapshot extension, ResourceNeed asker, DecodeScope scope)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
 
@@ -34,6 +35,9 @@ internal sealed record ResourceNeed
 
     /// <summary>Whether the filter is the last of its chain, which has to end connections.</summary>
     public bool IsLast { get; init; }
+
+    /// <summary>Who uses routes of an RPC protocol; null for other resources.</summary>
+    public XRpcRouteCell? Routes { get; init; }
 
     /// <summary>Null, with an error, when the source is none.</summary>
     public static ResourceNeed? From(string typeUrl, string name, ConfigSource source, DecodeScope scope)

@@ -29,7 +29,7 @@ internal static class ChainContinuity
 
         if (running.Terminal is XRpcProxySnapshot old && chain.Terminal is XRpcProxySnapshot now)
         {
-            old.Routes.Offer(now.Routes.Current);
+            old.Routes.Offer(now.Routes);
         }
 
         return running;

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Clusters;
+using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -67,6 +68,9 @@ internal sealed record ClusterSnapshot
     public IPEndPoint? BindV6 { get; init; }
 
     public TcpKeepaliveSnapshot? Keepalive { get; init; }
+
+    /// <summary>What connections of a protocol with a login of its own present first; null for none.</summary>
+    public ClusterLogin? Login { get; init; }
 
     /// <summary>True when the only transport socket is TLS: endpoints are unusable in this build.</summary>
     public bool RequiresTls { get; init; }
@@ -142,6 +146,11 @@ internal sealed record CircuitBreakerLimits(uint MaxConnections, uint MaxPending
     /// </summary>
     public bool LimitsRequests { get; init; }
 }
+
+/// <summary>A login at the servers of a cluster.</summary>
+/// <param name="Codec">Name of the protocol.</param>
+/// <param name="Requests">The login as it is sent. Equal when the bytes are; never shown.</param>
+internal sealed record ClusterLogin(string Codec, ConnectionProfile Requests);
 
 /// <summary>TCP keep-alive of upstream sockets; a null keeps the kernel's value. Times in seconds.</summary>
 internal sealed record TcpKeepaliveSnapshot(int? Probes, int? TimeSeconds, int? IntervalSeconds);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -37,4 +38,7 @@ internal sealed record ExtensionSnapshot(string Type, NetworkFilter Filter, Immu
 {
     /// <summary>Set for a listener filter, in place of <see cref="Filter"/>.</summary>
     public ListenerFilterSettings? ListenerFilter { get; init; }
+
+    /// <summary>Routes of an RPC protocol, which are no filter; else null.</summary>
+    public RouteConfig? Routes { get; init; }
 }

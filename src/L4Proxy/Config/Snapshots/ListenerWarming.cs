@@ -53,6 +53,11 @@ internal sealed class ListenerWarming(DiscoveredResources resources, Func<Immuta
             waiting.AddRange(lacking.Select(need => $"{name}: {TypeUrls.ShortName(need.TypeUrl)}/{need.Name}"));
         }
 
+        foreach (ListenerSnapshot listener in published.Values.SelectMany(static one => one))
+        {
+            Route(listener);
+        }
+
         ImmutableArray<ListenerSnapshot> list = [.. published.Values.SelectMany(static one => one)];
         _list = list.AsSpan().SequenceEqual(_list.AsSpan(), ReferenceEqualityComparer.Instance) ? _list : list;
         (_published, _waiting, _state) = (published, waiting.ToImmutable(), (listeners.Generation, resources.Version));
@@ -107,6 +112,15 @@ internal sealed class ListenerWarming(DiscoveredResources resources, Func<Immuta
             {
                 yield return (need, true);
             }
+        }
+    }
+
+    /// <summary>Gives the chains whose routes are discovered those that came: the chains themselves stay, and their connections.</summary>
+    private void Route(ListenerSnapshot listener)
+    {
+        foreach (ResourceNeed need in listener.Chains.SelectMany(static chain => chain.Terminal.Needs))
+        {
+            need.Routes?.Discovered(resources.Extension(need)?.Routes);
         }
     }
 

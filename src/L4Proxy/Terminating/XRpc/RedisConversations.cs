@@ -11,7 +11,7 @@ internal static class RedisConversations
     {
         Username = proxy.Authentication?.Username ?? default,
         Passwords = proxy.Authentication?.Passwords ?? [],
-        Upstream = proxy.Upstream.Credentials is { } login ? new RedisLogin(login.Username, login.Password) : null,
+        Upstream = proxy.Upstream.Credentials is { } login ? new RedisLogin(login.Username, login.Password) { IsDefault = true } : null,
         CustomCommands = proxy.Redis?.CustomCommands ?? [],
     });
 }

@@ -234,7 +234,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         bool forOne = !whole || (decision.Flags & (ForwardFlags.Pin | ForwardFlags.Relay)) == 0;
-        link = PrivateLink(_bindings[at].Cluster, _bindings[at].Endpoint, forOne);
+        link = PrivateLink(_bindings[at], forOne);
         _pinnedRoute = route;
         _linkFailure = LocalReplyReason.Overflow;
         if (_bindings[at].IsLimited && link is { State: not LinkState.Closed } borrowed && IsCounted(at, ref link) && link is null)

@@ -102,7 +102,7 @@ internal sealed partial class XRpcSession<TCodec>
             return null;
         }
 
-        UpstreamLink<TCodec> link = _owner.Pool(race.Cluster).Shared(cluster, endpoint, _profile, Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
+        UpstreamLink<TCodec> link = _owner.Pool(race.Cluster).Shared(cluster, endpoint, ProfileAt(cluster), Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
         return link.CanTake && link.Output.Length < UpstreamLink<TCodec>.HighWatermark ? link : null;
     }
 }

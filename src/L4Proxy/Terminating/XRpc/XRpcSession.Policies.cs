@@ -93,7 +93,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
 
             ref Binding binding = ref _bindings[at];
-            UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, _profile, 1, Spread);
+            UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
             if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark || !link.TryReserve(out ulong id))
             {
                 continue;
@@ -183,7 +183,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         ref Binding binding = ref _bindings[at];
-        binding.Link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, _profile, Proxy.Upstream.ConnectionsPerEndpoint, Spread);
+        binding.Link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, Proxy.Upstream.ConnectionsPerEndpoint, Spread);
         UpstreamLink<TCodec> link = binding.Link;
         if (link.State == LinkState.Closed || !link.TryReserve(out ulong id))
         {
@@ -223,7 +223,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        return Add(new Binding(target.Cluster.Name, _config ?? _owner.Snapshot, target.Cluster, target.Endpoint, null, false));
+        return Add(new Binding(target.Cluster.Name, _config ?? _owner.Snapshot, target.Cluster, target.Endpoint, null, false) { Profile = ProfileAt(target.Cluster) });
     }
 
     /// <summary>A frame of the server passed on a connection that relays.</summary>

@@ -124,12 +124,12 @@ internal sealed partial class XRpcSession<TCodec>
         {
             if (ReferenceEquals(_bindings[i].Name, name) && (sticky || ReferenceEquals(_bindings[i].Endpoint, endpoint)))
             {
-                _bindings[i] = new Binding(name, _config, cluster, endpoint, _bindings[i].Endpoint == endpoint ? _bindings[i].Link : null, sticky);
+                _bindings[i] = Rebound(_bindings[i], cluster, endpoint, sticky);
                 return i;
             }
         }
 
-        return Add(new Binding(name, _config, cluster, endpoint, null, sticky));
+        return Add(new Binding(name, _config, cluster, endpoint, null, sticky) { Profile = ProfileAt(cluster) });
     }
 
     /// <summary>Index of a new binding.</summary>
@@ -158,8 +158,24 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        binding = binding with { Config = _config, Cluster = cluster, IsLimited = cluster.Limits.LimitsRequests };
+        binding = Rebound(binding, cluster, binding.Endpoint, binding.IsSticky);
         return true;
+    }
+
+    /// <summary>A binding under the running configuration. A server that stays keeps its connection.</summary>
+    private Binding Rebound(in Binding before, ClusterSnapshot cluster, EndpointSnapshot endpoint, bool sticky)
+    {
+        bool sameLogin = ReferenceEquals(before.Cluster, cluster) || before.Cluster.Login == cluster.Login;
+        if (!sameLogin && before.Link is { } link)
+        {
+            // Logged in by what is no longer so: nothing new is sent there.
+            link.IsDraining = true;
+        }
+
+        return new Binding(before.Name, _config!, cluster, endpoint, before.Endpoint == endpoint ? before.Link : null, sticky)
+        {
+            Profile = sameLogin ? before.Profile : ProfileAt(cluster),
+        };
     }
 
     /// <summary>A shared connection to a bound server; null with a pause when the client has to wait for its earlier answers first.</summary>
@@ -171,7 +187,7 @@ internal sealed partial class XRpcSession<TCodec>
             return link;
         }
 
-        if (binding.Link is { State: not LinkState.Closed, IsDraining: false } && InFlight > 0 && IsOrdered)
+        if (binding.Link is { State: not LinkState.Closed } && InFlight > 0 && IsOrdered)
         {
             // On another connection this request could overtake those before it.
             _pause = Pause.Quiet;
@@ -181,18 +197,19 @@ internal sealed partial class XRpcSession<TCodec>
         XRpcUpstreamSnapshot settings = Proxy.Upstream;
         UpstreamPool<TCodec> pool = _owner.Pool(binding.Name);
         pool.Settings = settings;
-        binding.Link = pool.Shared(binding.Cluster, binding.Endpoint, _profile, Math.Max(settings.ConnectionsPerEndpoint, 1), Spread);
+        binding.Link = pool.Shared(binding.Cluster, binding.Endpoint, binding.Profile, Math.Max(settings.ConnectionsPerEndpoint, 1), Spread);
         Record.ClusterName ??= binding.Name;
         Record.UpstreamHost ??= binding.Endpoint.Address;
         return binding.Link;
     }
 
     /// <summary>A connection for this client alone; null at the bound.</summary>
-    private UpstreamLink<TCodec>? PrivateLink(ClusterSnapshot cluster, EndpointSnapshot endpoint, bool forOne)
+    private UpstreamLink<TCodec>? PrivateLink(in Binding binding, bool forOne)
     {
+        (ClusterSnapshot cluster, EndpointSnapshot endpoint) = (binding.Cluster, binding.Endpoint);
         UpstreamPool<TCodec> pool = _owner.Pool(cluster.Name);
         pool.Settings = Proxy.Upstream;
-        UpstreamLink<TCodec>? link = pool.Borrow(cluster, endpoint, _profile, Proxy.Upstream.MaxPinnedConnections);
+        UpstreamLink<TCodec>? link = pool.Borrow(cluster, endpoint, binding.Profile, Proxy.Upstream.MaxPinnedConnections);
         Record.ClusterName ??= cluster.Name;
         Record.UpstreamHost ??= endpoint.Address;
         if (link is { State: not LinkState.Closed })
@@ -203,6 +220,10 @@ internal sealed partial class XRpcSession<TCodec>
 
         return link;
     }
+
+    /// <summary>The client's state at a cluster: behind the cluster's own login, if it has one for this protocol.</summary>
+    private ConnectionProfile ProfileAt(ClusterSnapshot cluster) =>
+        cluster.Login is { } login && login.Codec == TCodec.Traits.Name ? _profile.Behind(login.Requests) : _profile;
 
     /// <summary>Gives the client's own connection up.</summary>
     private void Unpin(UpstreamLink<TCodec> link, bool reusable)
@@ -231,5 +252,8 @@ internal sealed partial class XRpcSession<TCodec>
     {
         /// <summary>Whether the cluster has a limit of requests in flight.</summary>
         public bool IsLimited { get; init; } = Cluster.Limits.LimitsRequests;
+
+        /// <summary>What the cluster's connections are told first.</summary>
+        public required ConnectionProfile Profile { get; init; }
     }
 }

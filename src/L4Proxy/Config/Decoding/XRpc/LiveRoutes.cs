@@ -31,7 +31,11 @@ internal static class LiveRoutes
         if (TypedConfig.Is<XRpcProxy>(typed))
         {
             XRpcProxy proxy = XRpcProxy.Parser.ParseFrom(typed!.Value);
-            proxy.RouteConfig = null;
+            if (proxy.RouteSpecifierCase == XRpcProxy.RouteSpecifierOneofCase.RouteConfig)
+            {
+                proxy.RouteConfig = null;
+            }
+
             proxy.Policies = null;
             proxy.OnUnknown = default;
             return Packed(typed, proxy);

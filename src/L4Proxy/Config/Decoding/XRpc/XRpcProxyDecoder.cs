@@ -3,6 +3,7 @@ using Google.Protobuf.Collections;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.XRpc.Contracts;
+using MeshL4.XRpc.Redis;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 
 namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
@@ -24,15 +25,25 @@ internal static class XRpcProxyDecoder
             scope.Field("codec").Error($"'{proxy.Codec}' is no codec of this build, which has {string.Join(", ", KnownCodecs.Names)}");
         }
 
+        if (proxy.Upstream?.Credentials is not null && proxy.Codec != RespCodec.Traits.Name)
+        {
+            scope.Field("upstream.credentials").Error($"'{proxy.Codec}' has no login: nothing would present them");
+        }
+
+        if (proxy.Authentication is not null && proxy.Codec != RespCodec.Traits.Name)
+        {
+            scope.Field("authentication").Error($"'{proxy.Codec}' has no login: nobody would be asked");
+        }
+
         var codec = new CodecVocabulary(traits);
         XRpcPoliciesSnapshot defaults = XRpcPoliciesDecoder.Decode(proxy.Policies, XRpcPoliciesSnapshot.None, codec, scope.Field("policies"));
-        XRpcRouteTable routes = Routes(proxy, codec, defaults, scope);
-        routes.UnknownAsTcp = UnknownBytesRule.IsTcp(proxy.OnUnknown, routes, scope.Field("on_unknown"));
+        XRpcRouteCell routes = Routes(proxy, codec, defaults, scope, out ImmutableArray<ResourceNeed> needs);
         return new XRpcProxySnapshot
         {
             StatPrefix = proxy.StatPrefix,
             Codec = proxy.Codec,
-            Routes = new XRpcRouteCell(routes),
+            Routes = routes,
+            Needs = needs,
             IdleTimeout = scope.Duration("idle_timeout", proxy.IdleTimeout) ?? TimeSpan.FromHours(1),
             AccessLogs = AccessLogDecoder.Decode(proxy.AccessLog, scope),
             Limits = Limits(proxy.Limits ?? new Limits(), scope.Field("limits")),
@@ -66,21 +77,47 @@ internal static class XRpcProxyDecoder
         return new XRpcAuthenticationSnapshot(DataSourceDecoder.Decode(username, scope.Field("username")) ?? [], decoded.ToImmutable());
     }
 
-    private static XRpcRouteTable Routes(XRpcProxy proxy, CodecVocabulary codec, XRpcPoliciesSnapshot defaults, DecodeScope scope)
+    private static XRpcRouteCell Routes(
+        XRpcProxy proxy, CodecVocabulary codec, XRpcPoliciesSnapshot defaults, DecodeScope scope, out ImmutableArray<ResourceNeed> needs)
     {
+        needs = [];
         switch (proxy.RouteSpecifierCase)
         {
             case XRpcProxy.RouteSpecifierOneofCase.RouteConfig:
-                return XRpcRoutesDecoder.Decode(proxy.RouteConfig, codec, defaults, scope.Field("route_config"));
+                return new XRpcRouteCell(Compile(proxy.RouteConfig, scope.Field("route_config"), scope.Field("on_unknown")));
             case XRpcProxy.RouteSpecifierOneofCase.RouteDiscovery:
-                scope.Field("route_discovery").Error("routes by ECDS are not supported yet: give them in route_config");
-                break;
+                var cell = new XRpcRouteCell(new XRpcRouteTable([], false), (routes, at) => Compile(routes, at, at));
+                needs = Need(proxy.RouteDiscovery, cell, scope.Field("route_discovery"));
+                return cell;
             default:
-                scope.Error("route_config is required");
-                break;
+                scope.Error("route_config or route_discovery is required");
+                return new XRpcRouteCell(new XRpcRouteTable([], false));
         }
 
-        return new XRpcRouteTable([], false);
+        XRpcRouteTable Compile(RouteConfig config, DecodeScope at, DecodeScope unknown)
+        {
+            XRpcRouteTable table = XRpcRoutesDecoder.Decode(config, codec, defaults, at);
+            table.UnknownAsTcp = UnknownBytesRule.IsTcp(proxy.OnUnknown, table, unknown);
+            return table;
+        }
+    }
+
+    private static ImmutableArray<ResourceNeed> Need(RouteDiscovery discovery, XRpcRouteCell cell, DecodeScope scope)
+    {
+        if (discovery.Name.Length == 0)
+        {
+            scope.Field("name").Error("is required");
+        }
+
+        if (discovery.ConfigSource is null)
+        {
+            scope.Field("config_source").Error("is required");
+            return [];
+        }
+
+        return ResourceNeed.From(TypeUrls.ExtensionConfig, discovery.Name, discovery.ConfigSource, scope.Field("config_source")) is { } need
+            ? [need with { Types = [ExtensionDecoder.RoutesType], Routes = cell }]
+            : [];
     }
 
     private static XRpcLimitsSnapshot Limits(Limits limits, DecodeScope scope)

@@ -3,28 +3,6 @@ using MeshL4.L4Proxy.Matching;
 
 namespace MeshL4.L4Proxy.Config.Snapshots.XRpc;
 
-/// <summary>
-/// The routes a chain uses now. Hot-path code reads <see cref="Current"/> once a request; an update of the routes alone
-/// is one write here, so that connections and requests in flight stay.
-/// </summary>
-internal sealed class XRpcRouteCell(XRpcRouteTable routes)
-{
-    private volatile XRpcRouteTable _current = routes;
-    private XRpcRouteTable? _offered;
-
-    public XRpcRouteTable Current => _current;
-
-    /// <summary>Routes to use once the update that brings them is accepted.</summary>
-    public void Offer(XRpcRouteTable routes) => _offered = routes;
-
-    /// <summary>The update was accepted.</summary>
-    public void TakeOffer()
-    {
-        _current = _offered ?? _current;
-        _offered = null;
-    }
-}
-
 /// <summary>One route: what it takes and what becomes of it.</summary>
 internal sealed record XRpcRouteSnapshot
 {

@@ -1,0 +1,124 @@
+using MeshL4.EndToEnd.Tests.BadInput;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.Behaviours;
+
+/// <summary>Credentials of a cluster (<c>RedisProtocolOptions</c>) at real servers that ask for them. Clients know none of them.</summary>
+public sealed class RedisLoginTests : IDisposable
+{
+    private const string Password = "s3cret-of-alice";
+    private readonly Peer _redis = Peer.Redis(
+        "--requirepass", "s3cret-of-default", "--user", "alice", "on", ">" + Password, "~*", "&*", "+@all", "--user", "bob", "on", ">s3cret-of-bob", "~*", "&*", "+@all");
+
+    private readonly TempFolder _folder = new();
+
+    [Fact]
+    public void Connections_SharedAndOwn_AreLoggedInAsTheClusterSays()
+    {
+        using Sidecar proxy = Start(Alice(), out int port);
+        using Call client = Call.To(port);
+        WhoIs(client).ShouldBe("alice");
+        client.Send(RedisFront.Command("MULTI") + RedisFront.Command("ACL", "WHOAMI") + RedisFront.Command("EXEC"));
+        foreach (string line in (string[])["+OK", "+QUEUED", "*1", "$5", "alice"])
+        {
+            client.ReadLine().ShouldBe(line);
+        }
+
+        client.Ask("SELECT 3").ShouldBe("+OK");
+        WhoIs(client).ShouldBe("alice");
+        client.Ask("RESET").ShouldBe("+RESET");
+        WhoIs(client).ShouldBe("alice");
+        client.Ask("AUTH bob s3cret-of-bob").ShouldBe("+OK");
+        WhoIs(client).ShouldBe("bob");
+        using Call other = Call.To(port);
+        WhoIs(other).ShouldBe("alice");
+    }
+
+    [Fact]
+    public void Credentials_OfTheCluster_GoBeforeThoseOfTheFilter()
+    {
+        using Sidecar proxy = Start(
+            Alice(), out int port, "{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main}}, {name: b, forward: {cluster: plain}}",
+            ", upstream: {credentials: {username: {inline_string: bob}, password: {inline_string: s3cret-of-bob}}}");
+        using Call client = Call.To(port);
+        client.Ask("SET a:1 x").ShouldBe("+OK");
+        WhoIs(client).ShouldBe("bob");
+        using Call direct = Call.To(_redis.Port);
+        direct.Ask("AUTH s3cret-of-default").ShouldBe("+OK");
+        direct.Send(RedisFront.Command("CLIENT", "LIST"));
+        direct.ReadLine()!.ShouldStartWith("$");
+        string[] users = [.. Enumerable.Range(0, 3).Select(_ => direct.ReadLine()!.Split("user=")[1].Split(' ')[0])];
+        users.Order().ShouldBe(["alice", "bob", "default"]);
+    }
+
+    [Fact]
+    public void PasswordOfAFile_IsPresented_AndShownNowhere()
+    {
+        using Sidecar proxy = Start(Options($"auth_username: {{inline_string: alice}}, auth_password: {{filename: '{_folder.Write("password", Password)}'}}"), out int port);
+        using Call client = Call.To(port);
+        WhoIs(client).ShouldBe("alice");
+        (proxy.Get("/config_dump") + proxy.Log).ShouldNotContain(Password);
+    }
+
+    [Fact]
+    public void WrongPassword_IsTheServersAnswer_AndShownNowhere()
+    {
+        const string Wrong = "n0t-the-one";
+        using Sidecar proxy = Start(
+            Options($"auth_password: {{inline_string: {Wrong}}}"), out int port,
+            more: $", authentication: {{passwords: [{{inline_string: {Wrong}-either}}]}}, upstream: {{credentials: {{password: {{inline_string: {Wrong}-too}}}}}}");
+        using Call client = Call.To(port);
+        client.Ask($"AUTH {Wrong}-either").ShouldBe("+OK");
+        client.Ask("GET k")!.ShouldStartWith("-WRONGPASS");
+        client.Dispose();
+        proxy.Logged("listener=l");
+        string dump = proxy.Get("/config_dump");
+        dump.ShouldContain("RedisProtocolOptions");
+        (dump + proxy.Log + proxy.Logged("listener=l")).ShouldNotContain(Wrong);
+    }
+
+    [Fact]
+    public void NewCredentials_OverCds_TakeTheNextRequestOfOpenClients()
+    {
+        int port = Ports.Free();
+        string At(string options) => Boot.Resources("1", Boot.Cluster("main", [_redis.Address], options));
+        string file = _folder.Write("clusters.yaml", At(Alice()));
+        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(Filter("{name: all, forward: {cluster: main}}"))).Files(clusters: file));
+        using Call client = Call.To(port);
+        WhoIs(client).ShouldBe("alice");
+        _folder.Write("clusters.yaml", At(Options("auth_username: {inline_string: bob}, auth_password: {inline_string: s3cret-of-bob}")));
+        Wait.Until(() => WhoIs(client) == "bob", "the client stays logged in as before");
+    }
+
+    public void Dispose()
+    {
+        _redis.Dispose();
+        _folder.Dispose();
+    }
+
+    private static string WhoIs(Call client)
+    {
+        client.Send(RedisFront.Command("ACL", "WHOAMI"));
+        client.ReadLine()!.ShouldStartWith("$");
+        return client.ReadLine()!;
+    }
+
+    private static string Alice() => Options($"auth_username: {{inline_string: alice}}, auth_password: {{inline_string: {Password}}}");
+
+    private static string Options(string members) =>
+        $", typed_extension_protocol_options: {{envoy.filters.network.redis_proxy: {{'@type': type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions, {members}}}}}";
+
+    private static string Filter(string routes, string more = "") =>
+        "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
+        + $"route_config: {{name: r, routes: [{routes}]}}{more}}}}}";
+
+    private Sidecar Start(string options, out int port, string routes = "{name: all, forward: {cluster: main}}", string more = "")
+    {
+        port = Ports.Free();
+        return Sidecar.Start(new Boot()
+            .Listen("l", port, Boot.Chain(Filter(routes, more)))
+            .With(Boot.Cluster("main", [_redis.Address], options), Boot.Cluster("plain", [_redis.Address])));
+    }
+}
