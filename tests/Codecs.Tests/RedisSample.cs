@@ -39,7 +39,7 @@ internal static class RedisSample
             new OversizedFrame("value over the limit", Side.Downstream, Bytes("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1001\r\n"), new CodecLimits(64 * 1024, 1000)),
             new OversizedFrame("value over the server's own limit", Side.Downstream, Bytes("*2\r\n$3\r\nGET\r\n$536870913\r\n"), CodecLimits.Default),
             new OversizedFrame("arguments over the limit", Side.Downstream, Bytes("*1048577\r\n"), CodecLimits.Default),
-            new OversizedFrame("reply over the limit", Side.Upstream, Bytes("$536870913\r\n"), CodecLimits.Default),
+            new OversizedFrame("reply over the limit", Side.Upstream, Bytes("$1099511627777\r\n"), CodecLimits.Default),
         ],
         Marks = [.. "*,$,+,-,:,%,~,>,|,_,#,(,!,=,\r\n,\r,\n,$?\r\n,;0\r\n,*-1\r\n,$-1\r\n,*0\r\n,PING\r\n".Split(',').Select(Bytes)],
     };

@@ -131,7 +131,8 @@ internal sealed class Bootstrap
     public override string ToString() =>
         $"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {AdminPort}}}}}}}\n{_extensions}{_dynamic}static_resources:\n  secrets: [{_secrets}]\n  listeners:\n{_listeners}  clusters:\n{_clusters}";
 
-    private string Log => "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: "
+    /// <summary>The access log of every listener.</summary>
+    public string Log => "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: "
         + LogPath
         + ", log_format: {json_format: {listener: '%MESHL4_LISTENER%', flags: '%RESPONSE_FLAGS%', by: '%MESHL4_ENDED_BY%', details: '%CONNECTION_TERMINATION_DETAILS%',"
         + " received: '%BYTES_RECEIVED%', sent: '%BYTES_SENT%', remote: '%DOWNSTREAM_REMOTE_ADDRESS%', direct: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%', local: '%DOWNSTREAM_LOCAL_ADDRESS%'}}}}";

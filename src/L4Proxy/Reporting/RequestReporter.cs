@@ -30,13 +30,20 @@ internal sealed class RequestReporter(LogSinks sinks) : IRequestLog, IConnection
             ClusterName = of.ClusterName,
             UpstreamHost = of.UpstreamHost,
             Duration = Stopwatch.GetElapsedTime(0, ticks),
-            Details = $"{protocol.Name}_{name} route={route.Name} {(reply == FrameKind.ErrorResponse ? "error" : "response")}",
+            Details = $"{protocol.Name}_{name} route={route.Name} {Outcome(reply)}",
         };
         foreach (AccessLogSnapshot one in log.Logs)
         {
             sinks.Write(one, record);
         }
     }
+
+    private static string Outcome(FrameKind reply) => reply switch
+    {
+        FrameKind.None => "unfinished",
+        FrameKind.ErrorResponse => "error",
+        _ => "response",
+    };
 
     /// <summary>Requests are written, not reported: their record is never completed.</summary>
     public void Report(ConnectionRecord record)

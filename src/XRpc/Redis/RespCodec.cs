@@ -13,17 +13,23 @@ public struct RespCodec : IXRpcCodec<RespCodec>
     private RespReplyScanner _replies;
     private bool _headTold;
 
+    /// <summary>
+    /// Replies pass as they come and take no memory for what they declare: their bound is one that no server has memory for, whatever its
+    /// <c>proto-max-bulk-len</c> is.
+    /// </summary>
+    private static readonly RespLimitsOptions ReplyLimits = RespLimitsOptions.Default with { MaxBulkBytes = 1L << 40 };
+
     private RespCodec(Side from, CodecLimits limits)
     {
         RespLimitsOptions bounds = RespLimitsOptions.Default;
-        if (limits.MaxFrame < bounds.MaxBulkBytes)
+        if (limits.MaxFrame != CodecLimits.Default.MaxFrame)
         {
             bounds = bounds with { MaxBulkBytes = limits.MaxFrame };
         }
 
         _from = from;
         _requests = new RespRequestScanner(bounds);
-        _replies = new RespReplyScanner(RespLimitsOptions.Default);
+        _replies = new RespReplyScanner(ReplyLimits);
     }
 
     /// <inheritdoc/>

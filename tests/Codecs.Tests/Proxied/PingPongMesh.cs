@@ -10,6 +10,8 @@ internal sealed class PingPongMesh : IAsyncDisposable
 {
     private readonly List<IDisposable> _owned = [];
     private ProxyProcess? _proxy;
+    private string _listeners = "";
+    private string _log = "";
     private int _port;
 
     public PingPongServer Server { get; private set; } = null!;
@@ -20,8 +22,8 @@ internal sealed class PingPongMesh : IAsyncDisposable
     public ProxyProcess Proxy => _proxy!;
 
     /// <summary>
-    /// The server is cluster <c>main</c>, a second one <c>other</c>, both are <c>both</c>, and nobody is at <c>nobody</c>; <c>limited</c> is
-    /// the first with two requests in flight at most.
+    /// The server is cluster <c>main</c>, a second one <c>other</c>, both are <c>both</c> and <c>ring</c>, which hashes, and nobody is at
+    /// <c>nobody</c>; <c>limited</c> is the first with two requests in flight at most.
     /// </summary>
     /// <param name="routes">Members of the list of routes.</param>
     /// <param name="more">Further members of the filter.</param>
@@ -36,9 +38,13 @@ internal sealed class PingPongMesh : IAsyncDisposable
             mesh.Other = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "other"));
             bootstrap.Cluster("other", mesh.Other.EndPoint);
             bootstrap.Cluster("both", [mesh.Server.EndPoint, mesh.Other.EndPoint]);
+            bootstrap.RawCluster(
+                "{name: ring, type: STATIC, lb_policy: RING_HASH, connect_timeout: 1s, load_assignment: {cluster_name: ring, endpoints: [{lb_endpoints: ["
+                + $"{{endpoint: {{address: {Socket(mesh.Server)}}}}}, {{endpoint: {{address: {Socket(mesh.Other)}}}}}]}}]}}}}");
             bootstrap.Cluster("limited", [mesh.Server.EndPoint], "max_requests: 2");
             bootstrap.Cluster("nobody", new IPEndPoint(IPAddress.Loopback, Bootstrap.FreePort()));
-            mesh._port = bootstrap.Listener("in", Bootstrap.XRpcProxy("pingpong", routes, more));
+            mesh._port = Bootstrap.FreePort();
+            mesh.Listen(bootstrap, routes, more);
             mesh._proxy = await ProxyProcess.StartAsync(bootstrap);
             return mesh;
         }
@@ -47,6 +53,15 @@ internal sealed class PingPongMesh : IAsyncDisposable
             await mesh.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Other routes, and other policies, for the listener that runs; when they are in use, requests tell.</summary>
+    public void Change(string routes, string more = "")
+    {
+        string listener = $"{{'@type': type.googleapis.com/envoy.config.listener.v3.Listener, name: in, address: {{socket_address: {{address: 127.0.0.1, port_value: {_port}}}}}, "
+            + $"filter_chains: [{{filters: [{Bootstrap.XRpcProxy("pingpong", routes, more)}]}}], access_log: [{_log}]}}";
+        File.WriteAllText(_listeners + ".new", $"resources: [{listener}]");
+        File.Move(_listeners + ".new", _listeners, overwrite: true);
     }
 
     /// <summary>A client of the proxy.</summary>
@@ -62,6 +77,15 @@ internal sealed class PingPongMesh : IAsyncDisposable
         {
             await _proxy.DisposeAsync();
         }
+    }
+
+    private static string Socket(PingPongServer server) => $"{{socket_address: {{address: 127.0.0.1, port_value: {server.EndPoint.Port}}}}}";
+
+    private void Listen(Bootstrap bootstrap, string routes, string more)
+    {
+        (_listeners, _log) = (Path.Combine(bootstrap.Folder, "lds.yaml"), bootstrap.Log);
+        Change(routes, more);
+        bootstrap.Dynamic($"lds_config: {{path_config_source: {{path: '{_listeners}'}}}}");
     }
 
     private static string Program()

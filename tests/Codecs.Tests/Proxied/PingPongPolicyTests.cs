@@ -96,4 +96,95 @@ public sealed class PingPongPolicyTests
         (await mesh.Proxy.StatAsync("pingpong.pingpong.upstream_rq_hedge")).ShouldBe(hedged);
         (mesh.Server.RepeatedIds, mesh.Other.RepeatedIds).ShouldBe((0, 0));
     }
+
+    [Fact]
+    public async Task Metadata_IsSetAndRemoved_AndWhatTheCodecCannotWriteFailsTheCall()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: w, metadata: [{name: lane, value: {exact: s}}]}, forward: {cluster: main}, policies: {request_metadata: [{name: lane, set: z}]}}, "
+            + "{match: {key_prefix: w, metadata: [{name: lane, value: {exact: r}}]}, forward: {cluster: main}, policies: {request_metadata: [{name: lane, remove: true}]}}, "
+            + "{match: {key_prefix: e}, forward: {cluster: main}, policies: {request_metadata: [{name: tenant, set: globex}]}}, {forward: {cluster: main}}");
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync(Call(1, "who", tenant: "acme") with { Lane = 's' }, Call(2, "who") with { Lane = 'q' }, Call(3, "who") with { Lane = 'r' });
+        PingPongMessage[] answers = [await Next(client), await Next(client), await Next(client)];
+        answers.OrderBy(static one => one.Id).Select(static one => one.Payload).ShouldBe(["main who acme z", "main who  q", "main who  -"]);
+        (await CallAsync(client, 4, "echo")).Kind.ShouldBe(PingPongKind.Failure);
+        (await CallAsync(client, 5, "who")).Payload.ShouldBe("main who  -");
+    }
+
+    [Fact]
+    public async Task HashBy_SendsEqualMetadataToOneServer()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: ring, hash_by: tenant}}");
+        PingPongConnection[] clients = [mesh.Connect(), mesh.Connect()];
+        var seen = new HashSet<string>();
+        for (int tenant = 0; tenant < 40; tenant++)
+        {
+            string first = (await CallAsync(clients[0], 1, "who", tenant: $"t{tenant}")).Payload;
+            (await CallAsync(clients[1], 1, "who", tenant: $"t{tenant}")).Payload.ShouldBe(first);
+            (await CallAsync(clients[0], 2, "who", tenant: $"t{tenant}")).Payload.ShouldBe(first);
+            seen.Add(first.Split(' ')[0]);
+        }
+
+        seen.Order().ShouldBe(["main", "other"]);
+    }
+
+    [Fact]
+    public async Task Routes_ThatChangeUnderTraffic_LoseNoCall()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: main}}");
+        using var stop = new CancellationTokenSource();
+        Task<int>[] traffic = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => CallUntilAsync(mesh.Connect(), stop.Token)))];
+        PingPongConnection client = mesh.Connect();
+        for (int change = 0; change < 6; change++)
+        {
+            string wanted = change % 2 == 0 ? "other" : "main";
+            mesh.Change($"{{forward: {{cluster: {wanted}}}}}");
+            await Patience.UntilAsync(
+                async () => (await CallAsync(client, (uint)change + 1, "who")).Payload.StartsWith(wanted, StringComparison.Ordinal), "the open connection goes elsewhere");
+        }
+
+        await stop.CancelAsync();
+        (await Task.WhenAll(traffic)).ShouldAllBe(static calls => calls > 0);
+    }
+
+    [Fact]
+    public async Task Calls_WithoutAnEnd_AreInTheRequestLog()
+    {
+        string path = Path.Combine(Directory.CreateTempSubdirectory("meshl4-test-").FullName, "calls.log");
+        string log = $"{{name: f, typed_config: {{'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: {path}, log_format: {{text_format_source: {{inline_string: \"%CONNECTION_TERMINATION_DETAILS%\\n\"}}}}}}}}";
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{name: r, forward: {cluster: main}}", $", policies: {{request_log: {{sampling: {{numerator: 100}}, access_log: [{log}]}}}}");
+        PingPongConnection client = mesh.Connect();
+        PingPongConnection leaving = mesh.Connect();
+        await leaving.WriteAsync(Call(1, "never"));
+        await leaving.WriteAsync(new PingPongMessage(PingPongKind.Notify, 2, "log", "taken"));
+        await Patience.UntilAsync(() => mesh.Server.Notified == 1, "the server has the call", () => "");
+        leaving.Dispose();
+        await Patience.UntilAsync(() => mesh.Proxy.Records().Count == 1, "the client is gone", () => mesh.Proxy.Said);
+
+        // Its server connection is that of others, whose end ends the call.
+        await client.WriteAsync(Call(1, "never"));
+        await client.WriteAsync(Call(2, "close"));
+        (await Next(client)).Kind.ShouldBe(PingPongKind.Failure);
+        (await Next(client)).Kind.ShouldBe(PingPongKind.Failure);
+        (await CallAsync(client, 3, "echo", "on")).Payload.ShouldBe("on");
+
+        string[] Lines() => File.Exists(path) ? [.. File.ReadAllLines(path).Order()] : [];
+        await Patience.UntilAsync(() => Lines().Length >= 4, "four lines", () => string.Join('\n', Lines()));
+        Lines().ShouldBe(["pingpong_call route=r error", "pingpong_call route=r error", "pingpong_call route=r response", "pingpong_call route=r unfinished"]);
+    }
+
+    private static async Task<int> CallUntilAsync(PingPongConnection client, CancellationToken stop)
+    {
+        uint calls = 0;
+        while (!stop.IsCancellationRequested)
+        {
+            PingPongMessage answer = await CallAsync(client, ++calls, "who");
+            (answer.Kind, answer.Id).ShouldBe((PingPongKind.Result, calls));
+        }
+
+        return (int)calls;
+    }
 }

@@ -12,7 +12,7 @@ internal interface IRequestLog
     /// <param name="route">The route that took the request.</param>
     /// <param name="protocol">Names of protocol and methods.</param>
     /// <param name="method">Number of the method.</param>
-    /// <param name="reply">How it was answered.</param>
+    /// <param name="reply">How it was answered; None when its client left first.</param>
     /// <param name="ticks">How long it took, in Stopwatch ticks.</param>
     /// <param name="downstream">The client's connection.</param>
     void Write(XRpcRequestLogSnapshot log, XRpcRouteSnapshot route, CodecTraits protocol, int method, FrameKind reply, long ticks, Downstream downstream);

@@ -88,7 +88,7 @@ internal sealed class HedgeRace<TCodec>
     public void Leave(RequestState<TCodec> state)
     {
         _entrants.Remove(state);
-        (state.Race, state.SentOn) = (null, null);
+        state.Race = null;
         if (_entrants.Count == 0)
         {
             Loop.Timers.Cancel(_timer);

@@ -54,7 +54,7 @@ internal sealed class RequestState<TCodec>
     /// <summary>Whether copies of it may be sent while it is not answered.</summary>
     public bool IsHedged { get; set; }
 
-    /// <summary>Where a hedged try went.</summary>
+    /// <summary>Where a try that may be followed by another went; null for others.</summary>
     public UpstreamLink<TCodec>? SentOn { get; set; }
 
     /// <summary>Its id there.</summary>
@@ -113,7 +113,7 @@ internal sealed class RequestState<TCodec>
         Race?.Leave(this);
         (Captures, Observes, IsOverflown, IsLogged, KeepsRequest, IsCopy, IsHedged) = (false, false, false, false, false, false, false);
         (Tag, Fragment, Retries, ReplyLength, RequestLength, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, FrameKind.None, 0);
-        (Route, Split) = (null, null);
+        (Route, Split, SentOn) = (null, null, null);
         _reply = _reply.Length > 64 * 1024 ? [] : _reply;
         _request = _request.Length > 64 * 1024 ? [] : _request;
     }

@@ -1,3 +1,5 @@
+using MeshL4.L4Proxy.Balancing;
+using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Terminating.Policies;
 using MeshL4.L4Proxy.Upstream.Pools;
@@ -150,6 +152,7 @@ internal sealed partial class XRpcSession<TCodec>
             _stats.RetryCredit = Math.Min(_stats.RetryCredit + policies.Retry!.Budget.Millionths, XRpcStatShard.MostRetryCredit);
         }
 
+        state.SentOn = retries ? link : null;
         state.Retries = retries ? policies.Retry!.Retries : 0;
         state.KeepsRequest = retries || hedges;
         state.IsHedged = hedges;
@@ -172,24 +175,14 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
+        if (LinkForRetry(state.SentOn!) is not { } link || !link.TryReserve(out ulong id))
+        {
+            return false;
+        }
+
         _stats.RetryCredit -= Share.All;
         state.Retries--;
-        _config = _owner.Snapshot;
-        _bindingCount = 0;
-        int at = Bind(ClusterOf(route, readOnly: false), default);
-        if (at < 0)
-        {
-            return false;
-        }
-
-        ref Binding binding = ref _bindings[at];
-        binding.Link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, Proxy.Upstream.ConnectionsPerEndpoint, Spread);
-        UpstreamLink<TCodec> link = binding.Link;
-        if (link.State == LinkState.Closed || !link.TryReserve(out ulong id))
-        {
-            return false;
-        }
-
+        state.SentOn = link;
         WriteCopy(link, state.Request, id);
         ref Pending<TCodec> again = ref link.Add();
         again = pending;
@@ -199,14 +192,37 @@ internal sealed partial class XRpcSession<TCodec>
         return true;
     }
 
+    /// <summary>Where a request can be tried again: elsewhere, or at the same server where keys choose it. What follows it goes there too.</summary>
+    private UpstreamLink<TCodec>? LinkForRetry(UpstreamLink<TCodec> failed)
+    {
+        _config = _owner.Snapshot;
+        if (!_config.Clusters.TryGetValue(failed.Cluster.Name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
+        {
+            return null;
+        }
+
+        PickContext context = new() { OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Tried = [failed.Endpoint] };
+        EndpointSnapshot? endpoint = !cluster.HashesKeys ? LoadBalancer.Pick(cluster, context)
+            : UpstreamPool<TCodec>.Has(cluster, failed.Endpoint.Address) ? failed.Endpoint : null;
+        if (endpoint is null)
+        {
+            return null;
+        }
+
+        int at = BindAgain(cluster, endpoint);
+        ref Binding binding = ref _bindings[at];
+        binding.Link = _owner.Pool(binding.Name).Shared(cluster, endpoint, binding.Profile, Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
+        return binding.Link.State == LinkState.Closed ? null : binding.Link;
+    }
+
     private static IReadOnlyList<MetaEdit>? MetadataOf(XRpcRouteSnapshot route) =>
         route.Policies.RequestMetadata.IsEmpty ? null : MetadataEdits.Of(route.Policies);
 
-    /// <summary>A line of the request log: for a share of the requests, and for each that failed.</summary>
+    /// <summary>A line of the request log: for a share of the requests, and for each that failed or had no end (<see cref="FrameKind.None"/>).</summary>
     private void LogRequest(RequestState<TCodec> state, in Pending<TCodec> pending, FrameKind reply, long now)
     {
         if (state is { IsLogged: true, Route: { } route } && route.Policies.RequestLog is { } log
-            && (reply == FrameKind.ErrorResponse || log.Sampling.Draw(_downstream.Worker.Random)))
+            && (reply is FrameKind.ErrorResponse or FrameKind.None || log.Sampling.Draw(_downstream.Worker.Random)))
         {
             _owner.RequestLog?.Write(log, route, TCodec.Traits, pending.Method, reply, now - state.StartedAt, _downstream);
         }

@@ -119,6 +119,11 @@ internal sealed partial class XRpcSession<TCodec>
             return -1;
         }
 
+        return BindTo(name, cluster, endpoint);
+    }
+
+    private int BindTo(string name, ClusterSnapshot cluster, EndpointSnapshot endpoint)
+    {
         bool sticky = IsOrdered && !cluster.HashesKeys;
         for (int i = 0; i < _bindingCount; i++)
         {
@@ -129,7 +134,21 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        return Add(new Binding(name, _config, cluster, endpoint, null, sticky) { Profile = ProfileAt(cluster) });
+        return Add(new Binding(name, _config!, cluster, endpoint, null, sticky) { Profile = ProfileAt(cluster) });
+    }
+
+    /// <summary>The same after a failure: by the name a route has, so that its next request meets it.</summary>
+    private int BindAgain(ClusterSnapshot cluster, EndpointSnapshot endpoint)
+    {
+        for (int i = 0; i < _bindingCount; i++)
+        {
+            if (_bindings[i].Name == cluster.Name)
+            {
+                return BindTo(_bindings[i].Name, cluster, endpoint);
+            }
+        }
+
+        return BindTo(cluster.Name, cluster, endpoint);
     }
 
     /// <summary>Index of a new binding.</summary>

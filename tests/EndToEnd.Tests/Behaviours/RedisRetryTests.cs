@@ -1,0 +1,89 @@
+using MeshL4.EndToEnd.Tests.BadInput;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.Behaviours;
+
+/// <summary>Requests whose server dies with them in flight: what may be repeated is, where its answer can be had.</summary>
+public sealed class RedisRetryTests : IDisposable
+{
+    private readonly Peer _one = Peer.Redis();
+    private readonly Peer _two = Peer.Redis();
+
+    [Fact]
+    public void Read_InFlightAtAServerThatIsKilled_IsAnsweredByAnother_AndAWriteIsNotRepeated()
+    {
+        using Sidecar proxy = Start("", out int port);
+        foreach ((Peer peer, string name) in new[] { (_one, "one"), (_two, "two") })
+        {
+            using Call direct = Call.To(peer.Port);
+            direct.Ask("SET name " + name).ShouldBe("+OK");
+        }
+
+        using Call client = Call.To(port);
+        client.Ask("GET name").ShouldBe("$3");
+        bool first = client.ReadLine() == "one";
+        (Peer dying, string awake, Peer other) = first ? (_one, "two", _two) : (_two, "one", _one);
+        dying.Signal("STOP");
+        SendAndWait(proxy, client, RedisFront.Command("SET", "name", "lost") + RedisFront.Command("GET", "name"));
+        dying.Signal("KILL");
+
+        client.ReadLine()!.ShouldStartWith("-");
+        client.ReadLine().ShouldBe("$3");
+        client.ReadLine().ShouldBe(awake);
+        proxy.Stat("redis.x.upstream_rq_retry").ShouldBe(1);
+        using Call survivor = Call.To(other.Port);
+        survivor.Ask("STRLEN name").ShouldBe(":3");
+    }
+
+    [Fact]
+    public void Read_OfAKeyWhoseServerIsKilled_IsNotAskedWhereTheKeyIsNot()
+    {
+        using Sidecar proxy = Start(", lb_policy: RING_HASH", out int port);
+        using Call client = Call.To(port);
+        string keyOfOne = KeyOf(client, _one);
+        _one.Signal("STOP");
+        SendAndWait(proxy, client, RedisFront.Command("GET", keyOfOne));
+        _one.Signal("KILL");
+        client.ReadLine()!.ShouldStartWith("-ERR MeshL4");
+        client.Ask("SET " + KeyOf(client, _two) + " again").ShouldBe("+OK");
+    }
+
+    public void Dispose()
+    {
+        _one.Dispose();
+        _two.Dispose();
+    }
+
+    /// <summary>A key that the ring gives to a server.</summary>
+    private static string KeyOf(Call client, Peer server)
+    {
+        using Call direct = Call.To(server.Port);
+        for (int i = 0; i < 200; i++)
+        {
+            client.Ask($"SET key{i} x");
+            if (direct.Ask($"EXISTS key{i}") == ":1")
+            {
+                return $"key{i}";
+            }
+        }
+
+        throw new ShouldAssertException("no key of 200 belongs to the server");
+    }
+
+    private static void SendAndWait(Sidecar proxy, Call client, string requests)
+    {
+        long before = proxy.Stat("cluster.pair.upstream_cx_tx_bytes_total");
+        client.Send(requests);
+        Wait.Until(() => proxy.Stat("cluster.pair.upstream_cx_tx_bytes_total") - before >= requests.Length, "the requests are not sent");
+    }
+
+    private Sidecar Start(string more, out int port)
+    {
+        port = Ports.Free();
+        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
+            + "route_config: {name: r, routes: [{forward: {cluster: pair}}]}, policies: {retry: {num_retries: 2}}}}";
+        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("pair", [_one.Address, _two.Address], more)));
+    }
+}
