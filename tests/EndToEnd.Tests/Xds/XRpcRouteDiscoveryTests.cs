@@ -31,7 +31,7 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
         await plane.RequestAsync(".TypedExtensionConfig", static _ => true, "the routes are asked for");
         Set(plane, "2", routes: To("blue"));
         await using ProxyProcess proxy = await starting;
-        using Call client = Call.To(_port);
+        using Call client = await OpenAsync(proxy);
         using Call waiting = Call.To(_port);
         client.Ask("SET where blue").ShouldBe("+OK");
         waiting.Send(RedisFront.Command("BLPOP", "queue", "0"));
@@ -59,7 +59,7 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
         Set(plane, "1", routes: To("blue"));
         _bootstrap.Ads("GRPC", plane.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
-        using Call client = Call.To(_port);
+        using Call client = await OpenAsync(proxy);
         client.Ask("SET where blue").ShouldBe("+OK");
 
         Set(plane, "2", routes: """{"routes": [{"forward": {"cluster": "teal", "remove_key_prefix": true}}]}""");
@@ -80,7 +80,7 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
         Set(plane, "1", routes: To("blue"));
         _bootstrap.Ads("DELTA_GRPC", plane.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
-        using Call client = Call.To(_port);
+        using Call client = await OpenAsync(proxy);
         client.Ask("SET where blue").ShouldBe("+OK");
 
         Set(plane, "2", """, "policies": {"authorization": {"deny": [{"methods": ["get"]}]}}""", To("blue"));
@@ -98,7 +98,7 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
         Set(plane, "1", routes: To("blue"));
         _bootstrap.Ads("DELTA_GRPC", plane.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
-        using Call client = Call.To(_port);
+        using Call client = await OpenAsync(proxy);
         client.Ask("SET where blue").ShouldBe("+OK");
         Set(plane, "2");
         await Patience.UntilAsync(() => client.Ask("STRLEN where")!.Contains("no route", StringComparison.Ordinal), "there is no route", () => proxy.Said);
@@ -110,6 +110,27 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
     {
         _blue.Dispose();
         _teal.Dispose();
+    }
+
+    /// <summary>A proxy is ready before its listeners of the first update listen.</summary>
+    private async Task<Call> OpenAsync(ProxyProcess proxy)
+    {
+        Call? client = null;
+        await Patience.UntilAsync(
+            () =>
+            {
+                try
+                {
+                    client = Call.To(_port);
+                    return true;
+                }
+                catch (System.Net.Sockets.SocketException)
+                {
+                    return false;
+                }
+            },
+            "the listener is open", () => proxy.Said);
+        return client!;
     }
 
     private static string To(string cluster) => $$$"""{"routes": [{"forward": {"cluster": "{{{cluster}}}"}}]}""";
