@@ -83,10 +83,10 @@ internal sealed class Peer : IDisposable
     /// <summary>Sends a signal: <c>STOP</c> freezes it with its connections open, <c>CONT</c> lets it go on, <c>KILL</c> ends it.</summary>
     public void Signal(string name)
     {
-        Run.Must("kill", "-" + name, $"{_process.Id}");
+        Run.Must("kill", "-" + name, $"{_program.Id}");
         if (name == "KILL")
         {
-            _process.WaitForExit();
+            _program.ExitCode();
         }
     }
 
