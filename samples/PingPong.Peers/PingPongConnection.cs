@@ -78,6 +78,13 @@ public sealed class PingPongConnection(Socket socket) : IDisposable
     /// <summary>Says its last: the other side may still answer.</summary>
     public void EndWriting() => socket.Shutdown(SocketShutdown.Send);
 
+    /// <summary>Ends the connection with a reset, answers due or not.</summary>
+    public void Reset()
+    {
+        socket.LingerState = new LingerOption(true, 0);
+        Dispose();
+    }
+
     /// <summary>Frames as they are sent.</summary>
     public static ReadOnlyMemory<byte> Bytes(params PingPongMessage[] messages)
     {

@@ -161,16 +161,17 @@ public sealed class PingPongPolicyTests
         await leaving.WriteAsync(Call(1, "never"));
         await leaving.WriteAsync(new PingPongMessage(PingPongKind.Notify, 2, "log", "taken"));
         await Patience.UntilAsync(() => mesh.Server.Notified == 1, "the server has the call", () => "");
-        leaving.Dispose();
+        leaving.Reset();
         await Patience.UntilAsync(() => mesh.Proxy.Records().Count == 1, "the client is gone", () => mesh.Proxy.Said);
 
-        // Its server connection is that of others, whose end ends the call.
         await client.WriteAsync(Call(1, "never"));
         await client.WriteAsync(Call(2, "close"));
         (await Next(client)).Kind.ShouldBe(PingPongKind.Failure);
         (await Next(client)).Kind.ShouldBe(PingPongKind.Failure);
         (await CallAsync(client, 3, "echo", "on")).Payload.ShouldBe("on");
 
+        // The end of its server connection is that of the call whose client is gone.
+        mesh.Server.Dispose();
         string[] Lines() => File.Exists(path) ? [.. File.ReadAllLines(path).Order()] : [];
         await Patience.UntilAsync(() => Lines().Length >= 4, "four lines", () => string.Join('\n', Lines()));
         Lines().ShouldBe(["pingpong_call route=r error", "pingpong_call route=r error", "pingpong_call route=r response", "pingpong_call route=r unfinished"]);
