@@ -188,7 +188,11 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (state.Split is not { } split)
         {
-            LogRequest(state, pending, FrameKind.None, _owner.Now());
+            if (!state.IsCopy)
+            {
+                LogRequest(state, pending, FrameKind.None, _owner.Now());
+            }
+
             _owner.States.Return(state);
         }
         else if (--split.Missing == 0)

@@ -76,7 +76,7 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        bool outrun = race.Count > 1;
+        bool outrun = race.Winner is null ? race.Count > 1 : race.Winner != state;
         if (outrun)
         {
             _owner.States.Return(state);
