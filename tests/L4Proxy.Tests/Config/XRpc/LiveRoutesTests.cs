@@ -20,6 +20,15 @@ public class LiveRoutesTests
     public void Without_ChangeOfTheProxy_IsTheSameChainForRoutesAndPoliciesOnly(string routes, string more, bool same) =>
         LiveRoutes.Without(Chain(routes, more)).Equals(LiveRoutes.Without(Chain("routes: [{forward: {cluster: a}}]", ""))).ShouldBe(same);
 
+    [Theory]
+    [InlineData("policies: {timeout: 1s}", "r", true)]
+    [InlineData("", "other", false)]
+    public void Without_ChangeOfTheSourceOfRoutes_IsAnotherChain(string more, string name, bool same)
+    {
+        LiveRoutes.Without(Discovered(name, more)).Equals(LiveRoutes.Without(Discovered("r", ""))).ShouldBe(same);
+        LiveRoutes.Without(Discovered(name, more)).Equals(LiveRoutes.Without(Chain("routes: [{forward: {cluster: a}}]", more))).ShouldBeFalse();
+    }
+
     [Fact]
     public void Keep_OfferedRoutes_ServeOnceTheListenerIsAccepted()
     {
@@ -46,14 +55,18 @@ public class LiveRoutesTests
         return new ListenerSnapshot { Name = "l", Address = new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 1), FilterChains = [new FilterChainSnapshot { Terminal = proxy, Fingerprint = 7 }] };
     }
 
-    private static FilterChain Chain(string routes, string more) => Reading.Yaml<FilterChain>($$"""
+    private static FilterChain Discovered(string name, string more) => Filter($"route_discovery: {{name: {name}, config_source: {{ads: {{}}}}}}", more);
+
+    private static FilterChain Chain(string routes, string more) => Filter($"route_config: {{ {routes} }}", more);
+
+    private static FilterChain Filter(string routes, string more) => Reading.Yaml<FilterChain>($$"""
         filters:
         - name: x
           typed_config:
             '@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy
             stat_prefix: s
             codec: redis
-            route_config: { {{routes}} }
+            {{routes}}
             {{more}}
         """).Message!;
 }

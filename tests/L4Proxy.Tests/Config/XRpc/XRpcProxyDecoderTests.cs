@@ -105,7 +105,9 @@ public class XRpcProxyDecoderTests
 
     [Theory]
     [InlineData("stat_prefix: s\ncodec: nosuch\nroute_config: {routes: [{forward: {cluster: c}}]}", "codec: 'nosuch' is no codec of this build, which has redis")]
-    [InlineData(Head, "route_config is required")]
+    [InlineData(Head, "route_config or route_discovery is required")]
+    [InlineData(Head + "route_discovery: {config_source: {ads: {}}}", "route_discovery.name: is required")]
+    [InlineData(Head + "route_discovery: {name: r}", "route_discovery.config_source: is required")]
     [InlineData(Head + "route_config: {}", "route_config.routes: must not be empty")]
     [InlineData(Head + "route_config: {routes: [{name: x}]}", "route_config.routes[0]: forward or reject is required")]
     [InlineData(Head + "route_config: {routes: [{forward: {cluster: a}}, {forward: {cluster: b}}]}", "routes[1].match: an earlier route takes the same requests")]
