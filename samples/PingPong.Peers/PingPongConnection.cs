@@ -81,7 +81,8 @@ public sealed class PingPongConnection(Socket socket) : IDisposable
     /// <summary>Ends the connection with a reset, answers due or not.</summary>
     public void Reset()
     {
-        socket.LingerState = new LingerOption(true, 0);
+        // Before the stream, which would say its last in order.
+        socket.Close(0);
         Dispose();
     }
 
