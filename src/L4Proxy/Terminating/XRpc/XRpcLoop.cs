@@ -15,8 +15,6 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 internal sealed class XRpcLoop<TCodec> : ITurnEnd
     where TCodec : struct, IXRpcCodec<TCodec>
 {
-    private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(50);
-
     private readonly Dictionary<string, UpstreamPool<TCodec>> _pools = [];
     private readonly List<XRpcSession<TCodec>> _sessions = [];
     private readonly SnapshotStore _store;
@@ -63,6 +61,9 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     /// <summary>Backlog above which a client that would add to it is closed: what bounds the memory of all that never read.</summary>
     public long MostBacklog { get; set; } = 256L * 1024 * 1024;
 
+    /// <summary>With clients that hold others back.</summary>
+    public SharedPatience Patience { get; } = new();
+
     /// <summary>Pools of this loop.</summary>
     public IEnumerable<UpstreamPool<TCodec>> Pools => _pools.Values;
 
@@ -85,7 +86,7 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         _sessions.Add(session);
         if (!_clock.IsArmed)
         {
-            Loop.Timers.Arm(_clock, TickInterval);
+            Loop.Timers.Arm(_clock, SharedPatience.TickInterval);
         }
     }
 
@@ -161,6 +162,7 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     private void Tick()
     {
         long now = Now();
+        Patience.Tick();
         for (int i = _sessions.Count - 1; i >= 0; i--)
         {
             if (i < _sessions.Count)
@@ -179,7 +181,7 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         // With nobody left to look after, an idle loop sleeps; connections kept for later are looked at once a second.
         if (_sessions.Count > 0)
         {
-            Loop.Timers.Arm(_clock, TickInterval);
+            Loop.Timers.Arm(_clock, SharedPatience.TickInterval);
         }
         else if (anyLink)
         {

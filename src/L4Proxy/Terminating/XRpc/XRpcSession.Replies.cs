@@ -128,6 +128,10 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _lastProgressMs = _owner.Loop.NowMilliseconds;
         (_stalled ??= []).Add(new StalledLink(link, inTurn));
+        if (_owner.Patience.IsExhausted && !_output.IsEmpty && !_socket.Writable && link.HasOthersThan(this))
+        {
+            EndTooSlow(holdsBack: true);
+        }
     }
 
     /// <summary>A request was answered whole.</summary>

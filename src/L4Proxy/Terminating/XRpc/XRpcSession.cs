@@ -14,9 +14,6 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSource
     where TCodec : struct, IXRpcCodec<TCodec>
 {
-    /// <summary>A client that takes nothing may hold others back for this long.</summary>
-    private static readonly TimeSpan MostHoldingBack = TimeSpan.FromMilliseconds(250);
-
     private static readonly bool IsOrdered = TCodec.Traits.Order != FrameOrder.Multiplexed;
 
     private readonly XRpcLoop<TCodec> _owner;
@@ -175,15 +172,27 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         }
 
         long ms = _owner.Loop.NowMilliseconds;
-        double patience = !_output.IsEmpty && HoldsOthersBack() ? MostHoldingBack.TotalMilliseconds : Proxy.Limits.SlowReaderTimeout.TotalMilliseconds;
+        bool holdsBack = !_output.IsEmpty && HoldsOthersBack();
+        double patience = holdsBack ? _owner.Patience.Milliseconds : Proxy.Limits.SlowReaderTimeout.TotalMilliseconds;
         if ((!_output.IsEmpty || _stalled is not null) && ms - _lastProgressMs > patience)
         {
-            End(ResponseFlags.SI, EndedBy.Downstream, _stopReading ? "last_answers_not_read" : "downstream_too_slow");
+            EndTooSlow(holdsBack);
         }
         else if (InFlight == 0 && !HasDelayed && Proxy.IdleTimeout > TimeSpan.Zero && ms - _lastActivityMs > Proxy.IdleTimeout.TotalMilliseconds)
         {
             End(ResponseFlags.SI, EndedBy.Proxy, "idle_timeout");
         }
+    }
+
+    /// <summary>The client takes nothing.</summary>
+    private void EndTooSlow(bool holdsBack)
+    {
+        if (holdsBack)
+        {
+            _owner.Patience.Closed();
+        }
+
+        End(ResponseFlags.SI, EndedBy.Downstream, _stopReading ? "last_answers_not_read" : "downstream_too_slow");
     }
 
     void IValueTaskSource.GetResult(short token) => _ended.GetResult(token);
