@@ -16,6 +16,9 @@ internal sealed unsafe class OutputQueue(LoopMemory memory) : IBufferWriter<byte
     /// <summary>Bytes waiting.</summary>
     public long Length { get; private set; }
 
+    /// <summary>Bytes of the blocks that hold them.</summary>
+    public long HeldBytes { get; private set; }
+
     public bool IsEmpty => Length == 0;
 
     /// <summary>The oldest bytes, as many as are in one piece.</summary>
@@ -71,7 +74,7 @@ internal sealed unsafe class OutputQueue(LoopMemory memory) : IBufferWriter<byte
         first.Start += count;
         if (first.Start == first.End)
         {
-            memory.Return(first.Bytes);
+            Return(first.Bytes);
             first = default;
             _first = (_first + 1) & (_blocks.Length - 1);
             _count--;
@@ -94,7 +97,7 @@ internal sealed unsafe class OutputQueue(LoopMemory memory) : IBufferWriter<byte
     {
         for (; _count > 0; _count--, _first = (_first + 1) & (_blocks.Length - 1))
         {
-            memory.Return(_blocks[_first].Bytes);
+            Return(_blocks[_first].Bytes);
             _blocks[_first] = default;
         }
 
@@ -153,7 +156,7 @@ internal sealed unsafe class OutputQueue(LoopMemory memory) : IBufferWriter<byte
             if (last.End == 0)
             {
                 // Reserved and never written: an empty block inside the queue would look like its end.
-                memory.Return(last.Bytes);
+                Return(last.Bytes);
                 _count--;
             }
         }
@@ -166,8 +169,16 @@ internal sealed unsafe class OutputQueue(LoopMemory memory) : IBufferWriter<byte
         // The longer the queue, the larger its next block: few sends for much, little memory for little.
         int size = Length < LoopMemory.SmallBlock ? LoopMemory.SmallBlock : Length < LoopMemory.LargeBlock ? LoopMemory.MediumBlock : LoopMemory.LargeBlock;
         size = Math.Max(Math.Max(size, needed), Math.Min(wanted, LoopMemory.LargeBlock));
-        _blocks[(_first + _count) & (_blocks.Length - 1)] = new Block { Bytes = memory.Rent(size) };
+        byte[] block = memory.Rent(size);
+        HeldBytes += block.Length;
+        _blocks[(_first + _count) & (_blocks.Length - 1)] = new Block { Bytes = block };
         _count++;
+    }
+
+    private void Return(byte[] block)
+    {
+        HeldBytes -= block.Length;
+        memory.Return(block);
     }
 
     private void Grow()

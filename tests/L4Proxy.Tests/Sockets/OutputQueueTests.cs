@@ -25,6 +25,7 @@ public sealed class OutputQueueTests
             foreach ((Act act, int length) in steps)
             {
                 queue = Do(act, length, queue, memory, model);
+                memory.RentedBytes.ShouldBe(queue.HeldBytes);
                 if (queue.Length != model.Length || queue.IsEmpty != (model.Length == 0) || (queue.First.IsEmpty && model.Length > 0) || !model.BeginsWith(queue.First))
                 {
                     throw new ShouldAssertException($"{act} of {length} left {queue.Length} bytes, {queue.First.Length} in the first piece, and {model.Length} are right");

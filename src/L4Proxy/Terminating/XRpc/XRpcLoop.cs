@@ -55,7 +55,7 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
 
     public RequestStatePool<TCodec> States { get; } = new();
 
-    /// <summary>Bytes held for clients that do not read, of all clients of this loop.</summary>
+    /// <summary>Bytes of the blocks held for clients that do not read, of all clients of this loop.</summary>
     public long Backlog { get; set; }
 
     /// <summary>Backlog above which a client that would add to it is closed: what bounds the memory of all that never read.</summary>

@@ -82,9 +82,7 @@ internal sealed partial class XRpcSession<TCodec>
         {
             _waiting.RemoveAt(0);
             _partOf = next.Of;
-            Record.BytesSent += next.Bytes.Length;
-            _earlyBytes -= next.Bytes.Length;
-            next.Bytes.MoveTo(_output);
+            SendEarly(next.Bytes);
         }
 
         CountBacklog();
@@ -101,7 +99,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _waiting.Remove(held);
-        _earlyBytes -= held.Bytes.Length;
+        ForgetEarly(held.Bytes);
         held.Bytes.Clear();
         CountBacklog();
         return true;
@@ -114,9 +112,7 @@ internal sealed partial class XRpcSession<TCodec>
             _lastProgressMs = _owner.Loop.NowMilliseconds;
         }
 
-        frames.Bytes.Append(bytes);
-        _earlyBytes += bytes.Length;
-        CountBacklog();
+        AppendEarly(frames.Bytes, bytes);
     }
 
     private void DropParts()

@@ -17,6 +17,7 @@ internal sealed partial class XRpcSession<TCodec>
     private uint _nextSequence;
     private uint _headSequence;
     private long _earlyBytes;
+    private long _earlyHeld;
     private long _counted;
     private long _lastProgressMs;
 
@@ -102,10 +103,7 @@ internal sealed partial class XRpcSession<TCodec>
             _lastProgressMs = _owner.Loop.NowMilliseconds;
         }
 
-        EarlyReply early = Early(sequence);
-        early.Bytes.Append(bytes);
-        _earlyBytes += bytes.Length;
-        CountBacklog();
+        AppendEarly(Early(sequence).Bytes, bytes);
     }
 
     /// <summary>Passes bytes on, or holds them until it is their turn.</summary>
@@ -314,13 +312,37 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
+    private void AppendEarly(OutputQueue held, ReadOnlySpan<byte> bytes)
+    {
+        _earlyHeld -= held.HeldBytes;
+        held.Append(bytes);
+        _earlyHeld += held.HeldBytes;
+        _earlyBytes += bytes.Length;
+        CountBacklog();
+    }
+
+    /// <summary>What was held becomes the next to be sent; the caller counts.</summary>
+    private void SendEarly(OutputQueue held)
+    {
+        Record.BytesSent += held.Length;
+        ForgetEarly(held);
+        held.MoveTo(_output);
+    }
+
+    private void ForgetEarly(OutputQueue held)
+    {
+        _earlyBytes -= held.Length;
+        _earlyHeld -= held.HeldBytes;
+    }
+
+    /// <summary>Counts the blocks, not the bytes in them: it is memory that the loop has a bound for.</summary>
     private void CountBacklog()
     {
-        long backlog = Backlog;
-        _owner.Backlog += backlog - _counted;
-        bool grew = backlog > _counted;
-        _counted = backlog;
-        if (grew && backlog > RequestWatermark && _owner.Backlog > _owner.MostBacklog)
+        long held = _output.HeldBytes + _earlyHeld;
+        _owner.Backlog += held - _counted;
+        bool grew = held > _counted;
+        _counted = held;
+        if (grew && Backlog > RequestWatermark && _owner.Backlog > _owner.MostBacklog)
         {
             End(ResponseFlags.OM, EndedBy.Proxy, "downstream_backlog_limit");
         }
@@ -356,9 +378,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         while (FindEarly(_headSequence) is { } early)
         {
-            Record.BytesSent += early.Bytes.Length;
-            _earlyBytes -= early.Bytes.Length;
-            early.Bytes.MoveTo(_output);
+            SendEarly(early.Bytes);
             _early!.Remove(early);
             if (!early.IsWhole)
             {
@@ -407,7 +427,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         _early?.Clear();
         DropParts();
-        _earlyBytes = 0;
+        (_earlyBytes, _earlyHeld) = (0, 0);
     }
 
     /// <summary>A connection that is not read before this client took what it has.</summary>
