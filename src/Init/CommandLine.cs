@@ -8,12 +8,14 @@ namespace MeshL4.Init;
 internal sealed class CommandLine
 {
     private static readonly string[] CommandNames = ["apply", "plan", "diff", "explain", "cleanup", "verify"];
-    private static readonly string[] PacketFlags = ["proto", "src", "dst", "uid", "gid", "mark", "interface"];
     private const string Annotations = "from-annotations";
 
     private readonly RootCommand _root = new();
     private readonly Dictionary<string, Option<string[]>> _options = [];
     private readonly Dictionary<string, Option<bool>> _switches = [];
+
+    /// <summary>The flags, without dashes, that describe a packet for explain.</summary>
+    public static IReadOnlyList<string> PacketFlags { get; } = ["proto", "src", "dst", "uid", "gid", "mark", "interface"];
 
     /// <summary>Builds the grammar.</summary>
     public CommandLine()
@@ -91,7 +93,7 @@ internal sealed class CommandLine
         // An annotation is not its reader's to trust: "@" in it reads no file.
         var all = given.Select(Filed).Concat(annotations.Beside(given)).Concat(environment.Where(e => !given.ContainsKey(e.Key) && !annotations.Given.ContainsKey(e.Key)).Select(Filed))
             .DistinctBy(g => g.Key).ToDictionary();
-        annotations.ExcludeLinkerdsPorts(all, given);
+        annotations.ExcludeOwnPorts(all, given);
         return all;
 
         KeyValuePair<string, FlagValues> Filed(KeyValuePair<string, FlagValues> g) =>

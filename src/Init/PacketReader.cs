@@ -58,7 +58,9 @@ internal static class PacketReader
             return v6 ? IPAddress.IPv6Any : IPAddress.Any;
         }
 
-        if (!IPAddress.TryParse(text, out IPAddress? source))
+        // Strict as the lists are: [::1]:443 would lose its port.
+        IPAddress? source = EntryParser.TryAddress(text, out IPNetwork block) ? block.BaseAddress : null;
+        if (source is null)
         {
             errors.Add($"--src '{text}': not an address");
         }

@@ -37,28 +37,12 @@ internal static class Program
 
         OptionsReading reading = OptionsReader.Read(call.Flags, new SystemFiles());
         List<string> errors = [.. call.Errors, .. reading.Errors];
-        string format = call.Extra.GetValueOrDefault("format", "text");
-        if (format is not ("text" or "json" or "nft" or "iptables"))
-        {
-            errors.Add($"--format '{format}': must be text, json, nft or iptables");
-        }
-        else if (format is "nft" or "iptables" && call.Command == "apply" && !reading.Options.DryRun)
-        {
-            errors.Add($"--format '{format}': apply prints it with --dry-run only; plan --format {format} prints it too");
-        }
-        else if (format is "nft" or "iptables" && call.Command is not ("plan" or "apply"))
-        {
-            errors.Add($"--format '{format}': {call.Command} knows text and json");
-        }
-
+        string command = reading.Options.CleanupOnly && call.Command == "apply" ? "cleanup" : call.Command;
+        string format = CallCheck.Format(call, command, reading.Options, errors);
+        CallCheck.PacketFlags(call, errors);
         if (reading.Options.NetworkNamespace is string wanted && TargetNamespace.IsMissing(wanted))
         {
             errors.Add($"{call.Flags["network-namespace"].Origin} '{wanted}': no such file");
-        }
-
-        if (call.Inbound && call.Outbound)
-        {
-            errors.Add("--in and --out: only one of them can hold");
         }
 
         Packet? packet = call.Command == "explain" ? PacketReader.Read(call, errors) : null;
@@ -81,7 +65,7 @@ internal static class Program
                 error.Write($"meshl4-init: note: {note}\n");
             }
 
-            return Execute(call.Command, WithKernelsFamilies(reading.Options, call), format, packet, output, error);
+            return Execute(command, WithKernelsFamilies(reading.Options, call), format, packet, output, error);
         }
         catch (RedirectException e)
         {
@@ -103,11 +87,6 @@ internal static class Program
     {
         RedirectPlan plan = RedirectPlanner.Plan(options);
         var setter = new RuleSetter(new CommandRunner { Variables = options.CniMode ? NamespaceLock : None }, options);
-        if (options.CleanupOnly && command == "apply")
-        {
-            command = "cleanup";
-        }
-
         if (command is "plan" or "explain")
         {
             TellDeadRules(plan, error);

@@ -122,6 +122,14 @@ public class SwitchTests
     public void Run_LinkerdsAnnotations_ExcludeItsOwnPorts() =>
         Run("plan", "-b", "*", "--from-annotations", "config.linkerd.io/skip-inbound-ports=25").Output.ShouldContain("25, 4190-4191");
 
+    [Fact]
+    public void Run_IstiosAnnotations_ExcludeTheSidecarsPorts()
+    {
+        string[] arguments = ["plan", "--from-annotations", "traffic.sidecar.istio.io/includeInboundPorts=*"];
+        Run(arguments).Output.ShouldContain("15020-15021, 15090");
+        Run([.. arguments, "-d", "9"]).Output.ShouldNotContain("15090");
+    }
+
     private static (int Code, string Output, string Error) Run(params string[] arguments)
     {
         using StringWriter output = new(), error = new();

@@ -5,6 +5,8 @@ internal sealed class AnnotationReader
 {
     private const string NoAnnotation = "not an annotation (as traffic.sidecar.istio.io/includeInboundPorts=80)";
 
+    private const string Excluded = "istio-local-exclude-ports";
+
     private readonly Dictionary<string, FlagValues> _given = [];
     private readonly Dictionary<string, string> _linkerdsPorts = [];
     private readonly List<string> _errors = [];
@@ -31,17 +33,33 @@ internal sealed class AnnotationReader
         }
     }
 
-    /// <summary>Adds the ports of Linkerd's proxy to the excluded ones where its annotations are used and no flag excludes others.</summary>
-    public void ExcludeLinkerdsPorts(Dictionary<string, FlagValues> flags, IReadOnlyDictionary<string, FlagValues> commandLine)
+    /// <summary>Adds to the excluded inbound ports those that Istio's and Linkerd's injectors always exclude, where annotations of theirs
+    /// are used and no flag excludes others.</summary>
+    public void ExcludeOwnPorts(Dictionary<string, FlagValues> flags, IReadOnlyDictionary<string, FlagValues> commandLine)
     {
-        const string Flag = "istio-local-exclude-ports";
-        bool used = _linkerdsPorts.Count > 0 || Given.Values.Any(v => v.Origin.StartsWith($"annotation {AnnotationTable.Linkerd}", StringComparison.Ordinal));
-        if (used && !commandLine.ContainsKey(Flag))
+        if (commandLine.ContainsKey(Excluded))
         {
-            IEnumerable<string> ports = AnnotationTable.LinkerdsPorts.Select(p => _linkerdsPorts.GetValueOrDefault(p.Key, p.Value));
-            FlagValues others = flags.GetValueOrDefault(Flag, new($"annotations {AnnotationTable.Linkerd}", []));
-            flags[Flag] = others with { Values = [.. ports, .. others.Values] };
+            return;
         }
+
+        // The annotation of excluded ports has Istio's already.
+        if (Given.Values.Any(v => !IsLinkerds(v)) && Given.GetValueOrDefault(Excluded)?.Origin != $"annotation {AnnotationTable.ExcludedInboundPorts}")
+        {
+            Prepend(flags, AnnotationTable.Istio, [AnnotationTable.OwnPorts]);
+        }
+
+        if (_linkerdsPorts.Count > 0 || Given.Values.Any(IsLinkerds))
+        {
+            Prepend(flags, AnnotationTable.Linkerd, AnnotationTable.LinkerdsPorts.Select(p => _linkerdsPorts.GetValueOrDefault(p.Key, p.Value)));
+        }
+    }
+
+    private static bool IsLinkerds(FlagValues v) => v.Origin.StartsWith($"annotation {AnnotationTable.Linkerd}", StringComparison.Ordinal);
+
+    private static void Prepend(Dictionary<string, FlagValues> flags, string whose, IEnumerable<string> ports)
+    {
+        FlagValues others = flags.GetValueOrDefault(Excluded, new($"annotations {whose}", []));
+        flags[Excluded] = others with { Values = [.. ports, .. others.Values] };
     }
 
     /// <summary>All that was wrong.</summary>

@@ -27,11 +27,12 @@ internal static class EntryParser
     }
 
     /// <summary>An address block, or an address alone. Host bits are cleared, as every firewall does.</summary>
+    /// <remarks>No brackets: <see cref="IPAddress"/> takes them, and leaves a port behind them out.</remarks>
     public static bool TryBlock(string text, out IPNetwork block)
     {
         block = default;
         string[] parts = text.Split('/');
-        if (parts.Length > 2 || !IPAddress.TryParse(parts[0], out IPAddress? address) || parts[0].Contains('%') || IsShortV4(parts[0], address))
+        if (parts.Length > 2 || !IPAddress.TryParse(parts[0], out IPAddress? address) || parts[0].AsSpan().ContainsAny('%', '[') || IsShortV4(parts[0], address))
         {
             return false;
         }
@@ -66,6 +67,8 @@ internal static class EntryParser
     public static bool TryDuration(string text, out TimeSpan duration)
     {
         duration = default;
+        // Summed up as a number: a TimeSpan of as many hours as a text can name does not exist.
+        double sum = 0;
         for (string rest = text; rest.Length > 0;)
         {
             string digits = string.Concat(rest.TakeWhile(char.IsAsciiDigit));
@@ -76,11 +79,13 @@ internal static class EntryParser
                 return false;
             }
 
-            duration += TimeSpan.FromMilliseconds(number * milliseconds);
+            sum += number * milliseconds;
             rest = rest[(digits.Length + unit.Length)..];
         }
 
-        return duration > TimeSpan.Zero && duration <= TimeSpan.FromHours(1);
+        bool bounded = sum is > 0 and <= 3_600_000;
+        duration = TimeSpan.FromMilliseconds(bounded ? sum : 0);
+        return bounded;
     }
 
     /// <summary>1 to 15 characters, the "+" for any ending among them, of those that interface names are made of in practice, and that no rule language gives a meaning.</summary>

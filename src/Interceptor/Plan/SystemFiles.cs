@@ -17,7 +17,7 @@ internal sealed record SystemFiles(string Folder = "/etc")
     [
         .. Lines("resolv.conf").Select(l => l.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
             .Where(words => words is ["nameserver", _, ..])
-            .Select(words => IPAddress.TryParse(words[1], out IPAddress? address) ? address : null)
+            .Select(words => !words[1].StartsWith('[') && IPAddress.TryParse(words[1], out IPAddress? address) ? address : null)
             .OfType<IPAddress>()
             .Select(a => a.IsIPv4MappedToIPv6 ? a.MapToIPv4() : new IPAddress(a.GetAddressBytes()))
             .Distinct(),

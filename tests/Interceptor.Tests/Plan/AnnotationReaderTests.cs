@@ -63,22 +63,29 @@ public class AnnotationReaderTests
     }
 
     [Theory]
-    [InlineData("config.linkerd.io/skip-inbound-ports=25", "4190,4191,25")]
-    [InlineData("config.linkerd.io/proxy-uid=2102", "4190,4191")]
-    [InlineData("config.linkerd.io/admin-port=5191", "4190,5191")]
-    [InlineData("config.linkerd.io/control-port=5190", "5190,4191")]
-    [InlineData(Istio + "excludeInboundPorts=7", null)]
-    [InlineData("config.linkerd.io/opaque-ports=25", null)]
-    public void ExcludeLinkerdsPorts_WhereItsAnnotationsAreUsed_AddsThem(string annotation, string? ports)
+    [InlineData("4190,4191,25", "config.linkerd.io/skip-inbound-ports=25")]
+    [InlineData("4190,4191", "config.linkerd.io/proxy-uid=2102")]
+    [InlineData("4190,5191", "config.linkerd.io/admin-port=5191")]
+    [InlineData("5190,4191", "config.linkerd.io/control-port=5190")]
+    [InlineData(null, "config.linkerd.io/opaque-ports=25")]
+    [InlineData("15090,15021,15020,7", Istio + "excludeInboundPorts=7")]
+    [InlineData("15090,15021,15020", Istio + "includeInboundPorts=*")]
+    [InlineData("15090,15021,15020", Istio + "excludeOutboundPorts=7", Istio + "includeOutboundIPRanges=*")]
+    [InlineData("15090,15021,15020", "sidecar.istio.io/interceptionMode=TPROXY")]
+    [InlineData("15090,15021,15020", "istio.io/reroute-virtual-interfaces=k6t")]
+    [InlineData("4190,4191,15090,15021,15020,25", "config.linkerd.io/skip-inbound-ports=25", Istio + "includeInboundPorts=*")]
+    [InlineData(null)]
+    public void ExcludeOwnPorts_WhereAMeshsAnnotationsAreUsed_AddsThoseOfItsSidecar(string? ports, params string[] annotations)
     {
-        AnnotationReader reader = Read(annotation);
+        const string Flag = "istio-local-exclude-ports";
+        AnnotationReader reader = Read(annotations);
         reader.Errors.ShouldBeEmpty();
-        Dictionary<string, FlagValues> flags = reader.Given.Where(g => g.Value.Origin.Contains("linkerd", StringComparison.Ordinal)).ToDictionary();
-        reader.ExcludeLinkerdsPorts(flags, new Dictionary<string, FlagValues>());
-        (flags.GetValueOrDefault("istio-local-exclude-ports") is FlagValues v ? string.Join(',', v.Values) : null).ShouldBe(ports);
-        Dictionary<string, FlagValues> given = Flags.Of(("istio-local-exclude-ports", "9"));
-        reader.ExcludeLinkerdsPorts(given, given);
-        given["istio-local-exclude-ports"].Values.ShouldBe(["9"]);
+        Dictionary<string, FlagValues> flags = reader.Given.ToDictionary();
+        reader.ExcludeOwnPorts(flags, new Dictionary<string, FlagValues>());
+        (flags.GetValueOrDefault(Flag) is FlagValues v ? string.Join(',', v.Values) : null).ShouldBe(ports);
+        Dictionary<string, FlagValues> given = Flags.Of((Flag, "9"));
+        reader.ExcludeOwnPorts(given, given);
+        given[Flag].Values.ShouldBe(["9"]);
     }
 
     [Fact]

@@ -23,6 +23,10 @@ public class OptionsReaderTests
     [InlineData("istio-service-cidr", "10.0.0.0/8/8")]
     [InlineData("istio-service-cidr", "fe80::1%eth0/64")]
     [InlineData("istio-service-cidr", "-q")]
+    [InlineData("istio-service-cidr", "[2001:db8::1]:443")]
+    [InlineData("istio-service-exclude-cidr", "[2001:db8::1]")]
+    [InlineData("subnets-to-ignore", "[2001:db8::]/32")]
+    [InlineData("dns-servers", "[2001:db8::53]:53")]
     [InlineData("proxy-uid", "istio-proxy")]
     [InlineData("proxy-uid", "4294967295")]
     [InlineData("istio-exclude-interfaces", "eth0 -j ACCEPT")]
@@ -55,6 +59,8 @@ public class OptionsReaderTests
     [InlineData("probe-timeout", "0s")]
     [InlineData("probe-timeout", "1h1s")]
     [InlineData("probe-timeout", "-5s")]
+    [InlineData("probe-timeout", "4294967295h")]
+    [InlineData("probe-timeout", "1s4294967295h4294967295h")]
     [InlineData("envoy-port", "15006")]
     [InlineData("force-iptables-binary", "other")]
     public void TryRead_BadValue_ErrorNamesFlagAndValue(string flag, string value)
@@ -106,7 +112,7 @@ public class OptionsReaderTests
     [Fact]
     public void Read_RedirectDns_TakesTheServersOfResolvConf()
     {
-        using var etc = new EtcFolder(("resolv.conf", "# nameserver 1.1.1.1\nsearch a.b\nnameserver 10.96.0.10\nnameserver\tfe80::1%eth0\nnameserver nonsense\n"));
+        using var etc = new EtcFolder(("resolv.conf", "# nameserver 1.1.1.1\nsearch a.b\nnameserver 10.96.0.10\nnameserver\tfe80::1%eth0\nnameserver nonsense\nnameserver [fd00::53]:53\n"));
         RedirectOptions options = etc.Read(("redirect-dns", "true")).Options;
         options.Dns.ShouldBe(DnsCapture.Servers);
         options.DnsServers.ShouldBe([IPAddress.Parse("10.96.0.10"), IPAddress.Parse("fe80::1")]);
