@@ -14,6 +14,9 @@ internal sealed record ResourceUpdate(
     /// <summary>True when a listener or cluster that is not in <see cref="Resources"/> is removed (state of the world).</summary>
     public bool Complete { get; init; } = true;
 
+    /// <summary>True for a delta response, the first, which is <see cref="Complete"/>, among them: later ones change and remove by name.</summary>
+    public bool Delta { get; init; }
+
     /// <summary>Names removed by a delta response.</summary>
     public IReadOnlyList<string> Removed { get; init; } = [];
 

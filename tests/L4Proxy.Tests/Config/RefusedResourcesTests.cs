@@ -6,6 +6,7 @@ using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Validating;
 using MeshL4.L4Proxy.Config.Xds;
@@ -67,24 +68,34 @@ public sealed class RefusedResourcesTests : IDisposable
         Deliver(("", Packed("", 3)), ("", Packed("", 3))).Issues.ShouldContain(static issue => issue.ToString().Contains("Listener/127.0.0.1:3: the name '127.0.0.1:3' stands twice", StringComparison.Ordinal));
     }
 
+    /// <summary>The first response too, though it is the whole world.</summary>
     [Fact]
-    public void ListenerWithoutAName_InADeltaUpdate_IsRefused_SinceNothingCouldRemoveIt()
+    public void ListenerWithoutAName_InADeltaResponse_IsRefused_SinceNothingCouldRemoveIt()
     {
-        UpdateVerdict verdict = Deliver(false, ("", Packed("", 1)));
-        verdict.Issues.ShouldHaveSingleItem().ToString().ShouldContain("Listener/127.0.0.1:1: name: a name is required: an update of single resources");
-        _store.Current.Listeners.ShouldBeEmpty();
+        var delta = new DeltaVariant();
+        var subscription = new Subscription(TypeUrls.Listener);
+        subscription.WantAll();
+        using var receiver = new UpdateReceiver("ads", _sink, static (_, _) => { });
+        var response = new DeltaDiscoveryResponse { TypeUrl = TypeUrls.Listener, Nonce = "1", Resources = { new Resource { Resource_ = Packed("", 1) } } };
+        for (int i = 0; i < 2; i++)
+        {
+            DiscoveryUpdate update = delta.Read(response.ToByteArray(), _ => subscription);
+            update.Complete.ShouldBe(i == 0);
+            Received received = receiver.Receive(update, subscription);
+            received.Reasons.ShouldNotBeNull().ShouldContain("Listener/127.0.0.1:1: name: a name is required: an update of single resources");
+            _store.Current.Listeners.ShouldBeEmpty();
+            delta.Note(subscription, update, received.Reasons is null, received.Held);
+        }
     }
 
-    private UpdateVerdict Deliver(params (string Name, Any Body)[] resources) => Deliver(true, resources);
-
-    private UpdateVerdict Deliver(bool complete, params (string Name, Any Body)[] resources)
+    private UpdateVerdict Deliver(params (string Name, Any Body)[] resources)
     {
         var update = new DiscoveryUpdate
         {
             TypeUrl = TypeUrls.Listener, Nonce = "", Version = "1",
             Resources = [.. resources.Select(static one => new DiscoveredResource(one.Name, "", null, one.Body))],
         };
-        return _sink.Deliver(new ResourceUpdate(TypeUrls.Listener, "1", "ads", ResourceReader.Offer(update, "ads"), new IssueCollector()) { Complete = complete });
+        return _sink.Deliver(new ResourceUpdate(TypeUrls.Listener, "1", "ads", ResourceReader.Offer(update, "ads"), new IssueCollector()));
     }
 
     private static Any Packed(string name, uint port)

@@ -186,7 +186,7 @@ internal sealed class ResourceTable<T>(
         {
             scope.Field("name").Error("a name is required");
         }
-        else if (offered.Name.Length == 0 && !update.Complete)
+        else if (offered.Name.Length == 0 && update.Delta)
         {
             scope.Field("name").Error("a name is required: an update of single resources could neither change nor remove it");
         }

@@ -26,6 +26,7 @@ internal sealed class DeltaVariant : IDiscoveryVariant
             Removed = [.. response.RemovedResources, .. response.RemovedResourceNames.Select(removed => removed.Name)],
             Unavailable = Errors(response.ResourceErrors),
             Complete = find(response.TypeUrl)?.ExpectsWorld ?? false,
+            Delta = true,
         };
     }
 

@@ -17,12 +17,11 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
 
     private readonly RetryDelay _retry = new(options.Random);
     private readonly SilenceLimit _silence = new(options.Silence, options.Time);
+    private readonly SpoiltStream _spoilt = new(options.Time);
+    private DiscoveryServer _server = options.Servers[0];
     private volatile Channel<byte[]?>? _events;
     private bool _nodeTold;
     private bool _answered;
-
-    // Whether the last stream that was answered ended at a response that cannot be taken: the next brings it again.
-    private bool _spoilt;
     private readonly Dictionary<string, string> _toldFailures = new(StringComparer.Ordinal);
 
     /// <summary>Its subscriptions in the order in which they are sent.</summary>
@@ -36,6 +35,9 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     /// <summary>The subscription of a type, or null when this stream does not carry it.</summary>
     public Subscription? Find(string typeUrl) => options.Subscriptions.FirstOrDefault(subscription => subscription.TypeUrl == typeUrl);
 
+    /// <summary>Whether its server answers now, if anything of a type is wanted of it.</summary>
+    public bool IsHeard(string typeUrl) => Find(typeUrl) is not { Wanted.IsNothing: false } || Metrics.IsConnected;
+
     /// <summary>Looks again at what is wanted. Any thread.</summary>
     public void Wake() => _events?.Writer.TryWrite(null); // A full queue is looked at afterwards anyway.
 
@@ -45,11 +47,12 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         for (int server = 0; !stop.IsCancellationRequested; server = After(server))
         {
             _answered = false;
-            Ending ending = await ConnectAsync(options.Servers[server], stop).ConfigureAwait(false);
+            _server = options.Servers[server];
+            Ending ending = await ConnectAsync(_server, stop).ConfigureAwait(false);
             options.Metrics.Disconnected();
             if (!stop.IsCancellationRequested)
             {
-                Tell(options.Servers[server], ending);
+                Tell(_server, ending);
                 await options.Delay(_retry.Next(), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -87,7 +90,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         }
         catch (ResponseFault fault)
         {
-            _spoilt = true;
+            _spoilt.Spoil();
             options.Metrics.NotTaken();
             return new Ending(fault.Message, fault.InnerException);
         }
@@ -108,8 +111,8 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     {
         if (_answered)
         {
-            _spoilt = false;
-            _retry.Reset();
+            _spoilt.Recover();
+            BeginAnew();
         }
 
         return new Ending(reason, null);
@@ -146,6 +149,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         {
             _events = null;
             _silence.End();
+            _spoilt.End();
             await over.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(reading, writing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -197,6 +201,12 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     /// <summary>Applies a response and queues its answer; null bytes only wake.</summary>
     private void Process(byte[]? response, ChannelWriter<IMessage> requests)
     {
+        if (_spoilt.TryRecover())
+        {
+            BeginAnew();
+            TellAnswer();
+        }
+
         if (response is null)
         {
             return;
@@ -250,18 +260,31 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         options.Metrics.Connected(update.ControlPlane);
         bool first = !_answered;
         _answered = true;
-        _silence.Answered();
-        if (_spoilt)
+        _silence.Answered(_server);
+        _spoilt.Answered(Wake);
+        if (_spoilt.IsSpoilt)
         {
             return; // What spoilt the stream before may still come.
         }
 
-        _toldFailures.Clear();
-        _retry.Reset();
+        BeginAnew();
         if (first)
         {
-            log.LogInformation("{Stream}: the control plane answers{Identifier}", options.Name, update.ControlPlane.Length > 0 ? ": " + update.ControlPlane : "");
+            TellAnswer();
         }
+    }
+
+    /// <summary>The next failure is the first of its spell.</summary>
+    private void BeginAnew()
+    {
+        _toldFailures.Clear();
+        _retry.Reset();
+    }
+
+    private void TellAnswer()
+    {
+        string identifier = options.Metrics.Identifier;
+        log.LogInformation("{Stream}: the control plane answers{Identifier}", options.Name, identifier.Length > 0 ? ": " + identifier : "");
     }
 
     private void Synchronise(ChannelWriter<IMessage> requests)
@@ -283,10 +306,11 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         }
     }
 
-    /// <summary>A server that takes requests and says nothing is left for the next.</summary>
+    /// <summary>A server that takes requests and says nothing is left for the next, unless it may have nothing to say.</summary>
     private void LimitSilence()
     {
-        if (!_answered && _events is { } events)
+        bool tellsVersions = options.Subscriptions.Any(static subscription => subscription.HoldsVersions);
+        if (!_answered && !_silence.MayBeSilent(_server, tellsVersions) && _events is { } events)
         {
             _silence.Begin(reason => events.Writer.TryComplete(new GrpcException(GrpcStatus.Unavailable, reason)));
         }

@@ -44,4 +44,7 @@ internal sealed record DiscoveryUpdate
 
     /// <summary>True when what the response does not name is gone, for the types that are subscribed as a whole.</summary>
     public bool Complete { get; init; }
+
+    /// <summary>True when later responses change single resources by their names.</summary>
+    public bool Delta { get; init; }
 }

@@ -2,7 +2,8 @@ namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>
 /// Bounds how long the first request of a stream goes without an answer when there is another server to ask. The bound doubles with
-/// every round in which no server answers: one that is slow gets its time, and one that has nothing to say is not left for ever.
+/// every round in which no server answers: one that is slow gets its time. One that has nothing to say is silent by right, and is not left
+/// time and again: see <see cref="MayBeSilent"/>.
 /// </summary>
 /// <param name="first">The bound in the first round; infinite for none.</param>
 /// <param name="time">Measures it.</param>
@@ -13,6 +14,8 @@ internal sealed class SilenceLimit(TimeSpan first, TimeProvider time)
 
     private readonly TimeSpan _first = first;
     private TimeSpan _limit = first;
+    private readonly HashSet<DiscoveryServer> _heard = [];
+    private bool _isLaterRound;
     private ITimer? _timer;
 
     /// <summary>Begins to wait with the first request of a stream; later calls change nothing.</summary>
@@ -33,16 +36,28 @@ internal sealed class SilenceLimit(TimeSpan first, TimeProvider time)
         _timer = null;
     }
 
+    /// <summary>
+    /// Whether a server may leave the first request of a stream without an answer for ever. One that was heard before may: what it knows
+    /// may have come by an earlier stream, and pings find out whether it lives. One that never was may when it is told versions, which can
+    /// all be up to date; but first, once, another is asked.
+    /// </summary>
+    /// <param name="server">The server of the stream.</param>
+    /// <param name="tellsVersions">Whether requests tell versions that are held.</param>
+    public bool MayBeSilent(DiscoveryServer server, bool tellsVersions) => _heard.Contains(server) || (tellsVersions && _isLaterRound);
+
     /// <summary>A server has answered.</summary>
-    public void Answered()
+    public void Answered(DiscoveryServer server)
     {
         End();
+        _heard.Add(server);
+        _isLaterRound = false;
         _limit = _first;
     }
 
     /// <summary>No server has answered: all get more time.</summary>
     public void NextRound()
     {
+        _isLaterRound = true;
         if (_limit != Timeout.InfiniteTimeSpan)
         {
             _limit = _limit * 2 < Longest ? _limit * 2 : Longest;

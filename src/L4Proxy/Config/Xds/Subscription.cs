@@ -30,6 +30,9 @@ internal sealed class Subscription(string typeUrl)
     /// <summary>Delta: versions of the resources that run as sent.</summary>
     public Dictionary<string, string> Held { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Whether a server is told versions: it may have nothing newer to say.</summary>
+    public bool HoldsVersions => Version.Length > 0 || Held.Count > 0;
+
     /// <summary>
     /// True until the first response: with nothing held, delta too begins with the whole world. What runs already, from the snapshot on
     /// disk, and is not in it, is gone.

@@ -19,13 +19,6 @@ internal sealed class UpdateReceiver(
         DiscoveryUpdate update = SingleTable(sent);
         var issues = new IssueCollector();
         List<OfferedResource> offered = ResourceReader.Offer(update, source);
-        if (!subscription.Wanted.All)
-        {
-            // A server may push more than was asked for (endpoints behind every change of clusters); that is no error.
-            // What has no name may be anybody's, and is refused.
-            offered.RemoveAll(one => one.Name.Length > 0 && !subscription.Wanted.Names.Contains(one.Name));
-        }
-
         IReadOnlyCollection<string> held = Deliver(update, subscription, offered, issues);
         applied(subscription, update);
         bool table = update.TypeUrl == TypeUrls.NameTable && held.Count > 0;
@@ -38,9 +31,18 @@ internal sealed class UpdateReceiver(
         IReadOnlyCollection<string> held = [];
         sink.Exclusively(() =>
         {
+            // What is wanted changes under the sink's lock: what nobody wants any more behind this line is let go by who ended the wish.
+            if (subscription.Wanted is { All: false, Names: { } wanted })
+            {
+                // A server may push more than was asked for (endpoints behind every change of clusters); that is no error.
+                // What has no name may be anybody's, and is refused.
+                offered.RemoveAll(one => one.Name.Length > 0 && !wanted.Contains(one.Name));
+            }
+
             held = sink.Deliver(new ResourceUpdate(update.TypeUrl, update.Version, source, offered, issues)
             {
                 Complete = update.Complete,
+                Delta = update.Delta,
                 Versions = Versions(update),
 
                 // Heartbeats speak for resources that stand in no list.

@@ -239,8 +239,8 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         }
     }
 
-    /// <summary>Whether the control planes that have endpoints answer now.</summary>
-    private bool IsHeard() => _clients.Values.All(static client => client.Find(TypeUrls.Endpoints) is null || client.Metrics.IsConnected);
+    /// <summary>Whether the control planes that are asked for endpoints answer now.</summary>
+    private bool IsHeard() => _clients.Values.All(static client => client.IsHeard(TypeUrls.Endpoints));
 
     private void Run(DiscoveryClient client) => _ = Task.Run(() => client.RunAsync(_stop.Token));
 }

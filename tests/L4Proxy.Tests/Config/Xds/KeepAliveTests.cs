@@ -12,7 +12,7 @@ public sealed class KeepAliveTests
     public async Task PingsLeftUnanswered_EndTheStream()
     {
         using var server = new RawHttp2Server(answersPings: false);
-        await using GrpcStream stream = Open(server);
+        await using GrpcStream stream = Open(server, TimeSpan.FromSeconds(1));
         (await ReadAsync(stream)).ShouldBe([]);
         GrpcException gone = await Should.ThrowAsync<GrpcException>(() => ReadAsync(stream));
         gone.Status.ShouldBe(GrpcStatus.Unavailable);
@@ -22,16 +22,16 @@ public sealed class KeepAliveTests
     public async Task PingsAnswered_KeepASilentStream()
     {
         using var server = new RawHttp2Server(answersPings: true, pingsUntilMessage: 3);
-        await using GrpcStream stream = Open(server);
+        await using GrpcStream stream = Open(server, TimeSpan.FromSeconds(10));
         (await ReadAsync(stream)).ShouldBe([]);
         (await ReadAsync(stream)).ShouldBe([], "the message behind the third ping");
     }
 
     /// <summary>Milliseconds would be rounded up: a second is the least that the runtime measures.</summary>
-    private static GrpcStream Open(RawHttp2Server server) => new(
+    private static GrpcStream Open(RawHttp2Server server, TimeSpan patience) => new(
         new GrpcTarget
         {
-            Name = "raw", Authority = "raw", Connect = server.ConnectAsync, PingAfter = TimeSpan.FromSeconds(1), PingTimeout = TimeSpan.FromSeconds(1),
+            Name = "raw", Authority = "raw", Connect = server.ConnectAsync, PingAfter = TimeSpan.FromSeconds(1), PingTimeout = patience,
         },
         "/a.b/C");
 

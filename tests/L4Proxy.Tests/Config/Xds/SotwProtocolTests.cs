@@ -167,8 +167,13 @@ public sealed class SotwProtocolTests
         speaks.End();
         ScriptedPlane.Stream again = await fixture.Plane.OpenedAsync();
         await again.RequestAsync<DiscoveryRequest>();
+        time.Pending.ShouldBe(0, "it was heard");
+        again.Fail("gone");
+        ScriptedPlane.Stream unheard = await fixture.Plane.OpenedAsync();
+        await unheard.RequestAsync<DiscoveryRequest>();
+        time.Pending.ShouldBe(1);
         time.Advance(TimeSpan.FromSeconds(10));
-        (await fixture.Plane.OpenedAsync()).Server.ShouldBe("second", "an answer has the rounds begin anew");
+        (await fixture.Plane.OpenedAsync()).Server.ShouldBe("first", "an answer has the rounds begin anew");
     }
 
     [Fact]

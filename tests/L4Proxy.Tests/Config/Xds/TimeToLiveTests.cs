@@ -78,6 +78,17 @@ public sealed class TimeToLiveTests : IDisposable
         _ledger.Running.ShouldBeEmpty("the fresh one has a time of its own");
     }
 
+    [Fact]
+    public void ResourceNobodyWantsAnyMore_WhenItsTurnComes_IsLeftOut()
+    {
+        _subscription.Want(new HashSet<string> { "a" });
+        _gate.BeforeWork = () => _subscription.Want(new HashSet<string>());
+        var body = new Any { TypeUrl = TypeUrls.Cluster, Value = new Cluster { Name = "a" }.ToByteString() };
+        Received received = _receiver.Receive(Update(new DiscoveredResource("a", "1", null, body)), _subscription);
+        (received.Reasons, received.Held.Count).ShouldBe((null, 0));
+        _ledger.Running.ShouldBeEmpty("nothing would let it go");
+    }
+
     private void Receive(string version)
     {
         var body = new Any { TypeUrl = TypeUrls.Cluster, Value = new Cluster { Name = "a", AltStatName = version }.ToByteString() };
@@ -94,6 +105,9 @@ public sealed class TimeToLiveTests : IDisposable
 
         public ManualResetEventSlim Passed { get; } = new();
 
+        /// <summary>Done by who has the sink for itself before the next does.</summary>
+        public Action BeforeWork { get; set; } = static () => { };
+
         public void Watch() => _watched = true;
 
         public UpdateVerdict Deliver(ResourceUpdate update)
@@ -105,6 +119,7 @@ public sealed class TimeToLiveTests : IDisposable
         public void Exclusively(Action work)
         {
             Pass();
+            sink.Exclusively(BeforeWork);
             sink.Exclusively(work);
         }
 
