@@ -109,7 +109,7 @@ internal static class Program
             "explain" => Explain(plan, packet!, format, output),
             "diff" => Diff(setter.Diff(plan), format, output),
             "cleanup" when options.DryRun => Report(output, "would remove the rules of every backend"),
-            "cleanup" => Cleanup(setter, output),
+            "cleanup" => Cleanup(setter, options, output),
             _ => Apply(setter, plan, options, output, error),
         };
     }
@@ -156,8 +156,10 @@ internal static class Program
         }
     }
 
-    private static int Cleanup(RuleSetter setter, TextWriter output)
+    private static int Cleanup(RuleSetter setter, RedirectOptions options, TextWriter output)
     {
+        // One that runs keeps its network: without it, it would find promises broken and put rules back behind us.
+        using IDisposable reserved = VerifierLock.Reserve(options.ProbeTimeout);
         // A verification that was killed is part of what the program leaves.
         ProbeNetwork.RemoveLeftOvers(new CommandRunner());
         SetOutcome outcome = setter.Cleanup();

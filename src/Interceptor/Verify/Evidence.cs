@@ -21,8 +21,11 @@ internal enum Fate
     /// <summary>Nobody answered it, and a packet sent after it was answered.</summary>
     Dropped,
 
-    /// <summary>A process of the pod took it and reset it, before the kernel's list told which.</summary>
+    /// <summary>The running process whose port it was for may have taken it and reset it, before the kernel's list told.</summary>
     Reset,
+
+    /// <summary>Its connection ended with an error that is no refusal.</summary>
+    Failed,
 
     /// <summary>It could not even be sent.</summary>
     NotSent,
@@ -30,13 +33,25 @@ internal enum Fate
 
 /// <summary>What was seen of one probe.</summary>
 /// <param name="Fate">What became of it.</param>
-/// <param name="Port">The port where it arrived, or the errno of the failed sending.</param>
+/// <param name="Port">The port where it arrived, or the errno of the failed sending or connection.</param>
 /// <param name="Original">Where it was going, as the kernel tells the listener or the packet says itself; null when nobody could ask.</param>
 internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = null)
 {
     /// <summary>Errors that say that this place lacks something, not that a rule is wrong.</summary>
     private static readonly int[] Circumstances =
         [Errno.EADDRNOTAVAIL, Errno.EAFNOSUPPORT, Errno.EADDRINUSE, Errno.ENETUNREACH, Errno.EACCES, Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.EINVAL];
+
+    /// <summary>What the end of a connection says of the packet that was to open it; null when it has not ended.</summary>
+    /// <param name="news">What its socket knows.</param>
+    /// <param name="taken">Does a running process listen where it must arrive? It may reset what it takes; a listener of ours resets
+    /// nothing before the verification ends, so that what is reset went elsewhere.</param>
+    public static Evidence? Of(SocketNews news, bool taken) => news.Number switch
+    {
+        0 => null,
+        Errno.ECONNREFUSED => new Evidence(Fate.Refused),
+        Errno.ECONNRESET when taken => new Evidence(Fate.Reset),
+        int errno => new Evidence(Fate.Failed, errno),
+    };
 
     /// <summary>Holds <paramref name="seen"/> against what <paramref name="probe"/> promised.</summary>
     /// <param name="probe">The probe.</param>
@@ -78,6 +93,7 @@ internal sealed record Evidence(Fate Fate, int Port = 0, IPEndPoint? Original = 
         { Fate: Fate.Left } => $"left the pod for {seen.Original}",
         { Fate: Fate.Refused } => "was refused",
         { Fate: Fate.Reset } => "was taken and reset by a process of the pod",
+        { Fate: Fate.Failed } => $"its connection failed: {Errno.Message(seen.Port)}",
         { Fate: Fate.Unanswered } => $"arrived at port {seen.Port} and was not answered as from there",
         { Fate: Fate.NotSent } => $"could not be sent: {Errno.Message(seen.Port)}",
         { Original: null } => $"arrived at port {seen.Port}",

@@ -58,7 +58,7 @@ internal sealed class ProbeChild : IProbeSender
 
     /// <inheritdoc/>
     public SocketNews NewsOf(Transports transport, IPEndPoint source) =>
-        Enum.TryParse(Ask(ProbeService.NewsLine(transport, source)), out SocketNews news) ? news : SocketNews.None;
+        int.TryParse(Ask(ProbeService.NewsLine(transport, source)), CultureInfo.InvariantCulture, out int number) ? new SocketNews(number) : SocketNews.None;
 
     /// <summary>Tells the child that nothing more comes.</summary>
     public void Release()

@@ -49,7 +49,7 @@ internal sealed unsafe class ProbeSender : IProbeSender
         if (sent.News == SocketNews.None)
         {
             // An error is told once only, and an answer is there once only.
-            sent.News = transport == Transports.Tcp ? Fate(sent.Descriptor) : IsAnswered(sent) ? SocketNews.Answered : SocketNews.None;
+            sent.News = transport == Transports.Tcp ? EndOf(sent.Descriptor) : IsAnswered(sent) ? SocketNews.Answered : SocketNews.None;
         }
 
         return sent.News;
@@ -66,13 +66,8 @@ internal sealed unsafe class ProbeSender : IProbeSender
         _sent.Clear();
     }
 
-    private static SocketNews Fate(int fd) => SocketOptions.TryGetInt(fd, SocketOptions.SolSocket, SocketOptions.SoError, out int errno)
-        ? errno switch
-        {
-            0 => SocketNews.None,
-            Errno.ECONNRESET or Errno.EPIPE => SocketNews.Reset,
-            _ => SocketNews.Refused,
-        }
+    private static SocketNews EndOf(int fd) => SocketOptions.TryGetInt(fd, SocketOptions.SolSocket, SocketOptions.SoError, out int errno)
+        ? errno == Errno.EPIPE ? SocketNews.Reset : new SocketNews(errno)
         : SocketNews.None;
 
     // Anybody can send to the socket: only what comes as from the destination is an answer, and it need not come first.

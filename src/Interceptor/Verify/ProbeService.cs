@@ -6,8 +6,8 @@ using MeshL4.Interceptor.Plan;
 namespace MeshL4.Interceptor.Verify;
 
 /// <summary>The other side of <see cref="ProbeChild"/>: becomes somebody else and does what each line asks for, one line an answer, until
-/// there are no more lines. "send tcp|udp SOURCE DESTINATION" is answered with 0 or an errno, "news tcp|udp SOURCE" with a
-/// <see cref="SocketNews"/>; sources and destinations are an address and a port.</summary>
+/// there are no more lines. "send tcp|udp SOURCE DESTINATION" is answered with 0 or an errno, "news tcp|udp SOURCE" with the
+/// number of a <see cref="SocketNews"/>; sources and destinations are an address and a port.</summary>
 internal static class ProbeService
 {
     /// <summary>The first line of a child that has become who it is to be; any other says why it could not.</summary>
@@ -41,7 +41,7 @@ internal static class ProbeService
         var source = IPEndPoint.Parse(fields[2]);
         return fields[0] == SendVerb
             ? sender.Send(transport, source, IPEndPoint.Parse(fields[3])).ToString(CultureInfo.InvariantCulture)
-            : sender.NewsOf(transport, source).ToString();
+            : sender.NewsOf(transport, source).Number.ToString(CultureInfo.InvariantCulture);
     }
 
     private static void Tell(TextWriter output, string line)

@@ -22,8 +22,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
 
     /// <summary>Waits until no other verification runs in this network namespace, and keeps others waiting.</summary>
     /// <exception cref="RedirectException">It did not end in time.</exception>
-    public IDisposable Reserve() => VerifierLock.Take(options.ProbeTimeout)
-        ?? throw new RedirectException(RedirectFailure.Timeout, $"another verification runs in this network namespace (while it does, there is a table inet {VerifierLock.TableName}); it was waited for {options.ProbeTimeout.TotalSeconds} s (--probe-timeout); run again when it has ended");
+    public IDisposable Reserve() => VerifierLock.Reserve(options.ProbeTimeout);
 
     /// <summary>Sends the packets and says what became of them; <see cref="Reserve"/> comes first.</summary>
     /// <exception cref="RedirectException">A signal ended it.</exception>
@@ -210,12 +209,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
         }
 
         return evidence is null && !probe.Packet.Inbound && probe.Packet.Transport == Transports.Tcp
-            ? senders.NewsOf(attempt) switch
-            {
-                SocketNews.Refused => new Evidence(Fate.Refused),
-                SocketNews.Reset => new Evidence(Fate.Reset),
-                _ => null,
-            }
+            ? Evidence.Of(senders.NewsOf(attempt), watch.LandingOf(probe) is { Taken: true })
             : evidence;
     }
 

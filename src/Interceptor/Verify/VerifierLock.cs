@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MeshL4.Interceptor.Apply;
 using MeshL4.Interceptor.Linux;
 
 namespace MeshL4.Interceptor.Verify;
@@ -17,6 +18,18 @@ internal static class VerifierLock
     private const string Folder = "/run";
 
     private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>Takes the lock, waiting for another verification as long as one may take: two tries, for each of which children start
+    /// and packets are waited for.</summary>
+    /// <param name="probeTimeout">How long packets are waited for.</param>
+    /// <exception cref="RedirectException">It did not end in time.</exception>
+    public static IDisposable Reserve(TimeSpan probeTimeout)
+    {
+        TimeSpan patience = 2 * (probeTimeout + ProbeSenders.ChildLimit);
+        return Take(patience) ?? throw new RedirectException(
+            RedirectFailure.Timeout,
+            $"another verification runs in this network namespace (while it does, there is a table inet {TableName}); it was waited for {patience.TotalSeconds} s; run again when it has ended");
+    }
 
     /// <summary>Takes the lock, waiting for another verification to end; null when it has not within <paramref name="patience"/>.</summary>
     public static IDisposable? Take(TimeSpan patience)

@@ -43,10 +43,22 @@ public class EvidenceTests
     }
 
     [Fact]
-    public void Judge_ResetBeforeItWasSeenWhere_IsBrokenOnlyWhereNobodyInThePodMayTakeIt()
+    public void Judge_Reset_IsExcusedOnlyWhereARunningProcessMayTakeIt()
     {
-        Judge(15001, new Evidence(Fate.Reset)).ShouldBe(CheckOutcome.NotProvable);
-        Judge(null, new Evidence(Fate.Reset)).ShouldBe(CheckOutcome.Broken);
+        Judge(15001, Evidence.Of(SocketNews.Reset, true)).ShouldBe(CheckOutcome.NotProvable);
+        Judge(15001, Evidence.Of(SocketNews.Reset, false)).ShouldBe(CheckOutcome.Broken);
+        Judge(null, Evidence.Of(SocketNews.Reset, false)).ShouldBe(CheckOutcome.Broken);
+    }
+
+    [Theory]
+    [InlineData(111, CheckOutcome.Held)]
+    [InlineData(113, CheckOutcome.Broken)]
+    [InlineData(13, CheckOutcome.Broken)]
+    public void Judge_NobodyListens_OnlyARefusalShowsThatThePacketCame(int errno, object expected)
+    {
+        (CheckOutcome outcome, string? reason) = Evidence.Judge(To(null, null), Evidence.Of(new SocketNews(errno), false), false);
+        outcome.ShouldBe((CheckOutcome)expected);
+        (reason ?? "errno 111").ShouldContain($"errno {errno}");
     }
 
     [Theory]
@@ -88,17 +100,16 @@ public class EvidenceTests
         bytes.Length.ShouldBe(14 + (from.Contains(':') ? 40 : 20) + 10);
     }
 
-    private static CheckOutcome Judge(int? port, Evidence? seen, bool dropped = false)
+    private static CheckOutcome Judge(int? port, Evidence? seen, bool dropped = false) =>
+        Evidence.Judge(To(ProbeLink.Ordinary, port) with { Dropped = dropped }, seen, true).Outcome;
+
+    private static Probe To(ProbeLink? link, int? port) => new("p", new Packet
     {
-        var probe = new Probe("p", new Packet
-        {
-            Inbound = false,
-            Interface = "ml4near",
-            Transport = Transports.Tcp,
-            Source = IPAddress.Parse("192.0.2.130"),
-            Destination = Destination.Address,
-            DestinationPort = Destination.Port,
-        }, ProbeLink.Ordinary, port) { Dropped = dropped };
-        return Evidence.Judge(probe, seen, true).Outcome;
-    }
+        Inbound = false,
+        Interface = "ml4near",
+        Transport = Transports.Tcp,
+        Source = IPAddress.Parse("192.0.2.130"),
+        Destination = Destination.Address,
+        DestinationPort = Destination.Port,
+    }, link, port);
 }

@@ -34,6 +34,19 @@ public class ProbeSenderTests
         sender.NewsOf(Transports.Tcp, source).ShouldBe(SocketNews.Refused);
     }
 
+    // By a table of somebody else's: the pod's own refusal would say that the packet came to its port.
+    [Fact]
+    public void NewsOf_RejectedOnItsWay_IsNotRefused()
+    {
+        using var pod = new Pod();
+        pod.Exec("nft", "add table inet foreign; add chain inet foreign c { type filter hook output priority 0; }; add rule inet foreign c tcp dport 7001 reject with icmpx type host-unreachable");
+        using var sender = new ProbeSender();
+        var source = new IPEndPoint(IPAddress.Parse(Pod.Ip), new SourcePorts().Next());
+        pod.In(() => sender.Send(Transports.Tcp, source, new IPEndPoint(IPAddress.Parse(Pod.OutsideIp), 7001))).ShouldBe(0);
+        const int EHOSTUNREACH = 113;
+        Until(sender, source, new SocketNews(EHOSTUNREACH));
+    }
+
     [Fact]
     public void NewsOf_TakenAndReset_IsNotRefused()
     {
