@@ -24,18 +24,20 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
         return TableLines(_listed);
     }
 
-    // What packets taught the rules before is as true under the new ones: connections that they tell of go on.
-    private string Kept(LearnedSet set)
-    {
-        Match elements = Regex.Match(_listed, $@"\tset {set.Name} \{{[^}}]*?elements = (\{{[0-9,\s]*\}})", RegexOptions.None, TimeSpan.FromSeconds(10));
-        return elements.Success ? $"add element {NftScript.Table} {set.Name} {elements.Groups[1].Value}\n" : "";
-    }
+    // What packets taught the rules before is as true under the new ones: connections that they tell of go on. Where ports stay for a
+    // time only, it begins anew.
+    private static string Kept(string table, IEnumerable<LearnedSet> sets) => string.Concat(
+        from set in sets
+        let elements = Regex.Match(table, $@"\tset {set.Name} \{{[^}}]*?elements = \{{([^}}]*)\}}", RegexOptions.None, TimeSpan.FromSeconds(10))
+        where elements.Success
+        let ports = elements.Groups[1].Value.Split(',').Select(e => e.Trim().Split(' ')[0])
+        select $"add element {NftScript.Table} {set.Name} {{ {string.Join(", ", ports)} }}\n");
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Wanted(RedirectPlan plan) => TableLines(NftScript.Body(plan));
 
     /// <inheritdoc/>
-    public void Replace(RedirectPlan plan) => Write(NftScript.Replace(plan) + string.Concat(plan.Sets.Where(s => s.Seconds == 0).Select(Kept)));
+    public void Replace(RedirectPlan plan) => Write(NftScript.Replace(plan) + Kept(_listed, plan.Sets));
 
     /// <inheritdoc/>
     public (bool Any, Action PutBack) Remember()
@@ -48,9 +50,12 @@ internal sealed partial class NftBackend(CommandRunner runner) : IRuleBackend
     // Not written again when nothing has changed: what cannot write has not changed it either.
     private void PutBack(string table)
     {
-        if (!TableLines(Listing("-s")).SequenceEqual(TableLines(table)))
+        string now = TableText(Listing("-s"));
+        if (!TableLines(now).SequenceEqual(TableLines(table)))
         {
-            Write($"add table {NftScript.Table}\ndelete table {NftScript.Table}\n{table}");
+            // With what was learned since: its connections have outlived the rules that saw them begin.
+            IEnumerable<LearnedSet> sets = LearnedSet.All.Where(s => table.Contains($"\tset {s.Name} {{", StringComparison.Ordinal));
+            Write($"add table {NftScript.Table}\ndelete table {NftScript.Table}\n{table}{Kept(now, sets)}");
         }
     }
 

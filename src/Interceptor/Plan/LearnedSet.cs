@@ -21,4 +21,7 @@ internal sealed record LearnedSet(string Name, Transports Transport, int Seconds
     /// <summary>UDP ports of local servers to which a datagram came that no rule captures: what is sent from them answers it. A client
     /// that connects its socket is none; an unconnected one can be made to look like one by whoever knows its port.</summary>
     public static LearnedSet ServedUdp { get; } = new("served_udp", Transports.Udp, 120);
+
+    /// <summary>Every one that there is.</summary>
+    public static IReadOnlyList<LearnedSet> All { get; } = [Served, Direct, ServedUdp, DirectUdp];
 }

@@ -8,7 +8,7 @@ internal static class LearningRules
 {
     /// <summary>The sets that the options need.</summary>
     public static IReadOnlyList<LearnedSet> Sets(RedirectOptions o) =>
-        o.UdpPorts.All ? [LearnedSet.Served, LearnedSet.Direct, LearnedSet.ServedUdp, LearnedSet.DirectUdp] : [LearnedSet.Served, LearnedSet.Direct];
+        o.UdpPorts.All ? LearnedSet.All : [LearnedSet.Served, LearnedSet.Direct];
 
     /// <summary>Behind prerouting.</summary>
     public static IEnumerable<RedirectRule> Prerouting(RedirectOptions o)

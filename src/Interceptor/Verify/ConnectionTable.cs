@@ -23,6 +23,9 @@ internal static class ConnectionTable
     /// <summary>Is any UDP socket bound to <paramref name="port"/>?</summary>
     public static bool IsBoundUdp(int port) => Rows("udp").Any(r => r.Local.Port == port);
 
+    /// <summary>The local ports of all sockets, TCP and UDP, at whatever address.</summary>
+    public static IEnumerable<int> LocalPorts() => Rows("tcp").Concat(Rows("udp")).Select(r => r.Local.Port);
+
     private static IEnumerable<(IPEndPoint Local, IPEndPoint Peer, string State)> Rows(string protocol) =>
         from file in new[] { $"/proc/thread-self/net/{protocol}", $"/proc/thread-self/net/{protocol}6" }.Where(File.Exists)
         from line in File.ReadLines(file).Skip(1)

@@ -17,7 +17,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
     private const int LookMilliseconds = 5;
     private static readonly TimeSpan MostPerLook = TimeSpan.FromMilliseconds(4 * LookMilliseconds);
 
-    private readonly SourcePorts _ports = new();
+    private SourcePorts _ports = new();
     private volatile bool _interrupted;
 
     /// <summary>Waits until no other verification runs in this network namespace, and keeps others waiting.</summary>
@@ -30,6 +30,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
     {
         using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         using PosixSignalRegistration cancelled = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        _ports = new SourcePorts(ConnectionTable.LocalPorts());
         ProbeNetwork.RemoveLeftOvers(runner);
         var site = ProbeSite.Look(options);
         IReadOnlyList<Attempt> first = Try(site, ProbePlanner.Of(options, plan, site), []);

@@ -78,10 +78,13 @@ internal sealed class KillStage : IDisposable
         code.ShouldBe(0, $"{string.Join(' ', arguments)}: {said}");
     }
 
-    /// <summary>The same in a process of its own, from which a verification can start others.</summary>
+    /// <summary>The same in a process of its own, from which a verification can start others, and whose lock no program that another test
+    /// starts can have for a moment too.</summary>
     public void RunAlone(params string[] arguments) => Start("none", "", 0, [Init, .. arguments]).ShouldBe(0, string.Join(' ', arguments));
 
-    /// <summary>Runs the program to its end and lists its writing calls and those of what it starts: these first, in order.</summary>
+    /// <summary>Runs the program to its end and lists its writing calls and those of what it starts: these first, in order. strace
+    /// follows no thread: of meshl4-init itself they are the main thread's. Of started programs they are the calls that send or set an
+    /// option.</summary>
     /// <param name="arguments">The program's.</param>
     /// <param name="acting">Are calls that open sockets and start processes among them?</param>
     public IReadOnlyList<KillPoint> Count(string[] arguments, bool acting)

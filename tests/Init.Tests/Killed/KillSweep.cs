@@ -12,7 +12,7 @@ namespace MeshL4.Init.Tests.Killed;
 internal sealed class KillSweep(KillStage stage, string[] apply, string[] diff, Action prepare, bool verified)
 {
     /// <summary>Kills before each call of a sample that is spread over all and has the last one; before every call, or every n-th from
-    /// the k-th on, when MESHL4_KILL_SWEEP says "all" or "k/n". Both of what may follow are tried, in turn: another run reaches what was
+    /// the k-th on, when MESHL4_KILL_SWEEP says "all" or "k/n". Calls are those that <see cref="KillStage.Count"/> lists. Both of what may follow are tried, in turn: another run reaches what was
     /// wanted, and cleanup, after it or at once, leaves nothing.</summary>
     /// <returns>How many of how many calls.</returns>
     public string Run(int sample)
@@ -22,7 +22,7 @@ internal sealed class KillSweep(KillStage stage, string[] apply, string[] diff, 
         string before = stage.Table();
         IReadOnlyList<KillPoint> points = stage.Count(apply, verified);
         string after = stage.Table();
-        stage.Run("cleanup");
+        stage.RunAlone("cleanup");
         points.Count.ShouldBeGreaterThan(sample * 2);
         KillPoint[] chosen = Choose(points, sample);
         int killed = 0;
@@ -36,7 +36,7 @@ internal sealed class KillSweep(KillStage stage, string[] apply, string[] diff, 
                 Again();
             }
 
-            stage.Run("cleanup");
+            stage.RunAlone("cleanup");
             stage.State().ShouldBe(empty, $"{chosen[i]}{(i % 2 == 0 ? ", another apply" : "")}, cleanup");
         }
 

@@ -4,8 +4,8 @@ using Xunit.Abstractions;
 namespace MeshL4.Init.Tests.Killed;
 
 /// <summary>
-/// apply is killed before each of the system calls by which it or a program that it started writes; another apply then reaches what was
-/// wanted, and cleanup leaves nothing. A sample of the calls; MESHL4_KILL_SWEEP=all takes every one,
+/// apply is killed before each of the system calls by which its main thread (sendmsg, sendto, setsockopt, write) or a program that it started
+/// (sendmsg, sendto, setsockopt) writes; another apply then reaches what was wanted, and cleanup leaves nothing. A sample of the calls; MESHL4_KILL_SWEEP=all takes every one,
 /// MESHL4_KILL_SWEEP=2/5 every fifth from the second on.
 /// </summary>
 public class KilledApplyTests(ITestOutputHelper output)

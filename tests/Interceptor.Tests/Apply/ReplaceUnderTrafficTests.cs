@@ -7,11 +7,17 @@ using Xunit;
 namespace MeshL4.Interceptor.Tests.Apply;
 
 /// <summary>New connections, as many as there is time for, in both directions and both families, while the rules of one mode are replaced by
-/// those of another and back: not one may get past the proxy, and with nft, which replaces both families in one transaction, not one
-/// connection may be lost.</summary>
+/// those of another and back: not one may get past the proxy or be lost, and with nft, which replaces both families in one transaction, none
+/// needs a second SYN but for the few that <see cref="Caught"/> counts.</summary>
+/// <remarks>Not tried here: a source port that is used again within the ten seconds that the kernel keeps a closed connection. From
+/// transparent mode back to translation such a connection can pass the proxy by (docs/interception.md, "Replacing rules").</remarks>
 public class ReplaceUnderTrafficTests
 {
     private const int Replaces = 50;
+    private const int Ways = 4;
+
+    // A machine so busy that the queues of its processors overflow loses SYNs whatever the rules are: such a run shows nothing.
+    private const int Runs = 5;
     private const int Port = 7001;
 
     // A queue that is full drops connections too, and that would not be the rules' doing.
@@ -25,13 +31,33 @@ public class ReplaceUnderTrafficTests
     [InlineData("TPROXY", "legacy")]
     public void Replace_OfModes_NoConnectionPassesUnredirected(string mode, string? iptables)
     {
+        (Tally[] ways, long dropped) = Run(mode, iptables);
+        // Between the tables of iptables a packet meets the rules of one mode and then those of the other: its SYN may have to come again.
+        for (int run = 1; iptables is null && Repeated(ways) > Caught(mode); run++)
+        {
+            string seen = $"{string.Join(", ", ways.AsEnumerable())}; {dropped} packets dropped by full queues of the processors, in run {run}";
+            dropped.ShouldBePositive(seen);
+            run.ShouldBeLessThan(Runs, seen);
+            (ways, dropped) = Run(mode, iptables);
+        }
+    }
+
+    // A change to rules without translation takes translation out of the namespace: a handshake whose SYN was translated and whose SYN-ACK
+    // is not yet begins anew with its next SYN. The two are microseconds apart and connections hundreds: of a client at a change, that is a few in a
+    // hundred, and there are a hundred. A gap would catch every client at every change.
+    private static int Caught(string mode) => mode == "TRANSPARENT" ? 2 * Ways : 0;
+
+    private static long Repeated(Tally[] ways) => ways.Sum(w => w.Repeated);
+
+    private static (Tally[] Ways, long Dropped) Run(string mode, string? iptables)
+    {
         using var pod = new Pod();
         (string, string)[] flags = [("istio-inbound-ports", "*"), ("istio-service-cidr", "*"), .. iptables is null ? [] : new[] { ("force-iptables-binary", iptables) }];
         pod.Apply(flags);
         using var direct = new Acceptors(Pod.Listen(pod.Name, Port), Pod.Listen(pod.Outside, Port));
         using var captured = new Acceptors(Transparent(pod, 15001), Transparent(pod, 15006));
         using var ended = new CancellationTokenSource();
-        var ways = new Tally[4];
+        var ways = new Tally[Ways];
         long overflowed = Overflowed();
         Thread[] clients =
         [
@@ -49,19 +75,13 @@ public class ReplaceUnderTrafficTests
         direct.Stop().ShouldBe(0, $"passed the proxy by; {seen}");
         ways.ShouldAllBe(w => w.Connected >= Replaces, "too little traffic to show anything");
         int accepted = captured.Stop();
-        if (iptables is not null)
+        ways.ShouldAllBe(w => w.Lost == 0, seen);
+        if (iptables is null)
         {
-            return;
+            accepted.ShouldBeInRange(ways.Sum(w => w.Connected) - Caught(mode), ways.Sum(w => w.Connected), seen);
         }
 
-        // A change to rules without translation takes translation out of the namespace: a handshake whose SYN was translated and whose SYN-ACK
-        // is not yet begins anew with its next SYN. The two are microseconds apart and connections hundreds: of a client at a change, that is a few in a
-        // hundred, and there are a hundred. A gap would catch every client at every change.
-        int caught = mode == "TRANSPARENT" ? 2 * ways.Length : 0;
-        long dropped = Overflowed() - overflowed;
-        ways.ShouldAllBe(w => w.Lost == 0, seen);
-        ((long)ways.Sum(w => w.Repeated)).ShouldBeLessThanOrEqualTo(caught + dropped, $"{seen}; {dropped} packets dropped by full queues of the processors");
-        accepted.ShouldBeInRange(ways.Sum(w => w.Connected) - caught, ways.Sum(w => w.Connected), seen);
+        return (ways, Overflowed() - overflowed);
     }
 
     private static Socket Transparent(Pod pod, int port)
@@ -126,7 +146,7 @@ public class ReplaceUnderTrafficTests
         return BitConverter.ToUInt32(information, TotalRetransmissions);
     }
 
-    // Packets of the whole machine that found the queue of their processor full: so busy a machine loses SYNs whatever the rules are.
+    // Packets of the whole machine that found the queue of their processor full.
     private static long Overflowed() => File.ReadLines("/proc/net/softnet_stat").Sum(l => Convert.ToInt64(l.Split(' ')[1], 16));
 
     /// <summary>What became of one client's connections.</summary>

@@ -85,6 +85,25 @@ public class ProbeSenderTests
     }
 
     [Fact]
+    public void SourcePorts_OfSocketsOfThePod_ComeLast()
+    {
+        using var pod = new Pod();
+        const int server = 20500, asker = 20501, other = 20502;
+        using Socket listener = Pod.Listen(pod.Name, server);
+        using Socket datagrams = pod.In(() =>
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+            socket.Bind(new IPEndPoint(IPAddress.Parse(Pod.Ip), asker));
+            return socket;
+        });
+        int[] inUse = pod.In(() => ConnectionTable.LocalPorts().ToArray());
+        inUse.ShouldBe([server, asker], ignoreOrder: true);
+        var ports = new SourcePorts(Enumerable.Range(20000, 30000).Except([other]).Concat(inUse));
+        ports.Next().ShouldBe(other);
+        ports.Next().ShouldNotBe(other);
+    }
+
+    [Fact]
     public void Patience_ProcessStoodStill_IsNotSpentByThat()
     {
         long second = System.Diagnostics.Stopwatch.Frequency;
