@@ -40,6 +40,9 @@ internal sealed class KillStage : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("meshl4-kill-").FullName;
     private readonly string _namespace = $"ml4k-{Guid.NewGuid().ToString("N")[..8]}";
 
+    // What the last program said.
+    private string _said = "";
+
     public KillStage()
     {
         foreach (string name in Programs)
@@ -80,7 +83,7 @@ internal sealed class KillStage : IDisposable
 
     /// <summary>The same in a process of its own, from which a verification can start others, and whose lock no program that another test
     /// starts can have for a moment too.</summary>
-    public void RunAlone(params string[] arguments) => Start("none", "", 0, [Init, .. arguments]).ShouldBe(0, string.Join(' ', arguments));
+    public void RunAlone(params string[] arguments) => Start("none", "", 0, [Init, .. arguments]).ShouldBe(0, $"{string.Join(' ', arguments)}: {_said}");
 
     /// <summary>Runs the program to its end and lists its writing calls and those of what it starts: these first, in order. strace
     /// follows no thread: of meshl4-init itself they are the main thread's. Of started programs they are the calls that send or set an
@@ -90,7 +93,7 @@ internal sealed class KillStage : IDisposable
     public IReadOnlyList<KillPoint> Count(string[] arguments, bool acting)
     {
         string own = Path.Combine(_folder, "own");
-        Start("count", "", 0, ["strace", "-qq", "-o", own, "-e", $"trace={Writing}{(acting ? $",{Acting}" : "")}", Init, .. arguments]).ShouldBe(0);
+        Start("count", "", 0, ["strace", "-qq", "-o", own, "-e", $"trace={Writing}{(acting ? $",{Acting}" : "")}", Init, .. arguments]).ShouldBe(0, _said);
         return
         [
             .. Directory.GetFiles(_folder, "trace.*").Select(f => (File: f, Words: Path.GetFileName(f).Split('.')))
@@ -134,7 +137,9 @@ internal sealed class KillStage : IDisposable
             RedirectStandardOutput = true,
             Environment = { ["KILL_PROGRAM"] = program, ["KILL_CALL"] = call, ["KILL_NTH"] = $"{nth}" },
         };
-        return End(start).Code;
+        (int code, string output, _said) = End(start);
+        _said += output;
+        return code;
     }
 
     private static string Must(string program, params string[] arguments)
