@@ -45,11 +45,20 @@ public class StartUpMemoryTests
     [Fact]
     public async Task Return_OfABigHeap_StopsNobodyThroughout()
     {
-        int collections = GC.CollectionCount(2);
-        long before = StoppedThroughout;
-        StartUpMemory.Return(littleHeap: 0);
-        await Patience.UntilAsync(() => GC.CollectionCount(2) > collections, "the collection beside the others", () => "");
-        StoppedThroughout.ShouldBe(before);
+        // The runtime stops everybody when it likes, too; only what this asks for comes every time.
+        for (int attempt = 0; attempt < 5; attempt++)
+        {
+            int collections = GC.CollectionCount(2);
+            long before = StoppedThroughout;
+            StartUpMemory.Return(littleHeap: 0);
+            await Patience.UntilAsync(() => GC.CollectionCount(2) > collections, "the collection beside the others", () => "");
+            if (StoppedThroughout == before)
+            {
+                return;
+            }
+        }
+
+        throw new ShouldAssertException("every time the process was stopped throughout");
     }
 
     [Theory]

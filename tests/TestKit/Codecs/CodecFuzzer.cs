@@ -30,6 +30,7 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
     where TCodec : struct, IXRpcCodec<TCodec>
 {
     private const int MostSeeds = 4096;
+    private const int MostOnce = 5;
     private static readonly CodecLimits Limits = CodecLimits.Default with { MaxHead = TCodec.Traits.MaxHead, MaxFrame = 1 << 30 };
 
     private readonly int _seed;
@@ -146,8 +147,15 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
 
         Array.Sort(_cuts);
 
-        // What the process allocates once, such as a type's statics, is not the codec's: only what comes again is.
-        if (Allocated(from, bytes) > 0 && Allocated(from, bytes) is > 0 and long allocated)
+        // What the process allocates once, such as a type's statics or what replaces code that is compiled better, is not the codec's: only
+        // what comes every time is.
+        long allocated = Allocated(from, bytes);
+        for (int again = 0; allocated > 0 && again < MostOnce; again++)
+        {
+            allocated = Allocated(from, bytes);
+        }
+
+        if (allocated > 0)
         {
             throw new ConformanceException($"{allocated} bytes allocated by scanning");
         }
