@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Resolving;
 
 namespace MeshL4.L4Proxy.Clusters;
 
@@ -12,13 +13,13 @@ namespace MeshL4.L4Proxy.Clusters;
 /// <param name="resolve">The resolver; <c>Dns.GetHostAddressesAsync</c> outside of tests.</param>
 /// <param name="changed">Told when the addresses of a name changed, on a pool thread.</param>
 /// <param name="failed">Told with name and reason when a name stops resolving; once per spell.</param>
-/// <param name="lifetime">How long the addresses of a name live, null when nobody knows; asked where a cluster respects that.</param>
+/// <param name="lifetime">How long the addresses of a name live, null when nobody knows; asked where a cluster respects that, with the name that answered last.</param>
 /// <param name="delay">Waits between two looks; null for real ones.</param>
 internal sealed class DnsResolution(
     Func<string, CancellationToken, Task<IPAddress[]>> resolve,
     Action changed,
     Action<string, string> failed,
-    Func<string, DnsLookupFamily, CancellationToken, Task<TimeSpan?>>? lifetime = null,
+    Func<string, DnsLookupFamily, string?, CancellationToken, Task<AddressLife?>>? lifetime = null,
     Func<TimeSpan, CancellationToken, Task>? delay = null) : IResolvedNames, IDisposable
 {
     /// <summary>How long a cluster waits for the first answer about a name.</summary>
@@ -95,11 +96,11 @@ internal sealed class DnsResolution(
     {
         if (_names.TryGetValue(key, out Followed? known))
         {
-            known.Refreshes = refreshes;
+            known.Heed(refreshes);
             return;
         }
 
-        var followed = new Followed { Refreshes = refreshes };
+        var followed = new Followed(refreshes);
         _names[key] = followed;
         _ = Task.Run(() => Run(key.Host, key.Family, followed));
     }
@@ -108,7 +109,9 @@ internal sealed class DnsResolution(
     {
         while (!followed.Stop.IsCancellationRequested)
         {
-            Task<TimeSpan?> life = LifetimeOf(host, family, followed);
+            // Before the settings are read: none of their changes is missed.
+            using var wake = CancellationTokenSource.CreateLinkedTokenSource(followed.Stop.Token, followed.Changed);
+            Task<AddressLife?> life = LifetimeOf(host, family, followed);
             Task<bool> answer = ResolveOnce(host, family, followed);
             if (!followed.First.Task.IsCompleted)
             {
@@ -122,15 +125,15 @@ internal sealed class DnsResolution(
             }
 
             // Who wants to know soonest is heeded, for the others' sake too.
-            TimeSpan? lived = await life.ConfigureAwait(false);
+            TimeSpan? lived = (await life.ConfigureAwait(false))?.For(followed.Given);
             double random = Random.Shared.NextDouble();
             TimeSpan wait = followed.Refreshes.Min(one => followed.Failures > 0 ? one.AfterFailure(followed.Failures, random) : one.AfterAnswer(lived));
-            await (delay ?? Task.Delay)(wait < LongestWait ? wait : LongestWait, followed.Stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await (delay ?? Task.Delay)(wait < LongestWait ? wait : LongestWait, wake.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     /// <summary>Never fails: without an answer the rate of refresh counts.</summary>
-    private async Task<TimeSpan?> LifetimeOf(string host, DnsLookupFamily family, Followed followed)
+    private async Task<AddressLife?> LifetimeOf(string host, DnsLookupFamily family, Followed followed)
     {
         if (lifetime is null || !followed.Refreshes.Any(static one => one.RespectsTimeToLive))
         {
@@ -139,7 +142,9 @@ internal sealed class DnsResolution(
 
         try
         {
-            return await lifetime(host, family, followed.Stop.Token).ConfigureAwait(false);
+            AddressLife? told = await lifetime(host, family, followed.AnsweredAs, followed.Stop.Token).ConfigureAwait(false);
+            followed.AnsweredAs = told?.Name;
+            return told;
         }
         catch (OperationCanceledException)
         {
@@ -161,6 +166,7 @@ internal sealed class DnsResolution(
         {
             IPAddress[] answer = await resolve(host, followed.Stop.Token).ConfigureAwait(false);
             ImmutableArray<IPAddress> chosen = Select(answer, family);
+            followed.Given = answer;
             followed.Failures = 0;
             bool isNew = !chosen.AsSpan().SequenceEqual(followed.Addresses.AsSpan());
             followed.Addresses = chosen;
@@ -177,19 +183,42 @@ internal sealed class DnsResolution(
         }
     }
 
-    private sealed class Followed
+    private sealed class Followed(ImmutableHashSet<DnsRefresh> refreshes)
     {
         private volatile IPAddress[] _addresses = [];
+        private volatile ImmutableHashSet<DnsRefresh> _refreshes = refreshes;
+        private CancellationTokenSource _changed = new();
 
         public TaskCompletionSource First { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public CancellationTokenSource Stop { get; } = new();
 
         /// <summary>What the clusters that have this name say; not empty.</summary>
-        public volatile ImmutableHashSet<DnsRefresh> Refreshes = [];
+        public ImmutableHashSet<DnsRefresh> Refreshes => _refreshes;
+
+        /// <summary>Cancelled by the next change of <see cref="Refreshes"/>.</summary>
+        public CancellationToken Changed => Volatile.Read(ref _changed).Token;
+
+        /// <summary>All addresses of the last answer, of families that are not used too.</summary>
+        public IPAddress[] Given { get; set; } = [];
+
+        /// <summary>The name, of those that search domains make of this one, whose servers told a time to live last; null for none.</summary>
+        public string? AnsweredAs { get; set; }
 
         /// <summary>Failures in a row; 0 after an answer.</summary>
         public int Failures { get; set; }
+
+        /// <summary>Takes what the clusters say now. Another set ends the wait that the one before began, whose end may be weeks off.</summary>
+        public void Heed(ImmutableHashSet<DnsRefresh> said)
+        {
+            if (!said.SetEquals(_refreshes))
+            {
+                _refreshes = said;
+
+                // What waits goes on elsewhere: this thread may hold the lock of the configuration.
+                _ = Interlocked.Exchange(ref _changed, new CancellationTokenSource()).CancelAsync();
+            }
+        }
 
         public ImmutableArray<IPAddress> Addresses
         {

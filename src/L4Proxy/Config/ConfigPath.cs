@@ -215,8 +215,8 @@ internal sealed class ConfigPath : IDisposable
         }
     }
 
-    private static Task<TimeSpan?> LifetimeAsync(string host, DnsLookupFamily family, CancellationToken cancellation)
-        => Lifetimes.AskAsync(host, family != DnsLookupFamily.V6Only, family != DnsLookupFamily.V4Only, cancellation);
+    private static Task<AddressLife?> LifetimeAsync(string host, DnsLookupFamily family, string? before, CancellationToken cancellation)
+        => Lifetimes.AskAsync(host, family != DnsLookupFamily.V6Only, family != DnsLookupFamily.V4Only, before, cancellation);
 
     /// <summary>Many names may answer at once: they share a swap.</summary>
     private void RefreshSoon()

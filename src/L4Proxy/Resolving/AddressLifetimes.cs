@@ -15,7 +15,12 @@ namespace MeshL4.L4Proxy.Resolving;
 internal sealed class AddressLifetimes(string resolvConf, TimeSpan wait, int port = 53)
 {
     private const int MostServers = 3;
-    private const int MostCandidates = 8;
+    private const int MostDomains = 8;
+
+    /// <summary>Thousands of names may fall due at once: each question has a socket.</summary>
+    private const int MostQuestions = 64;
+
+    private static readonly SemaphoreSlim Turns = new(MostQuestions);
 
     private enum Outcome
     {
@@ -29,22 +34,23 @@ internal sealed class AddressLifetimes(string resolvConf, TimeSpan wait, int por
         Unknown,
     }
 
-    /// <summary>The least time to live of the addresses; null when nobody tells.</summary>
+    /// <summary>The addresses and the least time to live of them; null when nobody tells.</summary>
     /// <param name="host">A name as libc takes it: search domains apply.</param>
     /// <param name="v4">Whether IPv4 addresses are used.</param>
     /// <param name="v6">Whether IPv6 addresses are used.</param>
+    /// <param name="before">The name that answered last, which is asked for first; null for none.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public async Task<TimeSpan?> AskAsync(string host, bool v4, bool v6, CancellationToken cancellation)
+    public async Task<AddressLife?> AskAsync(string host, bool v4, bool v6, string? before, CancellationToken cancellation)
     {
         ResolverFile file = ResolverFile.Read(resolvConf, out _);
-        foreach (string name in IPAddress.TryParse(host, out _) ? [] : file.Candidates(host).Take(MostCandidates))
+        foreach (string name in IPAddress.TryParse(host, out _) ? [] : Candidates(file, host, before))
         {
-            (Outcome Outcome, TimeSpan Life)[] told = await Task.WhenAll(
-                v4 ? AskAsync(file, name, DnsMessage.TypeA, cancellation) : Task.FromResult((Outcome.Absent, TimeSpan.Zero)),
-                v6 ? AskAsync(file, name, DnsMessage.TypeAaaa, cancellation) : Task.FromResult((Outcome.Absent, TimeSpan.Zero))).ConfigureAwait(false);
-            if (told.Any(static one => one.Outcome == Outcome.Found))
+            (Outcome Outcome, AddressLife? Life)[] told = await Task.WhenAll(
+                v4 ? AskAsync(file, name, DnsMessage.TypeA, cancellation) : Task.FromResult((Outcome.Absent, (AddressLife?)null)),
+                v6 ? AskAsync(file, name, DnsMessage.TypeAaaa, cancellation) : Task.FromResult((Outcome.Absent, (AddressLife?)null))).ConfigureAwait(false);
+            if (told.Select(static one => one.Life).OfType<AddressLife>().ToList() is { Count: > 0 } lives)
             {
-                return told.Where(static one => one.Outcome == Outcome.Found).Min(static one => one.Life);
+                return lives.Aggregate(AddressLife.Of) with { Name = name };
             }
 
             if (told.Any(static one => one.Outcome == Outcome.Unknown))
@@ -56,7 +62,19 @@ internal sealed class AddressLifetimes(string resolvConf, TimeSpan wait, int por
         return null;
     }
 
-    private async Task<(Outcome Outcome, TimeSpan Life)> AskAsync(ResolverFile file, string name, ushort type, CancellationToken cancellation)
+    /// <summary>The name as it stands is among them, however many search domains there are.</summary>
+    private static List<string> Candidates(ResolverFile file, string host, string? before)
+    {
+        List<string> names = [.. (file with { SearchDomains = [.. file.SearchDomains.Take(MostDomains)] }).Candidates(host)];
+        if (before is not null && names.Remove(before))
+        {
+            names.Insert(0, before);
+        }
+
+        return names;
+    }
+
+    private async Task<(Outcome Outcome, AddressLife? Life)> AskAsync(ResolverFile file, string name, ushort type, CancellationToken cancellation)
     {
         ushort id = BinaryPrimitives.ReadUInt16BigEndian(RandomNumberGenerator.GetBytes(2));
         if (AddressQuestion.Write(id, name, type) is not { } message)
@@ -66,11 +84,12 @@ internal sealed class AddressLifetimes(string resolvConf, TimeSpan wait, int por
 
         foreach (IPEndPoint server in file.Servers.Take(MostServers))
         {
+            await Turns.WaitAsync(cancellation).ConfigureAwait(false);
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             limit.CancelAfter(wait);
             try
             {
-                (Outcome outcome, TimeSpan life) = await AskAsync(new IPEndPoint(server.Address, port), message, limit.Token).ConfigureAwait(false);
+                (Outcome outcome, AddressLife? life) = await AskAsync(new IPEndPoint(server.Address, port), message, limit.Token).ConfigureAwait(false);
                 if (outcome != Outcome.Unknown)
                 {
                     return (outcome, life);
@@ -80,12 +99,16 @@ internal sealed class AddressLifetimes(string resolvConf, TimeSpan wait, int por
             {
                 // The next server may know.
             }
+            finally
+            {
+                Turns.Release();
+            }
         }
 
         return (Outcome.Unknown, default);
     }
 
-    private static async Task<(Outcome Outcome, TimeSpan Life)> AskAsync(IPEndPoint server, byte[] message, CancellationToken limit)
+    private static async Task<(Outcome Outcome, AddressLife? Life)> AskAsync(IPEndPoint server, byte[] message, CancellationToken limit)
     {
         // Connected, and from a port of the kernel's choice: only who sees the question can answer it.
         using var socket = new Socket(server.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
@@ -103,15 +126,15 @@ internal sealed class AddressLifetimes(string resolvConf, TimeSpan wait, int por
     }
 
     /// <summary>Null for what is no answer to the question.</summary>
-    private static (Outcome Outcome, TimeSpan Life)? Judge(ReadOnlySpan<byte> answer, byte[] message)
+    private static (Outcome Outcome, AddressLife? Life)? Judge(ReadOnlySpan<byte> answer, byte[] message)
     {
         DnsQuery.Parse(message, stackalloc char[DnsQuery.LongestName], out DnsQuery query);
         return UpstreamAnswer.Check(answer, message, query, DnsMessage.Id(message)) switch
         {
             UpstreamVerdict.Foreign => null,
             UpstreamVerdict.Failure => (Outcome.Unknown, default),
-            _ => AddressQuestion.LifetimeIn(answer, query) is { } life ? (Outcome.Found, life)
-                : (DnsMessage.Flags(answer) & DnsMessage.TruncatedFlag) != 0 ? (Outcome.Unknown, default) : (Outcome.Absent, default),
+            _ => AddressQuestion.LifetimeIn(answer, query) is { } life ? (Outcome.Found, (AddressLife?)life)
+                : (DnsMessage.Flags(answer) & DnsMessage.TruncatedFlag) != 0 ? (Outcome.Unknown, (AddressLife?)null) : (Outcome.Absent, null),
         };
     }
 }

@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Net;
 using System.Text;
 
 namespace MeshL4.L4Proxy.Resolving;
@@ -45,29 +47,40 @@ internal static class AddressQuestion
     }
 
     /// <summary>
-    /// The least time to live of the records that lead to addresses of a type, aliases among them; null when the answer has none. What is
-    /// cut off counts as absent.
+    /// The addresses of a type, and the least time to live of the records that lead to them, aliases among them; null when the answer has
+    /// none. What is cut off counts as absent.
     /// </summary>
     /// <param name="answer">An answer to <paramref name="query"/>.</param>
     /// <param name="query">The question.</param>
-    public static TimeSpan? LifetimeIn(ReadOnlySpan<byte> answer, in DnsQuery query)
+    public static AddressLife? LifetimeIn(ReadOnlySpan<byte> answer, in DnsQuery query)
     {
         uint least = uint.MaxValue;
-        bool found = false;
+        var addresses = ImmutableArray.CreateBuilder<IPAddress>();
         int at = query.End;
         for (int left = DnsMessage.Count(answer, 1); left > 0 && DnsQuery.TrySkipName(answer, ref at) && answer.Length - at >= RecordTail; left--)
         {
             ushort type = BinaryPrimitives.ReadUInt16BigEndian(answer[at..]);
             uint seconds = BinaryPrimitives.ReadUInt32BigEndian(answer[(at + 4)..]);
-            at += RecordTail + BinaryPrimitives.ReadUInt16BigEndian(answer[(at + 8)..]);
+            int length = BinaryPrimitives.ReadUInt16BigEndian(answer[(at + 8)..]);
+            at += RecordTail;
+            if (length > answer.Length - at)
+            {
+                break;
+            }
+
+            if (type == query.Type && length == (type == DnsMessage.TypeA ? 4 : 16))
+            {
+                addresses.Add(new IPAddress(answer.Slice(at, length)));
+            }
+
+            at += length;
             if (type == query.Type || type == DnsMessage.TypeCname)
             {
                 // The upper bit set means zero (RFC 2181 section 8).
                 least = Math.Min(least, seconds > int.MaxValue ? 0 : seconds);
-                found |= type == query.Type;
             }
         }
 
-        return found ? TimeSpan.FromSeconds(least) : null;
+        return addresses.Count > 0 ? new AddressLife(TimeSpan.FromSeconds(least), addresses.ToImmutable()) : null;
     }
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using MeshL4.L4Proxy.Config;
 using MeshL4.L4Proxy.Config.Snapshots;
 using Shouldly;
 using Xunit;
@@ -161,6 +162,31 @@ public sealed class FileSourceTests : IDisposable
         _folder.Store.Current.Clusters["c"].Endpoints[0].Weight.ShouldBe(3u);
         _folder.Replace("eds.yaml", Eds(7002));
         await ConfigFolder.Until(() => AddressOf("c").Equals(IPEndPoint.Parse("127.0.0.1:7002")));
+    }
+
+    [Fact]
+    public async Task EdsFile_NobodyNamesAnyMore_IsForgotten_AndReadAgainWhenNamed()
+    {
+        for (int version = 1; version <= 2; version++)
+        {
+            _folder.Write($"eds-{version}.yaml", $$$$$$$$"""
+                resources:
+                - '@type': type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment
+                  cluster_name: service
+                  endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: {{{{{{{{7000 + version}}}}}}}}}}}}]}]
+                """);
+        }
+
+        string Cds(int version) => $"resources: [{{'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster, name: c, type: EDS, eds_cluster_config: {{service_name: service, eds_config: {{path_config_source: {{path: '{_folder.Path($"eds-{version}.yaml")}'}}}}}}}}]";
+        _folder.Write("cds.yaml", Cds(1));
+        _folder.Start("dynamic_resources: {cds_config: {path_config_source: {path: $DIR/cds.yaml}}}");
+        foreach (int version in (int[])[1, 2, 1])
+        {
+            _folder.Replace("cds.yaml", Cds(version));
+            await ConfigFolder.Until(() => AddressOf("c").Equals(new IPEndPoint(IPAddress.Loopback, 7000 + version)));
+            _folder.ConfigPath.Ledger.Running.Where(static one => one.TypeUrl == TypeUrls.Endpoints).ShouldHaveSingleItem()
+                .Source.ShouldBe(_folder.Path($"eds-{version}.yaml"));
+        }
     }
 
     [Fact]

@@ -102,7 +102,60 @@ public sealed class AddressLifetimesTests : IDisposable
         (await AskAsync("a.b.example")).ShouldBeNull();
     }
 
-    private Task<TimeSpan?> AskAsync(string host, bool v6 = false) => _lifetimes.AskAsync(host, v4: true, v6, CancellationToken.None).WaitAsync(Patience.Limit);
+    [Fact]
+    public async Task AddressesAndTheNameAskedFor_AreTold()
+    {
+        Serve(static (question, name, type) => name != "short.svc" ? Messages.Answer(question, 3)
+            : type == Messages.A ? Messages.Answer(question, 0, Address(60)) : Messages.Answer(question, 0, Address6(9)));
+        AddressLife told = (await _lifetimes.AskAsync("short", v4: true, v6: true, null, CancellationToken.None).WaitAsync(Patience.Limit)).ShouldNotBeNull();
+        told.Addresses.ShouldBe([IPAddress.Parse("10.0.0.1"), IPAddress.IPv6Loopback]);
+        told.Name.ShouldBe("short.svc");
+        told.For([IPAddress.Parse("10.0.0.2"), IPAddress.IPv6Loopback]).ShouldBe(TimeSpan.FromSeconds(9));
+        told.For([IPAddress.Parse("10.0.0.2")]).ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData("short.svc", "short.svc 1")]
+    [InlineData("short.elsewhere", "short.ns.svc 1", "short.svc 1")]
+    public async Task NameThatAnsweredLast_IsAskedForFirst_IfItIsOneStill(string before, params string[] asked)
+    {
+        Serve(static (question, name, _) => name == "short.svc" ? Messages.Answer(question, 0, Address(8)) : Messages.Answer(question, 3));
+        (await AskAsync("short", before: before)).ShouldBe(TimeSpan.FromSeconds(8));
+        _asked.ShouldBe(asked);
+    }
+
+    [Fact]
+    public async Task ManySearchDomains_LeaveTheNameItself()
+    {
+        File.WriteAllText(_file, $"nameserver 127.0.0.1\nsearch {string.Join(' ', Enumerable.Range(1, 12).Select(static number => "d" + number))}\noptions ndots:2\n");
+        Serve(static (question, name, _) => name == "short" ? Messages.Answer(question, 0, Address(8)) : Messages.Answer(question, 3));
+        (await AskAsync("short")).ShouldBe(TimeSpan.FromSeconds(8));
+        _asked.Count.ShouldBe(9);
+    }
+
+    /// <summary>A question is sent before the call returns, if it is its turn.</summary>
+    [Fact]
+    public async Task ThousandsOfQuestions_TakeTurns()
+    {
+        List<Task<TimeSpan?>> told = [.. Enumerable.Range(0, 150).Select(number => AskAsync($"n{number}.b.example"))];
+        var held = new List<UdpReceiveResult>();
+        for (int i = 0; i < 64; i++)
+        {
+            held.Add(await _server.ReceiveAsync().WaitAsync(Patience.Limit));
+        }
+
+        _server.Available.ShouldBe(0, "the others wait");
+        foreach (UdpReceiveResult question in held)
+        {
+            await _server.SendAsync(Messages.Answer(question.Buffer, 0, Address(8)), question.RemoteEndPoint);
+        }
+
+        Serve(static (question, _, _) => Messages.Answer(question, 0, Address(8)));
+        (await Task.WhenAll(told)).ShouldAllBe(static life => life == TimeSpan.FromSeconds(8));
+    }
+
+    private async Task<TimeSpan?> AskAsync(string host, bool v6 = false, string? before = null)
+        => (await _lifetimes.AskAsync(host, v4: true, v6, before, CancellationToken.None).WaitAsync(Patience.Limit))?.Time;
 
     private void Serve(Func<byte[], string, ushort, byte[]> answer, Func<byte[], byte[][]>? send = null) => _ = Task.Run(async () =>
     {

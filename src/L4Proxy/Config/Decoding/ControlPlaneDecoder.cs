@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
-using Google.Protobuf;
 using Api = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3.ApiConfigSource;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 
@@ -50,12 +48,10 @@ internal static class ControlPlaneDecoder
             scope.Field("grpc_services").Error("at least one is required");
         }
 
-        byte[] settings = source.ToByteArray();
-        return delta is null || servers.Count == 0 ? null : new ControlPlaneConfig(Convert.ToBase64String(settings))
+        return delta is null || servers.Count == 0 ? null : ControlPlaneKey.Named(new ControlPlaneConfig("")
         {
-            Id = $"{servers[0].Cluster ?? servers[0].Target}#{Convert.ToHexStringLower(SHA256.HashData(settings).AsSpan(0, 8))}",
             Delta = delta.Value, NodeOnFirstMessageOnly = source.SetNodeOnFirstMessageOnly, Servers = servers.ToImmutable(),
-        };
+        });
     }
 
     private static bool? IsDelta(Api.Types.ApiType type, bool aggregated, DecodeScope scope)

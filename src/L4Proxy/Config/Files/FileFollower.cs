@@ -12,17 +12,24 @@ internal sealed class FileFollower(IResourceSink sink, Action<string, string, st
     private readonly CancellationTokenSource _stop = new();
     private List<FileSource> _sources = [];
 
-    /// <summary>Follows the given files beside those followed for other types; new ones are read before it returns.</summary>
+    /// <summary>
+    /// Follows the given files beside those followed for other types; new ones are read, and the resources of those not followed any more
+    /// removed, before it returns.
+    /// </summary>
     public void Follow(string typeUrl, IEnumerable<string> paths)
     {
         var wanted = paths.ToHashSet(StringComparer.Ordinal);
         List<FileSource> added;
+        List<FileSource> gone;
         lock (_access)
         {
             var known = _sources.Where(source => source.TypeUrl == typeUrl).Select(source => source.Path).ToHashSet(StringComparer.Ordinal);
             added = [.. wanted.Where(path => !known.Contains(path)).Select(path => New(typeUrl, path))];
-            _sources = [.. _sources.Where(source => source.TypeUrl != typeUrl || wanted.Contains(source.Path)), .. added];
+            gone = [.. _sources.Where(source => source.TypeUrl == typeUrl && !wanted.Contains(source.Path))];
+            _sources = [.. _sources.Except(gone), .. added];
         }
+
+        gone.ForEach(static source => source.Leave());
 
         foreach (FileSource source in added)
         {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using MeshL4.L4Proxy.Config.Validating;
 
 namespace MeshL4.L4Proxy.Config.Files;
 
@@ -33,6 +34,10 @@ internal sealed class FileSource(string path, string typeUrl, IResourceSink sink
     private int _looks;
     private bool _told;
 
+    // Both are guarded by the sink's lock.
+    private readonly HashSet<string> _held = new(StringComparer.Ordinal);
+    private bool _left;
+
     public string Path => path;
 
     public string TypeUrl => typeUrl;
@@ -62,6 +67,16 @@ internal sealed class FileSource(string path, string typeUrl, IResourceSink sink
             return FileLook.Unreadable;
         }
     }
+
+    /// <summary>Removes what it delivered, and delivers nothing more: a look may be under way.</summary>
+    public void Leave() => sink.Exclusively(() =>
+    {
+        _left = true;
+        if (_held.Count > 0)
+        {
+            sink.Deliver(new ResourceUpdate(typeUrl, "", path, [], new IssueCollector()) { Complete = false, Removed = [.. _held] });
+        }
+    });
 
     private byte[]? ReadIfDue()
     {
@@ -106,7 +121,14 @@ internal sealed class FileSource(string path, string typeUrl, IResourceSink sink
 
         _told = false;
         _delivered = hash;
-        sink.Deliver(FileResources.Read(path, content, typeUrl, hash[..16]));
+        ResourceUpdate update = FileResources.Read(path, content, typeUrl, hash[..16]);
+        sink.Exclusively(() =>
+        {
+            if (!_left)
+            {
+                _held.UnionWith(sink.Deliver(update).Held);
+            }
+        });
         return FileLook.Delivered;
     }
 }

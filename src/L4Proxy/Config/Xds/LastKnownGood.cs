@@ -20,9 +20,11 @@ internal sealed record LastKnownGoodState(string Path, DateTimeOffset? Saved, bo
 /// <param name="config">The file and the wait.</param>
 /// <param name="ledger">Knows what runs.</param>
 /// <param name="sink">Takes what was saved.</param>
+/// <param name="owner">The source whose resources of a type from the saved one are now; null when nobody's. Settings may have changed since.</param>
 /// <param name="loaded">Told when resources from the file run.</param>
 /// <param name="log">Takes what goes wrong with the file.</param>
-internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledger, ResourceSink sink, Action loaded, ILogger log) : IDisposable
+internal sealed class LastKnownGood(
+    SnapshotFileConfig config, ConfigLedger ledger, ResourceSink sink, Func<string, string, string?> owner, Action loaded, ILogger log) : IDisposable
 {
     /// <summary>Updates within this time share a writing.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromSeconds(1);
@@ -107,6 +109,11 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
                 {
                     Deliver(response);
                 }
+
+                if (used)
+                {
+                    LeaveOut();
+                }
             });
             if (used)
             {
@@ -130,8 +137,28 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
     private static IEnumerable<string> Lacking(DeltaDiscoveryResponse response)
         => response.ResourceErrors.Select(one => $"{TypeUrls.ShortName(response.TypeUrl)}/{one.ResourceName.Name}: {one.ErrorDetail.Message}");
 
+    /// <summary>Under the sink's lock. No stream would ever remove what comes from a source that nobody names now.</summary>
+    private void LeaveOut()
+    {
+        HashSet<string> named = [];
+        sink.Refresh(builder => named = [.. builder.Clusters.Select(static cluster => cluster.EdsSource), .. builder.Needs.Select(static need => need.Source)]);
+        foreach (IGrouping<(string TypeUrl, string Source), RunningResource> group in ledger.Running
+            .Where(one => IsNamed(one.TypeUrl) && DiscoveryMethods.IsStream(one.Source) && !named.Contains(one.Source)).GroupBy(static one => (one.TypeUrl, one.Source)).ToList())
+        {
+            sink.Deliver(new ResourceUpdate(group.Key.TypeUrl, "", group.Key.Source, [], new IssueCollector()) { Complete = false, Removed = [.. group.Select(static one => one.Name)] });
+        }
+    }
+
+    /// <summary>Whether resources of the type are asked for because others name them, together with their source.</summary>
+    private static bool IsNamed(string typeUrl) => typeUrl is TypeUrls.Endpoints or TypeUrls.ExtensionConfig or TypeUrls.Routes;
+
     private void Deliver(DeltaDiscoveryResponse response)
     {
+        if (owner(response.TypeUrl, response.Nonce) is not { } source)
+        {
+            return;
+        }
+
         var update = new DiscoveryUpdate
         {
             TypeUrl = response.TypeUrl,
@@ -140,7 +167,7 @@ internal sealed class LastKnownGood(SnapshotFileConfig config, ConfigLedger ledg
             Resources = [.. response.Resources.Select(one => new DiscoveredResource(one.Name, one.Version, null, one.Resource_))],
         };
         var issues = new IssueCollector();
-        sink.Deliver(new ResourceUpdate(response.TypeUrl, "", response.Nonce, ResourceReader.Offer(update, config.Path), issues)
+        sink.Deliver(new ResourceUpdate(response.TypeUrl, "", source, ResourceReader.Offer(update, config.Path), issues)
         {
             Versions = response.Resources.ToDictionary(one => one.Name, one => one.Version, StringComparer.Ordinal),
         });

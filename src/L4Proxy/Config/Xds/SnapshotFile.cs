@@ -9,13 +9,14 @@ using Any = Google.Protobuf.WellKnownTypes.Any;
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>
-/// The last good resources on disk. Format: a line <c>meshl4-xds-snapshot 1 TIME SHA256</c>, then one length-delimited
+/// The last good resources on disk. Format: a line <c>meshl4-xds-snapshot 2 TIME SHA256</c>, then one length-delimited
 /// <c>DeltaDiscoveryResponse</c> for each type and stream, whose nonce names the stream and whose <c>resource_errors</c> say which resource
 /// lacks a secret, or stands in the file no more for that. The hash is that of all behind the line.
 /// </summary>
 internal static class SnapshotFile
 {
-    private const string Magic = "meshl4-xds-snapshot 1";
+    /// <summary>The number changes with the names of sources too: endpoints are found by them.</summary>
+    private const string Magic = "meshl4-xds-snapshot 2";
 
     /// <summary>Replaces the file in one step: whoever reads it meets the old or the new, whole.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>

@@ -44,7 +44,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _endpoints = new EndpointDemand(sink, ClientOfEndpoints, _log);
         _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, TimedOut);
         Lazy = config.LazyEndpoints is { } lazy ? new LazyEndpoints(lazy.Hold, lazy.Idle, store) { Changed = FollowUse, CanAsk = IsHeard } : null;
-        _lastKnownGood = config.SnapshotFile is { } file ? new LastKnownGood(file, ledger, sink, Loaded, _log) : null;
+        _lastKnownGood = config.SnapshotFile is { } file ? new LastKnownGood(file, ledger, sink, OwnerOf, Loaded, _log) : null;
     }
 
     /// <summary>Which clusters are used, when endpoints are subscribed to by the first connection; null when they always are.</summary>
@@ -217,6 +217,15 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             Unavailable?.Invoke(subscription.TypeUrl, source, [.. update.Unavailable.Select(one => one.Key)]);
         }
     }
+
+    /// <summary>Listeners, clusters and names are those of the stream that the bootstrap names now; the others are found by their source.</summary>
+    private string? OwnerOf(string typeUrl, string saved) => typeUrl switch
+    {
+        TypeUrls.Cluster => _config.ClusterStream?.SourceOf(typeUrl),
+        TypeUrls.Listener => _config.ListenerStream?.SourceOf(typeUrl),
+        TypeUrls.NameTable => _config.Ads is null ? null : DiscoveryMethods.Aggregated,
+        _ => saved,
+    };
 
     /// <summary>Resources from disk run: the start waits for nobody any more.</summary>
     private void Loaded()

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Google.Protobuf;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config;
 using MeshL4.L4Proxy.Config.Decoding;
@@ -111,6 +112,35 @@ public sealed class EqualNamesTests : IDisposable
         DiscoveryMethods.IsStream(SourceOf("d")).ShouldBeFalse();
     }
 
+    /// <summary>The file keeps clusters without the fields that this build does not know.</summary>
+    [Fact]
+    public void Source_IsMadeOfWhatIsKnown_AndOfAllOfThat()
+    {
+        byte[] unknown = [0xf2, 0x3f, 1, 0x41]; // field 1022
+        ConfigSource source = Google("plane:1");
+        string plain = StreamOf(source).SourceOf(TypeUrls.Endpoints);
+        source.ApiConfigSource = ApiConfigSource.Parser.ParseFrom([.. source.ApiConfigSource.ToByteArray(), .. unknown]);
+        source.ApiConfigSource.GrpcServices[0] = GrpcService.Parser.ParseFrom([.. source.ApiConfigSource.GrpcServices[0].ToByteArray(), .. unknown]);
+        StreamOf(source).SourceOf(TypeUrls.Endpoints).ShouldBe(plain);
+        var all = new HashSet<string> { plain, StreamOf(Google("plane:2")).SourceOf(TypeUrls.Endpoints), StreamOf(Grpc("plane:1")).SourceOf(TypeUrls.Endpoints) };
+        all.Add(Changed(static api => api.ApiType = ApiConfigSource.Types.ApiType.DeltaGrpc)).ShouldBeTrue();
+        all.Add(Changed(static api => api.SetNodeOnFirstMessageOnly = true)).ShouldBeTrue();
+        all.Add(Changed(static api => api.GrpcServices.Add(api.GrpcServices[0]))).ShouldBeTrue();
+        all.Add(Changed(static api => api.GrpcServices[0].InitialMetadata.Add(new HeaderValue { Key = "a", Value = "b" }))).ShouldBeTrue();
+        all.Add(Changed(static api => api.GrpcServices[0].InitialMetadata.Add(new HeaderValue { Key = "ab", Value = "" }))).ShouldBeTrue();
+        all.Add(Changed(static api => api.GrpcServices[0].GoogleGrpc.ChannelCredentials = new() { SslCredentials = new() })).ShouldBeTrue();
+        all.Add(Changed(static api => api.GrpcServices[0].GoogleGrpc.ChannelCredentials = new() { SslCredentials = new() { RootCerts = new DataSource { Filename = "/a" } } })).ShouldBeTrue();
+        all.Add(Changed(static api => api.GrpcServices[0].GoogleGrpc.CallCredentials.Add(new GrpcService.Types.GoogleGrpc.Types.CallCredentials { AccessToken = "t" }))).ShouldBeTrue();
+        all.Count.ShouldBe(11);
+
+        static string Changed(Action<ApiConfigSource> change)
+        {
+            ConfigSource changed = Google("plane:1");
+            change(changed.ApiConfigSource);
+            return StreamOf(changed).SourceOf(TypeUrls.Endpoints);
+        }
+    }
+
     private void DeliverRest()
     {
         Deliver(TypeUrls.Endpoints, SourceOf("a"), Endpoints("10.0.0.1"));
@@ -145,6 +175,13 @@ public sealed class EqualNamesTests : IDisposable
             GrpcServices = { new GrpcService { EnvoyGrpc = new GrpcService.Types.EnvoyGrpc { ClusterName = cluster } } },
         },
     };
+
+    private static ConfigSource Google(string target)
+    {
+        ConfigSource source = Grpc("");
+        source.ApiConfigSource.GrpcServices[0] = new GrpcService { GoogleGrpc = new GrpcService.Types.GoogleGrpc { TargetUri = target, StatPrefix = "x" } };
+        return source;
+    }
 
     private static Cluster Eds(string name, ConfigSource source) => new()
     {

@@ -130,6 +130,15 @@ public sealed class SnapshotFileTests : IDisposable
         Should.Throw<IOException>(() => SnapshotFile.Read(File));
     }
 
+    [Fact]
+    public void FileOfTheFormatBefore_IsRefused_ItsSourcesMeanNothingNow()
+    {
+        SnapshotFile.Write(File, [Running("a", new Cluster { Name = "a" })], DateTimeOffset.UnixEpoch);
+        string content = System.IO.File.ReadAllText(File, System.Text.Encoding.Latin1);
+        System.IO.File.WriteAllText(File, content.Replace("meshl4-xds-snapshot 2", "meshl4-xds-snapshot 1", StringComparison.Ordinal), System.Text.Encoding.Latin1);
+        Should.Throw<IOException>(() => SnapshotFile.Read(File));
+    }
+
     private static RunningResource Running(string name, Cluster cluster) => Running(TypeUrls.Cluster, name, cluster);
 
     private static RunningResource Running(string type, string name, IMessage message)
