@@ -59,7 +59,10 @@ internal sealed class ResourceSink(
         }
     }
 
-    /// <summary>Runs <paramref name="deliveries"/> as one: a single swap follows.</summary>
+    /// <summary>
+    /// Runs <paramref name="deliveries"/> as one: a single swap follows. Their verdicts do not know yet which addresses can be bound; who
+    /// answers to a server with them runs <see cref="Exclusively"/>.
+    /// </summary>
     public void Together(Action deliveries)
     {
         lock (_delivering)

@@ -40,7 +40,7 @@ internal sealed record ClusterConfig
     public StreamSourceConfig? EdsStream { get; init; }
 
     /// <summary>Whose its endpoints are; empty when it has them inline or from elsewhere.</summary>
-    public string EdsSource => EdsFile?.Path ?? EdsStream?.SourceOf(TypeUrls.Endpoints) ?? "";
+    public string EdsSource { get; init; } = "";
 }
 
 /// <summary>A <c>path_config_source</c>.</summary>

@@ -32,6 +32,7 @@ internal static class ClusterDecoder
             SocketMatches = matches,
             EdsFile = discovery.EdsFile,
             EdsStream = discovery.EdsStream,
+            EdsSource = discovery.EdsFile?.Path ?? discovery.EdsStream?.SourceOf(TypeUrls.Endpoints) ?? "",
             Secrets = Secrets(cluster, scope),
         };
     }

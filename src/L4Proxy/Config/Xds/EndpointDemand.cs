@@ -14,10 +14,7 @@ internal sealed class EndpointDemand(
     ResourceSink sink, Func<StreamSourceConfig, DiscoveryClient?> clientOf, ILogger log, TimeProvider? time = null) : IDisposable
 {
     private readonly Dictionary<DiscoveryClient, HashSet<string>> _wanted = [];
-    private readonly OneShotTimers _timers = new(time);
-
-    // Each name's wait: a name that went and came back waits anew, whatever the timer of its first wait says.
-    private readonly Dictionary<(string Source, string Name), object> _waits = [];
+    private readonly NamedWaits<(string Source, string Name)> _waits = new(time);
 
     /// <summary>Under the sink's lock: takes the demand of all clusters as it is now.</summary>
     public void Follow(SnapshotBuilder builder)
@@ -42,7 +39,7 @@ internal sealed class EndpointDemand(
     /// <summary>Clusters wait no longer for these names of a source.</summary>
     public void GiveUp(string source, IReadOnlyCollection<string> services, string reason) => sink.Refresh(builder => GiveUp(builder, source, services, reason));
 
-    public void Dispose() => _timers.Dispose();
+    public void Dispose() => _waits.Dispose();
 
     private void GiveUp(SnapshotBuilder builder, string source, IEnumerable<string> services, string reason)
     {
@@ -71,34 +68,19 @@ internal sealed class EndpointDemand(
         gone.ForEach(subscription.LetGo.Enqueue);
         client.Wake();
         builder.Forget(client.Source, gone);
-        gone.ForEach(name => _waits.Remove((client.Source, name)));
+        gone.ForEach(name => _waits.Forget((client.Source, name)));
         if (gone.Count > 0)
         {
             sink.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", client.Source, [], new IssueCollector()) { Complete = false, Removed = gone });
         }
 
-        foreach (IGrouping<TimeSpan, string> batch in added.GroupBy(name => demand[name]).Where(batch => batch.Key > TimeSpan.Zero))
+        foreach (IGrouping<TimeSpan, string> batch in added.GroupBy(name => demand[name]))
         {
-            Limit(client.Source, batch.Key, [.. batch]);
+            (string Source, string Name)[] services = [.. batch.Select(name => (client.Source, name))];
+            _waits.Begin(batch.Key, services, isWaitedFor => Expire(client.Source, services, isWaitedFor));
         }
     }
 
-    /// <summary>One timer for all names that came with one change. Under the sink's lock.</summary>
-    private void Limit(string source, TimeSpan longest, string[] names)
-    {
-        object wait = new();
-        foreach (string name in names)
-        {
-            _waits[(source, name)] = wait;
-        }
-
-        _timers.Start(longest, () => Expire(wait, source, names));
-    }
-
-    private void Expire(object wait, string source, string[] names) => sink.Refresh(builder =>
-    {
-        List<string> due = [.. names.Where(name => _waits.GetValueOrDefault((source, name)) == wait)];
-        due.ForEach(name => _waits.Remove((source, name)));
-        GiveUp(builder, source, due, "none came in time");
-    });
+    private void Expire(string source, (string Source, string Name)[] services, Func<(string Source, string Name), bool> isWaitedFor)
+        => sink.Refresh(builder => GiveUp(builder, source, services.Where(isWaitedFor).Select(static service => service.Name), "none came in time"));
 }

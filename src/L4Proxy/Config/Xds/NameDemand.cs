@@ -22,10 +22,7 @@ internal sealed class NameDemand(
     TimeProvider? time = null) : IDisposable
 {
     private readonly Dictionary<ResourceKey, (ResourceNeed Need, DiscoveryClient? Client)> _wanted = [];
-    private readonly OneShotTimers _timers = new(time);
-
-    // By name, its wait: a name that went and came back waits anew, whatever the timers of its first wait say.
-    private readonly Dictionary<ResourceKey, object> _waits = [];
+    private readonly NamedWaits<ResourceKey> _waits = new(time);
 
     /// <summary>What is asked for now.</summary>
     public IReadOnlyList<ResourceKey> Wanted { get; private set; } = [];
@@ -67,7 +64,7 @@ internal sealed class NameDemand(
         }
     });
 
-    public void Dispose() => _timers.Dispose();
+    public void Dispose() => _waits.Dispose();
 
     private static bool IsShorter(ResourceNeed one, ResourceNeed other)
         => one.FirstFetch > TimeSpan.Zero && (other.FirstFetch == TimeSpan.Zero || one.FirstFetch < other.FirstFetch);
@@ -80,7 +77,7 @@ internal sealed class NameDemand(
         foreach ((ResourceKey key, (ResourceNeed _, DiscoveryClient? client)) in gone)
         {
             _wanted.Remove(key);
-            _waits.Remove(key);
+            _waits.Forget(key);
             if (client is not null)
             {
                 touched.Add((client, key.TypeUrl));
@@ -97,7 +94,6 @@ internal sealed class NameDemand(
         {
             DiscoveryClient? client = need.Stream is { } source ? clientOf(need.TypeUrl, source) : null;
             _wanted[need.Key] = (need, client);
-            _waits.TryAdd(need.Key, new object());
             if (client is not null)
             {
                 touched.Add((client, need.TypeUrl));
@@ -108,19 +104,18 @@ internal sealed class NameDemand(
             }
         }
 
-        // One timer for all that came with one change.
-        foreach (var batch in added.GroupBy(static need => (need.TypeUrl, need.FirstFetch)).Where(static batch => batch.Key.FirstFetch > TimeSpan.Zero))
+        foreach (IGrouping<TimeSpan, ResourceNeed> batch in added.GroupBy(static need => need.FirstFetch))
         {
-            (ResourceNeed, object)[] waits = [.. batch.Select(need => (need, _waits[need.Key]))];
-            _timers.Start(batch.Key.FirstFetch, () => Expire(waits));
+            ResourceNeed[] needs = [.. batch];
+            _waits.Begin(batch.Key, [.. needs.Select(static need => need.Key)], isWaitedFor => Expire(needs, isWaitedFor));
         }
     }
 
-    private void Expire((ResourceNeed Need, object Wait)[] waits) => sink.Exclusively(() =>
+    /// <summary>One swap takes what follows from all of them.</summary>
+    private void Expire(ResourceNeed[] needs, Func<ResourceKey, bool> isWaitedFor) => sink.Together(() =>
     {
         List<ResourceNeed> lacking = [];
-        sink.Refresh(builder => lacking.AddRange(waits
-            .Where(one => _waits.GetValueOrDefault(one.Need.Key) == one.Wait && builder.Discovered.Lacks(one.Need)).Select(one => one.Need)));
+        sink.Refresh(builder => lacking.AddRange(needs.Where(need => isWaitedFor(need.Key) && builder.Discovered.Lacks(need))));
         foreach (IGrouping<(string TypeUrl, string Source), ResourceNeed> asked in lacking.GroupBy(static need => (need.TypeUrl, need.Source)))
         {
             if (asked.First().Stream is { } source)
