@@ -29,6 +29,19 @@ public sealed class PingPongPolicyTests
     }
 
     [Fact]
+    public async Task DelayedRequests_BehindALongOneWayCall_AreSent()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 0.5s}]}}, {forward: {cluster: main}}");
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync(Call(1, "slow", "late"), new PingPongMessage(PingPongKind.Notify, 2, "log", new string('x', 300_000)));
+
+        (await Next(client)).Payload.ShouldBe("late");
+        await Patience.UntilAsync(() => mesh.Server.Notified == 1, "the long call arrives", () => $"{mesh.Server.Notified}");
+    }
+
+    [Fact]
     public async Task DelayedRequests_OfAClientThatSaidItsLast_AreAnswered()
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(

@@ -23,9 +23,10 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _stats.DelayFaults++;
         if (!IsOrdered && frame is { IsWhole: true, Head.Kind: FrameKind.Request } && _pinned is null
-            && _delayedBytes + frame.Bytes.Length <= Proxy.Limits.MaxBufferedBytes)
+            && _delayedBytes + frame.Bytes.Length <= Proxy.Limits.MaxBufferedBytes
+            && (_delayed?.Count ?? 0) < Proxy.Limits.MaxPendingRequests)
         {
-            var request = new DelayedRequest(this, frame.Bytes.ToArray(), fault.AbortMessage);
+            var request = new DelayedRequest(this, frame.Bytes.ToArray(), fault.AbortMessage) { Index = _delayed?.Count ?? 0 };
             (_delayed ??= []).Add(request);
             _delayedBytes += request.Bytes.Length;
             _owner.Loop.Timers.Arm(request.Timer, fault.Delay);
@@ -64,15 +65,28 @@ internal sealed partial class XRpcSession<TCodec>
         (_now, _config) = (_owner.Now(), _owner.Snapshot);
         while (!IsClosed && _streaming is null && (_pinned is null || !_pinnedForOne) && _due!.TryPeek(out DelayedRequest? request))
         {
-            if (!Handle(request))
+            Pause own = _pause;
+            bool dealt = Handle(request);
+
+            // What the client itself waits with has a clock, which looks for this pause.
+            _pause = own == Pause.Delay ? own : _pause;
+            if (!dealt)
             {
                 return;
             }
 
             _due.Dequeue();
-            _delayed!.Remove(request);
-            _delayedBytes -= request.Bytes.Length;
+            Remove(request);
         }
+    }
+
+    /// <summary>The last one takes its place.</summary>
+    private void Remove(DelayedRequest request)
+    {
+        DelayedRequest last = _delayed![^1];
+        (_delayed[request.Index], last.Index) = (last, request.Index);
+        _delayed.RemoveAt(_delayed.Count - 1);
+        _delayedBytes -= request.Bytes.Length;
     }
 
     /// <summary>As if it had just come; what is known of the frame that is being read stays.</summary>
@@ -120,6 +134,9 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         public LoopTimer Timer { get; }
+
+        /// <summary>Place in the list.</summary>
+        public int Index { get; set; }
 
         public byte[] Bytes { get; }
 

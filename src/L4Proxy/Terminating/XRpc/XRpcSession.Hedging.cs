@@ -103,6 +103,9 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         UpstreamLink<TCodec> link = _owner.Pool(race.Cluster).Shared(cluster, endpoint, ProfileAt(cluster), Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
-        return link.CanTake && link.Output.Length < UpstreamLink<TCodec>.HighWatermark ? link : null;
+        return link.CanTake && link.Output.Length < UpstreamLink<TCodec>.HighWatermark && HasPlace(link, cluster) ? link : null;
     }
+
+    /// <summary>Asks the circuit breaker for one request more that is not the client's own.</summary>
+    private static bool HasPlace(UpstreamLink<TCodec> link, ClusterSnapshot cluster) => !cluster.Limits.LimitsRequests || link.TryCount(cluster.Limits);
 }

@@ -10,6 +10,9 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <content>What a route wants done besides forwarding. Plain routes never come here.</content>
 internal sealed partial class XRpcSession<TCodec>
 {
+    /// <summary>Whether a copy of a request can have another id than the first: ids are nowhere, or at a fixed place.</summary>
+    private static readonly bool MayCopy = TCodec.Traits.Order != FrameOrder.Multiplexed || TCodec.Traits.Id is not null;
+
     /// <summary>
     /// Asks the route's policies. False: the request was answered, or waits (<paramref name="wait"/>). What authorization says is told
     /// (<paramref name="allowed"/>), for a request may belong to several routes.
@@ -17,6 +20,7 @@ internal sealed partial class XRpcSession<TCodec>
     private bool Admit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, bool allowed, out bool wait)
     {
         wait = false;
+        _faultMessage = null;
         XRpcPoliciesSnapshot policies = route.Policies;
         if (!allowed)
         {
@@ -86,7 +90,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         foreach (XRpcMirrorSnapshot mirror in policies.Mirrors)
         {
-            bool skipped = !frame.IsWhole || frame.Head.Replies == FrameHead.UntilEnd || (mirror.ExcludeReads && (decision.Flags & ForwardFlags.ReadOnly) != 0)
+            bool skipped = !MayCopy || !frame.IsWhole || frame.Head.Replies == FrameHead.UntilEnd || (mirror.ExcludeReads && (decision.Flags & ForwardFlags.ReadOnly) != 0)
                 || (decision.Flags & (OwnConnection | ForwardFlags.Quiet)) != 0 || IsPinned
                 || !mirror.Fraction.Draw(_downstream.Worker.Random);
             if (skipped || Bind(mirror.Cluster, default) is var at && at < 0)
@@ -134,7 +138,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         bool observes = (decision.Flags & ForwardFlags.Observe) != 0;
         XRpcPoliciesSnapshot policies = route.Policies;
-        bool mayRepeat = (decision.Flags & ForwardFlags.Idempotent) != 0 && frame.IsWhole && !IsPinned && decision.HiddenReplies == 0;
+        bool mayRepeat = (decision.Flags & ForwardFlags.Idempotent) != 0 && frame.IsWhole && !IsPinned && decision.HiddenReplies == 0 && MayCopy;
         bool retries = mayRepeat && policies.Retry is { Retries: > 0 };
         bool hedges = mayRepeat && MayHedge(frame.Head, route, link);
         bool logs = policies.RequestLog is not null;
@@ -195,6 +199,8 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Where a request can be tried again: elsewhere, or at the same server where keys choose it. What follows it goes there too.</summary>
     private UpstreamLink<TCodec>? LinkForRetry(UpstreamLink<TCodec> failed)
     {
+        // The place of the try that failed is free for the next.
+        failed.Recount();
         _config = _owner.Snapshot;
         if (!_config.Clusters.TryGetValue(failed.Cluster.Name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
         {
@@ -212,7 +218,7 @@ internal sealed partial class XRpcSession<TCodec>
         int at = BindAgain(cluster, endpoint);
         ref Binding binding = ref _bindings[at];
         binding.Link = _owner.Pool(binding.Name).Shared(cluster, endpoint, binding.Profile, Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
-        return binding.Link.State == LinkState.Closed ? null : binding.Link;
+        return binding.Link.State != LinkState.Closed && HasPlace(binding.Link, cluster) ? binding.Link : null;
     }
 
     private static IReadOnlyList<MetaEdit>? MetadataOf(XRpcRouteSnapshot route) =>
@@ -231,15 +237,21 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A binding to a server that a conversation chose.</summary>
     private int BindTo(in Target target)
     {
+        _config ??= _owner.Snapshot;
         for (int i = 0; i < _bindingCount; i++)
         {
-            if (_bindings[i].Name == target.Cluster.Name && _bindings[i].Endpoint.Address.Equals(target.Endpoint.Address))
+            if (_bindings[i].Name == target.Cluster.Name && IsSameServer(_bindings[i].Endpoint, target.Endpoint))
             {
+                if (!ReferenceEquals(_bindings[i].Cluster, target.Cluster))
+                {
+                    _bindings[i] = Rebound(_bindings[i], target.Cluster, target.Endpoint, _bindings[i].IsSticky);
+                }
+
                 return i;
             }
         }
 
-        return Add(new Binding(target.Cluster.Name, _config ?? _owner.Snapshot, target.Cluster, target.Endpoint, null, false) { Profile = ProfileAt(target.Cluster) });
+        return Add(new Binding(target.Cluster.Name, _config, target.Cluster, target.Endpoint, null, false) { Profile = ProfileAt(target.Cluster) });
     }
 
     /// <summary>A frame of the server passed on a connection that relays.</summary>

@@ -265,7 +265,17 @@ internal sealed partial class XRpcSession<TCodec>
             link.Output.Append(rest);
             link.MarkDirty();
             _streaming = null;
+            if (!IsOrdered && _pinnedForOne && _pinned == link && link.InFlight == 0)
+            {
+                // No answer will come that gives the connection back.
+                Unpin(link, reusable: true);
+            }
+
             PauseUntilQuiet();
+            if (_due is { Count: > 0 })
+            {
+                _owner.Attend(this);
+            }
         }
 
         _skipping = false;

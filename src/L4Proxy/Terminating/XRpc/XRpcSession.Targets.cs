@@ -25,7 +25,8 @@ internal sealed partial class XRpcSession<TCodec>
         get => _profile;
         set
         {
-            if (!value.Equals(_profile))
+            // Equal bytes that are a default login here and the client's own there make different connections at a cluster with a login.
+            if (!value.Equals(_profile) || value.DefaultLoginBytes != _profile.DefaultLoginBytes)
             {
                 _profile = value;
                 _bindingCount = 0;
@@ -127,7 +128,7 @@ internal sealed partial class XRpcSession<TCodec>
         bool sticky = IsOrdered && !cluster.HashesKeys;
         for (int i = 0; i < _bindingCount; i++)
         {
-            if (ReferenceEquals(_bindings[i].Name, name) && (sticky || ReferenceEquals(_bindings[i].Endpoint, endpoint)))
+            if (ReferenceEquals(_bindings[i].Name, name) && (sticky || IsSameServer(_bindings[i].Endpoint, endpoint)))
             {
                 _bindings[i] = Rebound(_bindings[i], cluster, endpoint, sticky);
                 return i;
@@ -191,11 +192,14 @@ internal sealed partial class XRpcSession<TCodec>
             link.IsDraining = true;
         }
 
-        return new Binding(before.Name, _config!, cluster, endpoint, before.Endpoint == endpoint ? before.Link : null, sticky)
+        return new Binding(before.Name, _config!, cluster, endpoint, IsSameServer(before.Endpoint, endpoint) ? before.Link : null, sticky)
         {
             Profile = sameLogin ? before.Profile : ProfileAt(cluster),
         };
     }
+
+    /// <summary>By address: every update of the configuration has snapshots of its own.</summary>
+    private static bool IsSameServer(EndpointSnapshot one, EndpointSnapshot other) => ReferenceEquals(one, other) || one.Address.Equals(other.Address);
 
     /// <summary>A shared connection to a bound server; null with a pause when the client has to wait for its earlier answers first.</summary>
     private UpstreamLink<TCodec>? SharedLink(int at)

@@ -20,6 +20,10 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     private bool _headKnown;
     private bool _skipping;
     private XRpcSession<TCodec>? _passing;
+    private long _partAt;
+
+    /// <summary>The client got earlier frames of the stream whose long one is being passed on.</summary>
+    private bool _hadBegun;
 
     public MuxLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
         : base(owner, pool, cluster, endpoint, profile)
@@ -62,10 +66,18 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     public override void ExpireRequests(long now)
     {
+        if (StalledBy is not null)
+        {
+            // Not read: what is late is a client, which has a time of its own.
+            return;
+        }
+
+        int passing = _passing is null ? -1 : _slots.Find(Reply.Id);
         for (int i = 0; i < _slots.Count && State != LinkState.Closed && _slots.Used > 0; i++)
         {
             ref Pending<TCodec> pending = ref _slots[i];
-            if (_slots.IsUsed(i) && pending.TimeoutMs > 0 && Stopwatch.GetElapsedTime(pending.SentAt, now).TotalMilliseconds >= pending.TimeoutMs)
+            long since = i == passing ? _partAt : pending.SentAt;
+            if (_slots.IsUsed(i) && pending.TimeoutMs > 0 && Stopwatch.GetElapsedTime(since, now).TotalMilliseconds >= pending.TimeoutMs)
             {
                 Pending<TCodec> late = pending;
                 _slots.Free(i);
@@ -219,6 +231,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     {
         // Other frames have ids of the server's own, which say nothing about requests.
         int slot = IsAnswer(Reply.Kind) ? _slots.Find(Reply.Id) : -1;
+        _partAt = now;
         if (_passing is not null)
         {
             _passing.DeliverPart(this, part);
@@ -252,6 +265,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         if (wanted)
         {
             ref Pending<TCodec> pending = ref _slots[slot];
+            _hadBegun = pending.Has(PendingFlags.Begun);
             pending.Flags |= PendingFlags.Begun;
             _passing = pending.Session!;
             _passing.BeginPart(this);
@@ -278,7 +292,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
         _passing = null;
         int slot = _slots.Find(Reply.Id);
-        if (client.TakePartBack(this) && slot >= 0)
+        if (client.TakePartBack(this) && slot >= 0 && !_hadBegun)
         {
             _slots[slot].Flags &= ~PendingFlags.Begun;
         }

@@ -168,6 +168,12 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     /// <summary>Takes a request into the count of its cluster, before it is sent; false beyond the cluster's limit.</summary>
     public bool TryCount(CircuitBreakerLimits limits)
     {
+        if (State == LinkState.Closed)
+        {
+            // It failed at once and takes no request: nobody would give the place back.
+            return true;
+        }
+
         _countsRequests = true;
         Recount();
         bool fits = Cluster.State.TryAcquireRequest(limits);
