@@ -19,12 +19,16 @@ public struct RespCodec : IXRpcCodec<RespCodec>
     /// </summary>
     private static readonly RespLimitsOptions ReplyLimits = RespLimitsOptions.Default with { MaxBulkBytes = 1L << 40 };
 
+    /// <summary>The bounds of the clients that came last: all of a listener have the same, and none of them allocates its own.</summary>
+    private static volatile RespLimitsOptions s_requestLimits = RespLimitsOptions.Default;
+
     private RespCodec(Side from, CodecLimits limits)
     {
-        RespLimitsOptions bounds = RespLimitsOptions.Default;
-        if (limits.MaxFrame != CodecLimits.Default.MaxFrame)
+        long most = limits.MaxFrame == CodecLimits.Default.MaxFrame ? RespLimitsOptions.Default.MaxBulkBytes : limits.MaxFrame;
+        RespLimitsOptions bounds = s_requestLimits;
+        if (bounds.MaxBulkBytes != most)
         {
-            bounds = bounds with { MaxBulkBytes = limits.MaxFrame };
+            s_requestLimits = bounds = RespLimitsOptions.Default with { MaxBulkBytes = most };
         }
 
         _from = from;
