@@ -155,19 +155,11 @@ projects=()
 for file in tests/*.Tests/*.csproj; do
     name=$(basename "$file" .csproj)
     [ "$name" != EndToEnd.Tests ] || continue
-    if ! find "tests/$name" -name '*Tests.cs' -not -path '*/obj/*' -not -path '*/bin/*' | grep -q .; then
-        say "$name: has no test files yet, left out"
-        continue
-    fi
     projects+=("$name")
 done
 run_all 2 "${projects[@]}"
 
 if [ -z "$quick" ]; then
-    if find tests/EndToEnd.Tests -name '*Tests.cs' -not -path '*/obj/*' -not -path '*/bin/*' | grep -q .; then
-        run_all 1 EndToEnd.Tests
-    else
-        say "EndToEnd.Tests: has no test files yet, left out"
-    fi
+    run_all 1 EndToEnd.Tests
 fi
 finish
