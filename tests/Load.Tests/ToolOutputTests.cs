@@ -42,4 +42,8 @@ public class ToolOutputTests
     [InlineData("{\"start\":{},\"error\":\"unable to connect to server\"}", "unable to connect to server")]
     public void Iperf_ErrorOrNothing_VoidsTheRunAndSaysWhy(string json, string why) =>
         Should.Throw<VoidRunException>(() => IperfOutput.Parse(json)).Message.ShouldContain(why);
+
+    [Fact]
+    public void RedisBenchmark_RunOfNoTime_HasAnInfiniteRate() =>
+        RedisBenchmarkOutput.Parse("\"GET\",\"inf\",\"0.299\",\"0.160\",\"0.279\",\"0.447\",\"0.463\",\"0.463\"\n", "GET").RequestsPerSecond.ShouldBe(double.PositiveInfinity);
 }

@@ -27,7 +27,8 @@ internal readonly record struct RedisBenchmarkOutput(double RequestsPerSecond, d
             throw new VoidRunException($"redis-benchmark printed {columns.Length} columns instead of 8: {Shortened(line)}");
         }
 
-        double Column(int index) => double.Parse(columns[index], NumberStyles.Float, CultureInfo.InvariantCulture);
+        // A run of under a millisecond has an infinite rate, in C's word for it.
+        double Column(int index) => columns[index] == "inf" ? double.PositiveInfinity : double.Parse(columns[index], NumberStyles.Float, CultureInfo.InvariantCulture);
         return new RedisBenchmarkOutput(Column(1), Column(4), Column(6));
     }
 
