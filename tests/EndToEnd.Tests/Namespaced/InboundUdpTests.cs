@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using Shouldly;
 using Xunit;
@@ -53,12 +52,12 @@ public class InboundUdpTests
         using UdpEcho application = new(pod.Name, EchoPort, inside);
         using UdpEcho world = new(pod.Outside, EchoPort, outside);
         using Sidecar proxy = Start(pod, inside, "net_raw");
-        using Socket comesIn = Client(pod.Outside, inside);
-        using Socket goesOut = Client(pod.Name, inside);
+        using Socket comesIn = UdpClients.Open(pod.Outside, inside);
+        using Socket goesOut = UdpClients.Open(pod.Name, inside);
         foreach (int size in Sizes)
         {
-            Echoes(comesIn, inside, EchoPort, size);
-            Echoes(goesOut, outside, EchoPort, size);
+            UdpClients.Echoes(comesIn, inside, EchoPort, size);
+            UdpClients.Echoes(goesOut, outside, EchoPort, size);
         }
 
         application.LastPeer!.Address.ShouldBe(IPAddress.Parse(passthrough));
@@ -78,8 +77,8 @@ public class InboundUdpTests
         Init(pod, $"{EchoPort}");
         using UdpEcho application = new(pod.Name, Uncaptured, inside);
         using Sidecar proxy = Start(pod, inside, "net_admin");
-        using Socket client = Client(pod.Outside, inside);
-        Echoes(client, inside, Uncaptured, 100);
+        using Socket client = UdpClients.Open(pod.Outside, inside);
+        UdpClients.Echoes(client, inside, Uncaptured, 100);
         application.LastPeer!.ShouldBe(new IPEndPoint(IPAddress.Parse(inside.Contains(':') ? Pod.OutsideIp6 : Pod.OutsideIp), ((IPEndPoint)client.LocalEndPoint!).Port));
         proxy.Stat("udp.inbound.downstream_sess_rx_datagrams").ShouldBe(0);
     }
@@ -93,7 +92,7 @@ public class InboundUdpTests
         Init(pod, $"{EchoPort}");
         using UdpEcho application = new(pod.Name, EchoPort, inside);
         using Sidecar proxy = Start(pod, inside, "net_admin");
-        using Socket client = Client(pod.Outside, inside);
+        using Socket client = UdpClients.Open(pod.Outside, inside);
         client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(inside), EchoPort));
         proxy.Logged("details=udp_reply_socket_failure").ShouldContain(
             "failure=Address already in use: a program of this pod has port 7007 to itself (no SO_REUSEADDR), and beside it CAP_NET_RAW is needed to answer ");
@@ -111,9 +110,9 @@ public class InboundUdpTests
         Init(pod, "*");
         using UdpEcho application = new(pod.Name, EchoPort);
         using Sidecar proxy = Start(pod, inside, "net_admin");
-        using Socket client = Client(pod.Name, inside);
-        Echoes(client, loopback, EchoPort, 10);
-        Echoes(client, inside, EchoPort, 10);
+        using Socket client = UdpClients.Open(pod.Name, inside);
+        UdpClients.Echoes(client, loopback, EchoPort, 10);
+        UdpClients.Echoes(client, inside, EchoPort, 10);
         proxy.Stat("udp.inbound.downstream_sess_rx_datagrams").ShouldBe(0);
         proxy.Stat("udp.outbound.downstream_sess_rx_datagrams").ShouldBe(0);
     }
@@ -135,25 +134,4 @@ public class InboundUdpTests
         NetworkNamespace.In(pod.Outside, () => Run.Must("dig", "+short", "+tries=1", "+time=8", $"@{server}", name, type)).Trim();
 
     private static string Text(string address, int port) => address.Contains(':') ? $"[{address}]:{port}" : $"{address}:{port}";
-
-    private static Socket Client(string ns, string towards) => NetworkNamespace.In(ns, () =>
-    {
-        bool v6 = towards.Contains(':');
-        var socket = new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
-        socket.Bind(new IPEndPoint(v6 ? IPAddress.IPv6Any : IPAddress.Any, 0));
-        return socket;
-    });
-
-    // The client is not connected: it would take an answer from anywhere, and says where this one came from.
-    private static void Echoes(Socket client, string server, int port, int size)
-    {
-        var to = new IPEndPoint(IPAddress.Parse(server), port);
-        byte[] sent = RandomNumberGenerator.GetBytes(size);
-        client.SendTo(sent, to);
-        byte[] received = new byte[65536];
-        EndPoint from = new IPEndPoint(client.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        int length = client.ReceiveFrom(received, ref from);
-        from.ShouldBe(to);
-        received.AsSpan(0, length).SequenceEqual(sent).ShouldBeTrue($"{size} bytes to {to}");
-    }
 }

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using Shouldly;
 using Xunit;
@@ -50,10 +49,10 @@ public class TransparentUdpTests
         Write(rules, pod, EchoPort);
         using UdpEcho echo = new(pod.Outside, EchoPort);
         using Sidecar proxy = Sidecar.Start(Transparent(server, "udp"), pod.Name, capabilities: capability);
-        using Socket client = Client(pod.Name, server);
+        using Socket client = UdpClients.Open(pod.Name, server);
         foreach (int size in Sizes)
         {
-            Echoes(client, server, EchoPort, size);
+            UdpClients.Echoes(client, server, EchoPort, size);
         }
 
         proxy.Stat("udp.udp.downstream_rx_datagram_dropped").ShouldBe(0);
@@ -67,7 +66,7 @@ public class TransparentUdpTests
         using Pod pod = new();
         TransparentRules.Outbound(pod, 53);
         using Sidecar proxy = Sidecar.Start(Transparent(Pod.OutsideIp, "udp"), pod.Name, capabilities: "net_admin");
-        using Socket client = Client(pod.Name, Pod.OutsideIp);
+        using Socket client = UdpClients.Open(pod.Name, Pod.OutsideIp);
         client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.OutsideIp), 53));
         proxy.Logged("details=udp_reply_socket_failure").ShouldContain("failure=Permission denied: CAP_NET_BIND_SERVICE is needed to answer from port 53 ");
         proxy.Stat("udp.udp.reply_socket_failures").ShouldBe(1);
@@ -86,10 +85,10 @@ public class TransparentUdpTests
         {
             // On a link that has just come up the first neighbour discovery may take longer than a session may be idle here.
             Call.Ask(9, "x", server, pod.Name).ShouldBeNull();
-            using Socket client = Client(pod.Name, server);
-            Echoes(client, server, EchoPort, 100);
-            Echoes(client, server, EchoPort + 1, 200);
-            Echoes(client, server, EchoPort, 300);
+            using Socket client = UdpClients.Open(pod.Name, server);
+            UdpClients.Echoes(client, server, EchoPort, 100);
+            UdpClients.Echoes(client, server, EchoPort + 1, 200);
+            UdpClients.Echoes(client, server, EchoPort, 300);
         }
 
         IReadOnlyList<string> sessions = proxy.LoggedLines(4, "details=udp_session_idle_timeout");
@@ -112,9 +111,9 @@ public class TransparentUdpTests
             .ListenUdp("udp", 15001, "app", ", transparent: true", address.Contains(':') ? "::" : "0.0.0.0")
             .With(Boot.Cluster("app", [Text(address, EchoPort + 1)], $", upstream_bind_config: {{source_address: {{address: '{from}', port_value: 0}}}}"));
         using Sidecar proxy = Sidecar.Start(boot, pod.Name, capabilities: "net_admin");
-        using Socket client = Client(pod.Outside, outside);
-        Echoes(client, address, EchoPort, 1000);
-        Echoes(client, address, EchoPort, 1001);
+        using Socket client = UdpClients.Open(pod.Outside, outside);
+        UdpClients.Echoes(client, address, EchoPort, 1000);
+        UdpClients.Echoes(client, address, EchoPort, 1001);
         app.LastPeer!.Address.ShouldBe(IPAddress.Parse(from));
     }
 
@@ -123,7 +122,7 @@ public class TransparentUdpTests
     {
         using Pod pod = new();
         using Sidecar proxy = Sidecar.Start(Transparent(Pod.Ip, "udp"), pod.Name, capabilities: "net_admin");
-        using Socket client = Client(pod.Name, Pod.Ip);
+        using Socket client = UdpClients.Open(pod.Name, Pod.Ip);
         client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.Ip), 15001));
         proxy.Logged("details=loop_guard_own_listener").ShouldContain("flags=LR ");
         proxy.Stat("udp.udp.dropped_no_session").ShouldBe(1);
@@ -137,7 +136,7 @@ public class TransparentUdpTests
         TransparentRules.Outbound(pod, EchoPort);
         pod.Exec("nft", "flush chain inet byhand out; add rule inet byhand out oifname eth0 udp dport 7007 meta mark set 1337");
         using Sidecar proxy = Sidecar.Start(Transparent(Pod.OutsideIp, "udp"), pod.Name, capabilities: "net_admin");
-        using Socket client = Client(pod.Name, Pod.OutsideIp);
+        using Socket client = UdpClients.Open(pod.Name, Pod.OutsideIp);
         client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.OutsideIp), EchoPort));
         proxy.Logged("details=loop_guard_own_upstream").ShouldContain("flags=LR ");
         proxy.Stat("meshl4.udp_sessions").ShouldBe(1);
@@ -163,25 +162,4 @@ public class TransparentUdpTests
         pod.Exec("dig", "+short", "+tries=1", "+time=5", $"@{server}", name, type).Trim();
 
     private static string Text(string address, int port) => address.Contains(':') ? $"[{address}]:{port}" : $"{address}:{port}";
-
-    private static Socket Client(string ns, string towards) => NetworkNamespace.In(ns, () =>
-    {
-        bool v6 = towards.Contains(':');
-        var socket = new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
-        socket.Bind(new IPEndPoint(v6 ? IPAddress.IPv6Any : IPAddress.Any, 0));
-        return socket;
-    });
-
-    /// <summary>The client is not connected: it would take an answer from anywhere, and says where this one came from.</summary>
-    private static void Echoes(Socket client, string server, int port, int size)
-    {
-        var to = new IPEndPoint(IPAddress.Parse(server), port);
-        byte[] sent = RandomNumberGenerator.GetBytes(size);
-        client.SendTo(sent, to);
-        byte[] received = new byte[65536];
-        EndPoint from = new IPEndPoint(client.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        int length = client.ReceiveFrom(received, ref from);
-        from.ShouldBe(to);
-        received.AsSpan(0, length).SequenceEqual(sent).ShouldBeTrue($"{size} bytes to {to}");
-    }
 }

@@ -1,3 +1,5 @@
+using MeshL4.Interceptor.Plan;
+
 namespace MeshL4.L4Proxy.Config.Decoding;
 
 /// <summary>Finds what a misspelt name may have meant.</summary>
@@ -20,34 +22,11 @@ internal static class NearestName
         (string Name, int Distance) best = ("", Nearby + 1);
         foreach (string one in known.Where(one => Math.Abs(one.Length - name.Length) <= Nearby))
         {
-            int distance = Distance(name, one);
+            int distance = EditDistance.Of(name, one);
             best = distance < best.Distance ? (one, distance) : best;
         }
 
         // Of a short name, two letters are all there is.
         return best.Distance <= Nearby && best.Distance < name.Length ? best.Name : null;
-    }
-
-    private static int Distance(string from, string to)
-    {
-        int[] before = new int[to.Length + 1], now = new int[to.Length + 1];
-        for (int j = 0; j <= to.Length; j++)
-        {
-            before[j] = j;
-        }
-
-        for (int i = 1; i <= from.Length; i++)
-        {
-            now[0] = i;
-            for (int j = 1; j <= to.Length; j++)
-            {
-                int exchanged = before[j - 1] + (from[i - 1] == to[j - 1] ? 0 : 1);
-                now[j] = Math.Min(exchanged, 1 + Math.Min(before[j], now[j - 1]));
-            }
-
-            (before, now) = (now, before);
-        }
-
-        return before[to.Length];
     }
 }
