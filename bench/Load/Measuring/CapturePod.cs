@@ -20,6 +20,8 @@ internal sealed class CapturePod : IAsyncDisposable
     private static readonly IPAddress[] Destinations = Addresses(10, 99);
     private static readonly TimeSpan ToolLimit = TimeSpan.FromSeconds(20);
 
+    // Kept from one slice to the next, so that addresses come round in turn.
+    private readonly long[] _turns = new long[ClientThreads];
     private readonly Socket? _listener;
     private readonly Thread? _acceptor;
 
@@ -77,7 +79,7 @@ internal sealed class CapturePod : IAsyncDisposable
     public (long Connections, double Seconds) Churn(double seconds, CancellationToken stop)
     {
         long capturedBefore = Captured;
-        long[] done = new long[ClientThreads];
+        long before = _turns.Sum();
         Exception? failure = null;
         var clock = Stopwatch.StartNew();
         Thread[] threads = [.. Enumerable.Range(0, ClientThreads).Select(number => new Thread(() =>
@@ -87,7 +89,7 @@ internal sealed class CapturePod : IAsyncDisposable
                 Namespaces.EnterNetwork(PathOf(Name));
                 while (clock.Elapsed.TotalSeconds < seconds && failure is null && !stop.IsCancellationRequested)
                 {
-                    Connect(number, done[number]++);
+                    Connect(number, _turns[number]++);
                 }
             }
             catch (Exception e)
@@ -104,7 +106,7 @@ internal sealed class CapturePod : IAsyncDisposable
             throw new VoidRunException($"a captured connection failed: {failure.Message}");
         }
 
-        return Captured > capturedBefore ? (done.Sum(), took) : throw new VoidRunException("no connection came to the capture port");
+        return Captured > capturedBefore ? (_turns.Sum() - before, took) : throw new VoidRunException("no connection came to the capture port");
     }
 
     /// <summary>Entries of the connection tracking table of this namespace.</summary>
