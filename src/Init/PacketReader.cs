@@ -17,15 +17,20 @@ internal static class PacketReader
         {
             errors.Add("explain: --dst ADDRESS:PORT is needed");
         }
-        else if (!IPEndPoint.TryParse(dst, out destination) || destination.Port == 0)
+        else if (EntryParser.Endpoint(dst, out destination) is string wrong)
         {
-            errors.Add($"--dst '{dst}': not an address with a port (10.96.0.1:6379, [2001:db8::1]:6379)");
+            errors.Add($"--dst '{dst}': {wrong}");
         }
 
         string protocol = call.Extra.GetValueOrDefault("proto", "tcp");
         if (protocol is not ("tcp" or "udp"))
         {
             errors.Add($"--proto '{protocol}': must be tcp or udp");
+        }
+
+        if (call.Extra.TryGetValue("interface", out string? name) && (!EntryParser.IsInterface(name) || name.EndsWith('+')))
+        {
+            errors.Add($"--interface '{name}': not an interface name");
         }
 
         IPAddress? source = Source(call, destination, errors);
@@ -35,7 +40,7 @@ internal static class PacketReader
         return errors.Count > before ? null : new Packet
         {
             Inbound = call.Inbound,
-            Interface = call.Extra.GetValueOrDefault("interface") ?? (!call.Inbound && IsHere(destination!.Address) ? "lo" : "eth0"),
+            Interface = name ?? (!call.Inbound && IsHere(destination!.Address) ? "lo" : "eth0"),
             Transport = protocol == "tcp" ? Transports.Tcp : Transports.Udp,
             Source = source!,
             Destination = destination!.Address,
@@ -62,7 +67,7 @@ internal static class PacketReader
         IPAddress? source = EntryParser.TryAddress(text, out IPNetwork block) ? block.BaseAddress : null;
         if (source is null)
         {
-            errors.Add($"--src '{text}': not an address");
+            errors.Add($"--src '{text}': not an address (10.0.0.5 or 2001:db8::5, without brackets or port)");
         }
         else if (destination is not null && source.AddressFamily != destination.AddressFamily)
         {

@@ -3,7 +3,7 @@ using MeshL4.Interceptor.Plan;
 namespace MeshL4.Init;
 
 /// <summary>Short flags as pflag has them: "-p15001" is "-p=15001", and "-nb80" is "-n" and "-b=80". What follows a flag that takes a value
-/// is that value, whatever it looks like.</summary>
+/// is that value, whatever it looks like, and "-x=" has an empty one: the parser would take the next argument for it.</summary>
 internal static class ShortFlags
 {
     private const char Help = 'h';
@@ -15,12 +15,15 @@ internal static class ShortFlags
         bool isValue = false;
         foreach (string argument in arguments)
         {
-            parted.AddRange(isValue || argument is not ['-', not '-', _, ..] ? [argument] : Flags(argument) ?? [argument]);
+            parted.AddRange(isValue ? [argument] : ((argument is ['-', not '-', _, ..] ? Flags(argument) : null) ?? [argument]).SelectMany(WithEmptyValue));
             isValue = !isValue && TakesValue(parted[^1]);
         }
 
         return parted;
     }
+
+    private static string[] WithEmptyValue(string argument) =>
+        argument is ['-', .., '='] && argument.IndexOf('=', StringComparison.Ordinal) == argument.Length - 1 ? [argument[..^1], ""] : [argument];
 
     private static List<string>? Flags(string argument)
     {

@@ -78,6 +78,74 @@ public class CallCheckTests
     public void Run_FormatThatIsPrinted_IsTaken(string format, params string[] arguments) =>
         Run([.. arguments, "-b", "*", "--format", format]).Entered.ShouldBeTrue();
 
+    /// <summary>What the framework's own reader takes for something else than was written is among them.</summary>
+    [Theory]
+    [InlineData("2001:db8::1", "with brackets")]
+    [InlineData("2001:db8::1:6379", "with brackets")]
+    [InlineData("[2001:db8::1]", "not an address with a port")]
+    [InlineData("[2001:db8::1]6379", "not an address with a port")]
+    [InlineData("[2001:db8::1]:", "'' is not a port")]
+    [InlineData("[2001:db8::1]:0x50", "'0x50' is not a port")]
+    [InlineData("[[2001:db8::1]]:80", "is not an address of IPv6")]
+    [InlineData("[2001:db8::1/64]:80", "is not an address of IPv6")]
+    [InlineData("[fe80::1%eth0]:80", "is not an address of IPv6")]
+    [InlineData("[10.0.0.1]:80", "'10.0.0.1' is not an address of IPv6")]
+    [InlineData("[::ffff:10.0.0.1]:80", "packets to it are IPv4, 10.0.0.1")]
+    [InlineData("10.0.0.1", "not an address with a port")]
+    [InlineData("10.0.0.1:", "'' is not a port")]
+    [InlineData("10.0.0.1:0", "'0' is not a port")]
+    [InlineData("10.0.0.1:00080", "'00080' is not a port")]
+    [InlineData("10.0.0.1:65536", "'65536' is not a port")]
+    [InlineData("10.0.0.1:4294967376", "is not a port")]
+    [InlineData("10.0.0.1:-1", "'-1' is not a port")]
+    [InlineData("10.0.0.1:+80", "'+80' is not a port")]
+    [InlineData("10.0.0.1: 80", "' 80' is not a port")]
+    [InlineData("10.0.0.1:80 ", "'80 ' is not a port")]
+    [InlineData("10.0.0.1:http", "'http' is not a port")]
+    [InlineData("10.0.0.1:80-90", "'80-90' is not a port")]
+    [InlineData("010.0.0.1:80", "'010.0.0.1' is not an address")]
+    [InlineData("10.1:80", "'10.1' is not an address")]
+    [InlineData("1:80", "'1' is not an address")]
+    [InlineData("0x7f.0.0.1:80", "is not an address")]
+    [InlineData("10.0.0.1/32:80", "is not an address")]
+    [InlineData("10.0.0.256:80", "is not an address")]
+    [InlineData("redis:6379", "'redis' is not an address; names are not looked up")]
+    [InlineData("localhost:80", "names are not looked up")]
+    [InlineData(":80", "not an address with a port")]
+    [InlineData("tcp://10.0.0.1:80", "with brackets")]
+    [InlineData("", "not an address with a port")]
+    public void Explain_OddDestination_IsRefusedByName(string destination, string wrong)
+    {
+        string error = Refusal("explain", $"--dst={destination}");
+        error.ShouldContain($"--dst '{destination}': ");
+        error.ShouldContain(wrong);
+    }
+
+    [Theory]
+    [InlineData("--src", "[::1]")]
+    [InlineData("--src", "10.0.0.1:80")]
+    [InlineData("--src", "10.1")]
+    [InlineData("--src", "010.0.0.1")]
+    [InlineData("--src", "10.0.0.0/8")]
+    [InlineData("--src", "client")]
+    [InlineData("--src", "")]
+    [InlineData("--uid", "01337")]
+    [InlineData("--uid", "4294967295")]
+    [InlineData("--gid", "-1")]
+    [InlineData("--mark", "0x539")]
+    [InlineData("--interface", "eth+")]
+    [InlineData("--interface", "an-interface-of-17")]
+    [InlineData("--interface", "")]
+    public void Explain_OddPacket_IsRefusedByName(string flag, string value) =>
+        Refusal("explain", "--dst", "10.0.0.1:80", $"{flag}={value}").ShouldContain($"{flag} '{value}': ");
+
+    [Theory]
+    [InlineData("10.0.0.1:1", "10.0.0.1")]
+    [InlineData("[2001:db8::1]:65535", "2001:db8::5")]
+    [InlineData("[::1]:80", "::")]
+    public void Explain_AddressAndPort_AreTaken(string destination, string source) =>
+        Run(["explain", "--dst", destination, "--src", source]).Entered.ShouldBeTrue();
+
     private static string Refusal(params string[] arguments)
     {
         (int code, string error, bool entered) = Run(arguments);

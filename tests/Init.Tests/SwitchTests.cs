@@ -59,6 +59,21 @@ public class SwitchTests
         output.ShouldContain("to the proxy at 16001");
     }
 
+    // The next argument is not the value of a flag that has an empty one.
+    [Theory]
+    [InlineData("--istio-service-exclude-cidr=", "-b80")]
+    [InlineData("-x=", "-b80")]
+    [InlineData("-nx=", "-b80")]
+    [InlineData("--envoy-user=", "--istio-inbound-ports=80")]
+    [InlineData("-x", "", "-b80")]
+    public void Run_EmptyValue_TakesNotTheNextArgument(params string[] given)
+    {
+        (int code, string output, string error) = Run(["plan", .. given]);
+        code.ShouldBe(0, error);
+        error.ShouldBeEmpty();
+        output.ShouldContain("tcp dport 80: to the proxy");
+    }
+
     // As pflag reads them: switches first, and what follows a flag that takes a value is its value.
     [Theory]
     [InlineData("-nb80")]

@@ -4,13 +4,13 @@ using System.Net.Sockets;
 
 namespace MeshL4.Interceptor.Plan;
 
-/// <summary>One entry of a list flag. Strict: digits only, no signs, spaces or short forms, because what one tool reads generously the
-/// next reads differently.</summary>
+/// <summary>One entry of a list flag. Strict: digits only, no signs, spaces, leading zeros or short forms, because what one tool reads
+/// generously the next reads differently.</summary>
 internal static class EntryParser
 {
     /// <summary>1 to 65535.</summary>
     public static bool TryPort(string text, out int port) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is >= 1 and <= 65535;
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is >= 1 and <= 65535 && !IsOctal(text);
 
     /// <summary>"80", "8000-8010", or "8000:8010".</summary>
     public static bool TryPortRange(string text, out PortRange range)
@@ -39,7 +39,7 @@ internal static class EntryParser
 
         int bits = address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128;
         int prefix = bits;
-        if (parts.Length == 2 && (!int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out prefix) || prefix > bits))
+        if (parts.Length == 2 && (!int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out prefix) || prefix > bits || IsOctal(parts[1])))
         {
             return false;
         }
@@ -53,7 +53,35 @@ internal static class EntryParser
 
     /// <summary>A user or group id; 4294967295 is the kernel's "none".</summary>
     public static bool TryId(string text, out uint id) =>
-        uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id != uint.MaxValue;
+        uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id != uint.MaxValue && !IsOctal(text);
+
+    /// <summary>"10.96.0.1:6379" or "[2001:db8::1]:6379".</summary>
+    /// <returns>What is wrong, or null.</returns>
+    public static string? Endpoint(string text, out IPEndPoint? endpoint)
+    {
+        endpoint = null;
+        bool bracketed = text.StartsWith('[');
+        int colon = bracketed ? text.IndexOf("]:", StringComparison.Ordinal) + 1 : text.IndexOf(':', StringComparison.Ordinal);
+        if (colon <= 0 || (!bracketed && colon != text.LastIndexOf(':')))
+        {
+            return "not an address with a port (10.96.0.1:6379, or with brackets [2001:db8::1]:6379)";
+        }
+
+        string host = bracketed ? text[1..(colon - 1)] : text[..colon];
+        string port = text[(colon + 1)..];
+        if (!TryAddress(host, out IPNetwork address) || bracketed != (address.BaseAddress.AddressFamily == AddressFamily.InterNetworkV6))
+        {
+            return $"'{host}' is not an address{(bracketed ? " of IPv6" : "")}; names are not looked up";
+        }
+
+        if (address.BaseAddress.IsIPv4MappedToIPv6)
+        {
+            return $"packets to it are IPv4, {address.BaseAddress.MapToIPv4()}";
+        }
+
+        endpoint = TryPort(port, out int number) ? new IPEndPoint(address.BaseAddress, number) : null;
+        return endpoint is null ? $"'{port}' is not a port (1 to 65535)" : null;
+    }
 
     /// <summary>The words that Go's strconv.ParseBool takes, and no others; null for those.</summary>
     public static bool? Switch(string text) => text switch
@@ -94,6 +122,9 @@ internal static class EntryParser
         string name = text.EndsWith('+') ? text[..^1] : text;
         return name.Length >= 1 && text.Length <= 15 && name[0] != '-' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '@');
     }
+
+    // "010" is eight to iptables.
+    private static bool IsOctal(string digits) => digits.Length > 1 && digits[0] == '0';
 
     // "10.1" and "012.0.0.1" parse as addresses, but as others than their writer meant.
     private static bool IsShortV4(string text, IPAddress address) =>
