@@ -59,6 +59,8 @@ internal sealed class ProbeNetwork : IDisposable
 
         if (obstacle is null)
         {
+            // The address from which the proxy hands over is on lo, and may be as new.
+            network.Ipv6Obstacle ??= withIpv6 ? Ipv6LocalRoutes.Await([.. links.Select(l => l.Near), "lo"]) : null;
             return network;
         }
 
