@@ -26,7 +26,9 @@ internal static class Program
     /// <param name="output">Standard output.</param>
     /// <param name="error">Standard error.</param>
     /// <param name="enter">Brings the process into a network namespace; called once everything given is known to be right.</param>
-    internal static int Run(string[] arguments, Func<string, string?> variable, TextWriter output, TextWriter error, Action<string> enter)
+    /// <param name="childLimit">How long a verification's children may take to start, and so how long another verification is waited
+    /// for; half a minute unless given.</param>
+    internal static int Run(string[] arguments, Func<string, string?> variable, TextWriter output, TextWriter error, Action<string> enter, TimeSpan? childLimit = null)
     {
         Invocation call = new CommandLine().Parse(arguments, variable);
         if (call.Help || call.Version)
@@ -65,7 +67,7 @@ internal static class Program
                 error.Write($"meshl4-init: note: {note}\n");
             }
 
-            return Execute(command, WithKernelsFamilies(reading.Options, call), format, packet, output, error);
+            return Execute(command, WithKernelsFamilies(reading.Options, call), format, packet, output, error, childLimit);
         }
         catch (RedirectException e)
         {
@@ -83,7 +85,7 @@ internal static class Program
     private static RedirectOptions WithKernelsFamilies(RedirectOptions options, Invocation call) =>
         call.Flags.ContainsKey("ipv6") || File.Exists("/proc/net/if_inet6") ? options : options with { WithIpv6 = false };
 
-    private static int Execute(string command, RedirectOptions options, string format, Packet? packet, TextWriter output, TextWriter error)
+    private static int Execute(string command, RedirectOptions options, string format, Packet? packet, TextWriter output, TextWriter error, TimeSpan? childLimit)
     {
         RedirectPlan plan = RedirectPlanner.Plan(options);
         var setter = new RuleSetter(new CommandRunner { Variables = options.CniMode ? NamespaceLock : None }, options);
@@ -98,7 +100,7 @@ internal static class Program
             return ExitCodes.Done;
         }
 
-        var verification = new Verification(options, plan, format, output, error);
+        var verification = new Verification(options, plan, format, output, error, childLimit);
         return command switch
         {
             "verify" when options.DryRun => Report(output, verification.Intentions()),
@@ -109,7 +111,7 @@ internal static class Program
             "explain" => Explain(plan, packet!, format, output),
             "diff" => Diff(setter.Diff(plan), format, output),
             "cleanup" when options.DryRun => Report(output, "would remove the rules of every backend"),
-            "cleanup" => Cleanup(setter, options, output),
+            "cleanup" => Cleanup(setter, options, output, childLimit),
             _ => Apply(setter, plan, options, output, error),
         };
     }
@@ -156,10 +158,10 @@ internal static class Program
         }
     }
 
-    private static int Cleanup(RuleSetter setter, RedirectOptions options, TextWriter output)
+    private static int Cleanup(RuleSetter setter, RedirectOptions options, TextWriter output, TimeSpan? childLimit)
     {
         // One that runs keeps its network: without it, it would find promises broken and put rules back behind us.
-        using IDisposable reserved = VerifierLock.Reserve(options.ProbeTimeout);
+        using IDisposable reserved = VerifierLock.Reserve(options.ProbeTimeout, childLimit);
         // A verification that was killed is part of what the program leaves.
         ProbeNetwork.RemoveLeftOvers(new CommandRunner());
         SetOutcome outcome = setter.Cleanup();

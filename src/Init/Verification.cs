@@ -5,9 +5,15 @@ using MeshL4.Interceptor.Verify;
 namespace MeshL4.Init;
 
 /// <summary>The verify command, and what follows apply.</summary>
-internal sealed class Verification(RedirectOptions options, RedirectPlan plan, string format, TextWriter output, TextWriter error)
+/// <param name="options">What the plan was made from.</param>
+/// <param name="plan">What must hold.</param>
+/// <param name="format">text or json.</param>
+/// <param name="output">Standard output.</param>
+/// <param name="error">Standard error.</param>
+/// <param name="childLimit">How long a process that sends as another user may take to start; the verifier's own limit unless given.</param>
+internal sealed class Verification(RedirectOptions options, RedirectPlan plan, string format, TextWriter output, TextWriter error, TimeSpan? childLimit)
 {
-    private readonly Verifier _verifier = new(new CommandRunner(), TargetNamespace.ThisProgram, options);
+    private readonly Verifier _verifier = new(new CommandRunner(), TargetNamespace.ThisProgram, options, childLimit);
 
     /// <summary>The packets that would be sent, a line each, and where the plan says that they arrive.</summary>
     public string Intentions()

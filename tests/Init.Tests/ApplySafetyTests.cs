@@ -125,29 +125,6 @@ public class ApplySafetyTests
         exit 0
         """);
 
-    // The pair stands for the one that a verification uses. Both wait at once, for a minute each.
-    [Fact]
-    public void ApplyAndCleanup_AnotherVerificationRuns_NothingIsWrittenNorTaken() => Passes("""
-        ip link add ml4near type veth peer name ml4far0
-        mkfifo $d/commands; nft -i < $d/commands > /dev/null & holder=$!
-        exec 3> $d/commands; echo 'add table inet meshl4-verify { flags owner; }' >&3
-        for i in $(seq 3000); do nft list tables | grep -q meshl4-verify && break; sleep 0.01; done
-        nft monitor > $d/monitor & monitor=$!
-        "$0" cleanup --probe-timeout 1s 2> $d/cleanup & cleanup=$!
-        "$0" -b 80 --probe-timeout 1s 2> $d/error; code=$?
-        wait $cleanup; cleaned=$?
-        nft add table ip finish; until grep -q finish $d/monitor; do nft delete table ip finish; nft add table ip finish; done
-        kill $holder $monitor
-        [ $code = 6 ] && [ $cleaned = 6 ] || exit 10
-        grep -i meshl4 $d/monitor && exit 11
-        for f in error cleanup; do grep -q 'another verification runs in this network namespace .*table inet meshl4-verify.* waited for 62 s' $d/$f || exit 12; done
-        ip link show ml4near || exit 15
-        "$0" cleanup || exit 16
-        ip link show ml4near && exit 17
-        "$0" -b 80 || exit 13
-        [ -z "$(nft list tables | grep verify)" ] || exit 14
-        """);
-
     // Nobody needs ip(8) to redirect: only the address from which IPv6 is handed to the application does.
     [Theory]
     [InlineData("mkdir $d/bin; ln -s $(command -v nft) $(command -v sh) $d/bin", "$d/bin")]

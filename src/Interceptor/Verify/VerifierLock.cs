@@ -22,14 +22,18 @@ internal static class VerifierLock
     /// <summary>Takes the lock, waiting for another verification as long as one may take: two tries, for each of which children start
     /// and packets are waited for.</summary>
     /// <param name="probeTimeout">How long packets are waited for.</param>
+    /// <param name="childLimit">How long a child may take to start; <see cref="ProbeSenders.ChildLimit"/> unless given.</param>
     /// <exception cref="RedirectException">It did not end in time.</exception>
-    public static IDisposable Reserve(TimeSpan probeTimeout)
+    public static IDisposable Reserve(TimeSpan probeTimeout, TimeSpan? childLimit)
     {
-        TimeSpan patience = 2 * (probeTimeout + ProbeSenders.ChildLimit);
+        TimeSpan patience = Patience(probeTimeout, childLimit);
         return Take(patience) ?? throw new RedirectException(
             RedirectFailure.Timeout,
             $"another verification runs in this network namespace (while it does, there is a table inet {TableName}); it was waited for {patience.TotalSeconds} s; run again when it has ended");
     }
+
+    /// <summary>How long a verification may take.</summary>
+    internal static TimeSpan Patience(TimeSpan probeTimeout, TimeSpan? childLimit) => 2 * (probeTimeout + (childLimit ?? ProbeSenders.ChildLimit));
 
     /// <summary>Takes the lock, waiting for another verification to end; null when it has not within <paramref name="patience"/>.</summary>
     public static IDisposable? Take(TimeSpan patience)

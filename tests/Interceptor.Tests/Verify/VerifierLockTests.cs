@@ -8,6 +8,12 @@ namespace MeshL4.Interceptor.Tests.Verify;
 [SupportedOSPlatform("linux")]
 public class VerifierLockTests
 {
+    [Theory]
+    [InlineData(1, 62)]
+    [InlineData(5, 70)]
+    public void Patience_OfAProgram_IsWhatAnotherVerificationMayTake(int probeTimeout, int expected) =>
+        VerifierLock.Patience(TimeSpan.FromSeconds(probeTimeout), null).ShouldBe(TimeSpan.FromSeconds(expected));
+
     [Fact]
     public void Take_HeldAlready_IsNullUntilItIsGivenBack()
     {
