@@ -78,6 +78,21 @@ public class VerifyExclusionsTests
         report.GetRawText().ShouldContain("invalid tcp to 192.0.2.130:15002 from 192.0.2.77 by ml4near: must be dropped, but was refused");
     }
 
+    // On several processors a later segment could be answered before an earlier one has been looked at, which would pass for dropped.
+    [Fact]
+    public void Verify_InboundSegments_AreGivenToTheKernelByOneProcessor()
+    {
+        (int code, string output, string error) = Run("""
+            d=$(mktemp -d)
+            "$0" $flags --drop-invalid --verify=off || exit 10
+            strace -qq -o $d/trace -e trace=sched_setaffinity,sendto "$0" verify $flags --drop-invalid || exit 11
+            awk '/^sched_setaffinity/ { n++ } n == 1 && /^sendto/ { sent++ } END { exit !(n == 2 && sent > 4) }' $d/trace; code=$?
+            [ $code = 0 ] || cat $d/trace
+            rm -r $d; exit $code
+            """);
+        code.ShouldBe(0, error + output);
+    }
+
     [Fact]
     public void Verify_NothingThatComesInIsAnswered_DroppingIsNotProvable()
     {

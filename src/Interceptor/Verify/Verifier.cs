@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using MeshL4.Interceptor.Apply;
+using MeshL4.Interceptor.Linux;
 using MeshL4.Interceptor.Plan;
 
 namespace MeshL4.Interceptor.Verify;
@@ -22,7 +23,7 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
 
     /// <summary>Waits until no other verification runs in this network namespace, and keeps others waiting.</summary>
     /// <exception cref="RedirectException">It did not end in time.</exception>
-    public IDisposable Reserve() => VerifierLock.Reserve(options.ProbeTimeout);
+    public IDisposable Reserve() => VerifierLock.Reserve(options.ProbeTimeout, childLimit);
 
     /// <summary>Sends the packets and says what became of them; <see cref="Reserve"/> comes first.</summary>
     /// <exception cref="RedirectException">A signal ended it.</exception>
@@ -67,7 +68,8 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
             OpenEnds(watch, attempts);
             OpenLandings(watch, attempts, listenedFor);
             senders.Send();
-            Inject(watch, attempts);
+            // A processor hands over what it is given in that order: once a later segment is answered, an earlier one has had its turn.
+            ProcessorAffinity.OnOne(() => Inject(watch, attempts));
             WaitForAll(watch, senders, attempts);
             return attempts;
         }

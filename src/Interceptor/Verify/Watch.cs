@@ -14,7 +14,8 @@ internal sealed class Watch(Identity proxy) : IDisposable
     // Nothing that is acknowledged was ever sent: connection tracking knows no such connection.
     private const byte OfNoConnection = Frame.Syn | Frame.Ack;
 
-    // Looks without news after which nothing more is on its way: packets that were queued by several processors overtake each other.
+    // Looks without news after which nothing more is on its way, should the kernel have spread packets over several processors (RPS), where
+    // they overtake each other.
     private const int QuietLooks = 10;
 
     private readonly Dictionary<(Transports, AddressFamily, int), Landing> _landings = [];
