@@ -21,6 +21,9 @@ internal sealed class PingPongMesh : IAsyncDisposable
 
     public ProxyProcess Proxy => _proxy!;
 
+    /// <summary>Where clients of the proxy connect.</summary>
+    public int Port => _port;
+
     /// <summary>
     /// The server is cluster <c>main</c>, a second one <c>other</c>, both are <c>both</c> and <c>ring</c>, which hashes, and nobody is at
     /// <c>nobody</c>; <c>limited</c> is the first with two requests in flight at most.

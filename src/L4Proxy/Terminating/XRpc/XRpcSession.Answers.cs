@@ -42,6 +42,13 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Gives bytes in the turn of a request that is in flight, and ends it.</summary>
     private void AnswerBytes(ReadOnlySpan<byte> bytes, uint sequence, int method, bool isError)
     {
+        _stats.Answered(method, isError, 0);
+        GiveWhole(bytes, sequence);
+    }
+
+    /// <summary>The same for what is not counted as a request.</summary>
+    private void GiveWhole(ReadOnlySpan<byte> bytes, uint sequence)
+    {
         bool turn = IsTurn(sequence);
         if (turn)
         {
@@ -52,7 +59,6 @@ internal sealed partial class XRpcSession<TCodec>
             DeliverEarly(sequence, bytes);
         }
 
-        _stats.Answered(method, isError, 0);
         EndRequest(sequence, turn);
     }
 

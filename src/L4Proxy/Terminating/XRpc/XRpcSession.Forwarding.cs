@@ -18,15 +18,22 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Deals with a frame; false when it has to wait, and will be handled again.</summary>
     private bool Handle(in FrameView frame)
     {
-        if (frame.Head.Kind is FrameKind.Empty or FrameKind.Pong or FrameKind.Ping or FrameKind.GoAway)
+        if (frame.Head.Kind is FrameKind.Empty or FrameKind.Pong or FrameKind.GoAway)
         {
-            return HandleControl(frame.Head);
+            _stopReading |= frame.Head.Kind == FrameKind.GoAway;
+            return true;
         }
 
+        // A heartbeat is answered too, and its answer takes room like any other.
         if (!HasRoom && !IsRelaying)
         {
             _pause = Pause.Room;
             return false;
+        }
+
+        if (frame.Head.Kind == FrameKind.Ping)
+        {
+            return AnswerHeartbeat(frame.Head);
         }
 
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
@@ -54,20 +61,14 @@ internal sealed partial class XRpcSession<TCodec>
         return dealt;
     }
 
-    private bool HandleControl(in FrameHead head)
+    /// <summary>Always true. It is no request, and counted as none.</summary>
+    private bool AnswerHeartbeat(in FrameHead head)
     {
-        if (head.Kind == FrameKind.GoAway)
+        ScratchWriter pong = _owner.Local;
+        pong.Clear();
+        if (TCodec.TryWriteControl(Side.Upstream, ControlFrame.Pong, head.Id, pong))
         {
-            _stopReading = true;
-        }
-        else if (head.Kind == FrameKind.Ping)
-        {
-            ScratchWriter pong = _owner.Local;
-            pong.Clear();
-            if (TCodec.TryWriteControl(Side.Upstream, ControlFrame.Pong, head.Id, pong))
-            {
-                AnswerBytes(pong.Written, TakeSequence(), head.Method, isError: false);
-            }
+            GiveWhole(pong.Written, TakeSequence());
         }
 
         return true;

@@ -178,11 +178,14 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         {
             EndTooSlow(holdsBack);
         }
-        else if (InFlight == 0 && !HasDelayed && Proxy.IdleTimeout > TimeSpan.Zero && ms - _lastActivityMs > Proxy.IdleTimeout.TotalMilliseconds)
+        else if (InFlight == 0 && !HasDelayed && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
         {
             End(ResponseFlags.SI, EndedBy.Proxy, "idle_timeout");
         }
     }
+
+    /// <summary>Milliseconds without bytes either way: a subscriber that only listens is not idle while it gets messages.</summary>
+    private double IdleSince(long now) => now - Math.Max(_lastActivityMs, _lastProgressMs);
 
     /// <summary>The client takes nothing.</summary>
     private void EndTooSlow(bool holdsBack)
