@@ -73,7 +73,7 @@ internal sealed class BackendChoice(CommandRunner runner, RedirectOptions option
 
     /// <summary>Does the kernel list tables of the older interface? Reading them by the program would load its modules.</summary>
     public static bool IsLegacyInUse(IRuleBackend backend) => backend.Name is "iptables-legacy" or "iptables"
-        && new[] { "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names" }.Any(f => File.Exists(f) && File.ReadAllText(f).Length > 0);
+        && new[] { "ip_tables_names", "ip6_tables_names" }.Select(f => $"/proc/thread-self/net/{f}").Any(f => File.Exists(f) && File.ReadAllText(f).Length > 0);
 
     private IEnumerable<IRuleBackend> Candidates() => Everyone().Where(b => Forced is string name ? b.Name == name : b is NftBackend || !options.NativeNftables);
 

@@ -44,6 +44,11 @@ internal sealed partial record KernelRefusal(RedirectFailure Failure, string Adv
                 + "add both to the init container's capabilities and run it as root.");
         }
 
+        if (program == "ip" && text.Contains("File exists", StringComparison.Ordinal))
+        {
+            return new(RedirectFailure.Refused, "The rules need a routing table of their own, and theirs has a default route of somebody else's: name another one with --istio-inbound-tproxy-route-table.");
+        }
+
         return MissingExtension(text) ?? MissingTable(program, text, noTable) ?? MissingExpression(text)
             ?? new(RedirectFailure.Refused, "");
     }

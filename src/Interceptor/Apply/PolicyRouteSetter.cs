@@ -13,20 +13,26 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     // "local default" with -N, which says types and tables by number: names are whatever the image's files say.
     private const string LocalDefault = "2 default ";
 
+    // What a route of IPv6 has that was added without one.
+    private const string Ipv6Metric = "1024";
+
+    private readonly HashSet<string> _othersRoutes = [];
     private bool _othersAddress;
     private bool _unread;
 
-    /// <summary>The lines for <paramref name="plan"/>, less what a kernel without IPv6 on lo cannot have, and less the address where
-    /// <see cref="Installed"/> last saw that somebody else put it there. Rules that redirect do their work without the address: where ip
+    /// <summary>The lines for <paramref name="plan"/>, less what a kernel without IPv6 on lo cannot have, and less the address and
+    /// the routes where <see cref="Installed"/> last saw that somebody else put them there. Rules that redirect do their work without the address: where ip
     /// is missing, or fails, it is left out, and a verification says what cannot be shown.</summary>
     public IReadOnlyList<string> Wanted(RedirectPlan plan) => _unread && plan.Routing.Marks.Count == 0
         ? []
-        : [.. PolicyRoutes.Lines(plan.Routing).Where(l => l.StartsWith("-4", StringComparison.Ordinal) || (Ipv6OnLoopback() && !(_othersAddress && l == PolicyRoutes.Address)))];
+        : [.. PolicyRoutes.Lines(plan.Routing)
+            .Where(l => !_othersRoutes.Contains(l) && (l.StartsWith("-4", StringComparison.Ordinal) || (Ipv6OnLoopback() && !(_othersAddress && l == PolicyRoutes.Address))))];
 
     /// <summary>What is in the kernel, in the words of <see cref="PolicyRoutes"/>; nothing where ip is not installed.</summary>
     public IReadOnlyList<string> Installed()
     {
         _unread = true;
+        _othersRoutes.Clear();
         if (!runner.Exists(Program))
         {
             return [];
@@ -50,13 +56,8 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
         }
     }
 
-    /// <summary>Adds what is missing.</summary>
-    public void Add(IReadOnlyList<string> lines) => Batch(lines, l => l switch
-    {
-        // A route of the same words but of somebody else's is as good as ours, and cannot stand beside it.
-        _ when l.StartsWith("route ", StringComparison.Ordinal) => $"route replace {l[6..]}",
-        _ => Insert(l, "add"),
-    });
+    /// <summary>Adds what is missing. Replaces nothing: what was there is somebody else's, and nobody would bring it back.</summary>
+    public void Add(IReadOnlyList<string> lines) => Batch(lines, l => Insert(l, "add"));
 
     /// <summary>Removes what is too much: rules before the routes they lead to.</summary>
     public void Remove(IReadOnlyList<string> lines) => Batch([.. lines.Reverse()], l => Insert(l, "del"));
@@ -100,16 +101,21 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
 
     private IEnumerable<string> Read(string flag)
     {
-        string listed = Run(["-N", flag, "-batch", "-"], $"rule show\nroute show table all proto {PolicyRoutes.Protocol}\naddr show dev lo\n");
+        string listed = Run(["-N", flag, "-batch", "-"], "rule show\nroute show table all exact default\naddr show dev lo\n");
         string[] lines = listed.Split('\n');
         string? address = lines.FirstOrDefault(l => Word(l, "inet6") == PolicyRouting.PassthroughAddress);
         _othersAddress = flag == "-6" && address is not null && !address.Contains("noprefixroute", StringComparison.Ordinal);
-        return (address is null || _othersAddress ? Array.Empty<string>() : [PolicyRoutes.Address]).Concat(lines.Where(l => l.StartsWith(LocalDefault, StringComparison.Ordinal)).Select(l => Words(flag, "route local default dev lo table ", l, "table")))
-            .Concat(lines.Where(l => Word(l, "proto") == $"{PolicyRoutes.Protocol}" && Word(l, "fwmark") is not null)
+        string[] routes = [.. lines.Where(l => l.StartsWith(LocalDefault, StringComparison.Ordinal))];
+        // One of the same words but of somebody else's is as good as ours, and cannot stand beside it. With a metric it can.
+        _othersRoutes.UnionWith(routes.Where(l => !IsOurs(l) && Word(l, "dev") == "lo" && Word(l, "metric") is null or Ipv6Metric).Select(l => Route(flag, l)));
+        return (address is null || _othersAddress ? Array.Empty<string>() : [PolicyRoutes.Address]).Concat(routes.Where(IsOurs).Select(l => Route(flag, l)))
+            .Concat(lines.Where(l => IsOurs(l) && Word(l, "fwmark") is not null)
                 .Select(l => $"{flag} rule fwmark {Word(l, "fwmark")} lookup {Word(l, "lookup")} protocol {PolicyRoutes.Protocol}"));
     }
 
-    private static string Words(string flag, string start, string line, string key) => $"{flag} {start}{Word(line, key)} proto {PolicyRoutes.Protocol}";
+    private static bool IsOurs(string line) => Word(line, "proto") == $"{PolicyRoutes.Protocol}";
+
+    private static string Route(string flag, string line) => $"{flag} route local default dev lo table {Word(line, "table")} proto {PolicyRoutes.Protocol}";
 
     private static string? Word(string line, string after)
     {

@@ -38,9 +38,9 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         IReadOnlyList<string> missing = Less(wantedRoutes, routes);
         IReadOnlyList<string> stale = Less(routes, wantedRoutes);
         bool others = !installed.SequenceEqual(backend.Wanted(plan));
-        if (others && installed.Count > 0 && !options.Reconcile && !options.ForceApply)
+        if (!options.Reconcile && !options.ForceApply)
         {
-            throw new RedirectException(RedirectFailure.Conflict, $"--reconcile=false: other rules of ours are in force ({installed.Count} lines, {backend.Name}); diff shows them, cleanup removes them");
+            RefuseOthers([.. others && installed.Count > 0 ? [(backend.Name, installed)] : Array.Empty<(string, IReadOnlyList<string>)>(), .. Beside(backend)]);
         }
 
         bool differs = others || options.ForceApply;
@@ -49,7 +49,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         return new(backend.Name, RemoveLeftOvers(backend, stale) || differs || missing.Count + stale.Count > 0, unread);
     }
 
-    /// <summary>The plan against the kernel, in order; empty when they are equal.</summary>
+    /// <summary>The plan against the kernel, in order; empty when they are equal. Rules that another backend has beside it are too much.</summary>
     public IReadOnlyList<RuleDifference> Diff(RedirectPlan plan)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = _backends.Choose();
@@ -60,6 +60,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         int tail = installed.Skip(same).Reverse().Zip(wanted.Skip(same).Reverse()).TakeWhile(p => p.First == p.Second).Count();
         return
         [
+            .. Beside(backend).SelectMany(b => b.Lines.Select(l => new RuleDifference(false, $"{b.Name}: {l}"))),
             .. installed.Skip(same).SkipLast(tail).Select(l => new RuleDifference(false, l)),
             .. wanted.Skip(same).SkipLast(tail).Select(l => new RuleDifference(true, l)),
             .. Less(routes, wantedRoutes).Select(l => new RuleDifference(false, $"ip {l}")),
@@ -235,19 +236,37 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         return [.. all.Where(l => !rest.Remove(l))];
     }
 
-    private static bool RemoveIfThere(IRuleBackend backend, List<RedirectException>? refusals = null)
+    // What a run that was killed, or could not end its work, left with another backend.
+    private IEnumerable<(string Name, IReadOnlyList<string> Lines)> Beside(IRuleBackend used) =>
+        _backends.Others(used).Select(b => (b.Name, InstalledIn(b))).Where(b => b.Item2.Count > 0);
+
+    private static void RefuseOthers(IReadOnlyList<(string Name, IReadOnlyList<string> Lines)> others)
+    {
+        if (others.Count > 0)
+        {
+            string where = string.Join(", ", others.Select(o => $"{o.Lines.Count} lines, {o.Name}"));
+            throw new RedirectException(RedirectFailure.Conflict, $"--reconcile=false: other rules of ours are in force ({where}); diff shows them, cleanup removes them");
+        }
+    }
+
+    private static IReadOnlyList<string> InstalledIn(IRuleBackend backend, List<RedirectException>? refusals = null)
     {
         try
         {
-            if (backend.Installed().Count == 0)
-            {
-                return false;
-            }
+            return backend.Installed();
         }
         catch (RedirectException e) when (e.IsOfTheKernel)
         {
             // A kernel without this interface has no rules in it.
             refusals?.Add(e);
+            return [];
+        }
+    }
+
+    private static bool RemoveIfThere(IRuleBackend backend, List<RedirectException>? refusals = null)
+    {
+        if (InstalledIn(backend, refusals).Count == 0)
+        {
             return false;
         }
 

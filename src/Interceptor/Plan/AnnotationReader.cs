@@ -9,6 +9,7 @@ internal sealed class AnnotationReader
 
     private readonly Dictionary<string, FlagValues> _given = [];
     private readonly Dictionary<string, string> _linkerdsPorts = [];
+    private string? _statusPort;
     private readonly List<string> _errors = [];
     private readonly List<string> _notes = [];
 
@@ -43,9 +44,9 @@ internal sealed class AnnotationReader
         }
 
         // The annotation of excluded ports has Istio's already.
-        if (Given.Values.Any(v => !IsLinkerds(v)) && Given.GetValueOrDefault(Excluded)?.Origin != $"annotation {AnnotationTable.ExcludedInboundPorts}")
+        if ((_statusPort is not null || Given.Values.Any(v => !IsLinkerds(v))) && !ExcludesByIstios)
         {
-            Prepend(flags, AnnotationTable.Istio, [AnnotationTable.OwnPorts]);
+            Prepend(flags, AnnotationTable.Istio, [IstiosPorts]);
         }
 
         if (_linkerdsPorts.Count > 0 || Given.Values.Any(IsLinkerds))
@@ -53,6 +54,10 @@ internal sealed class AnnotationReader
             Prepend(flags, AnnotationTable.Linkerd, AnnotationTable.LinkerdsPorts.Select(p => _linkerdsPorts.GetValueOrDefault(p.Key, p.Value)));
         }
     }
+
+    private bool ExcludesByIstios => Given.GetValueOrDefault(Excluded)?.Origin == $"annotation {AnnotationTable.ExcludedInboundPorts}";
+
+    private string IstiosPorts => _statusPort == "0" ? AnnotationTable.OwnPorts : $"{AnnotationTable.OwnPorts},{_statusPort ?? AnnotationTable.DefaultStatusPort}";
 
     private static bool IsLinkerds(FlagValues v) => v.Origin.StartsWith($"annotation {AnnotationTable.Linkerd}", StringComparison.Ordinal);
 
@@ -86,6 +91,12 @@ internal sealed class AnnotationReader
                 ReadFile(source.TrimStart('@'), sources.Origin);
             }
         }
+
+        // Only now: the annotation that moves one of them may be the last.
+        if (ExcludesByIstios)
+        {
+            _given[Excluded] = _given[Excluded] with { Values = [IstiosPorts, .. _given[Excluded].Values] };
+        }
     }
 
     private void ReadFile(string path, string origin)
@@ -111,7 +122,7 @@ internal sealed class AnnotationReader
         {
             _errors.Add($"{origin} '{line}': {NoAnnotation}");
         }
-        else if (AnnotationTable.Flags.ContainsKey(key) || AnnotationTable.LinkerdsPorts.ContainsKey(key))
+        else if (key == AnnotationTable.StatusPort || AnnotationTable.Flags.ContainsKey(key) || AnnotationTable.LinkerdsPorts.ContainsKey(key))
         {
             // Only now: how others' values are written is not this program's business.
             if (QuotedText.Read(line[(at + 1)..].Trim()) is string value)
@@ -145,7 +156,7 @@ internal sealed class AnnotationReader
         string origin = $"annotation {key}";
         if (!AnnotationTable.Flags.TryGetValue(key, out string? flag))
         {
-            SetLinkerdsPort(key, value);
+            SetOwnPort(key, value);
         }
         else if (key == AnnotationTable.Mode && value == "NONE")
         {
@@ -157,19 +168,24 @@ internal sealed class AnnotationReader
         }
         else
         {
-            _given[flag] = new(origin, key == AnnotationTable.ExcludedInboundPorts ? [AnnotationTable.OwnPorts, value] : [value]);
+            _given[flag] = new(origin, [value]);
         }
     }
 
-    private void SetLinkerdsPort(string key, string value)
+    private void SetOwnPort(string key, string value)
     {
-        if (EntryParser.TryPort(value, out _))
+        bool isStatus = key == AnnotationTable.StatusPort;
+        if (!EntryParser.TryPort(value, out _) && !(isStatus && value == "0"))
         {
-            _linkerdsPorts[key] = value;
+            _errors.Add($"annotation {key} '{value}': not a port (1 to 65535{(isStatus ? ", or 0 for none" : "")})");
+        }
+        else if (isStatus)
+        {
+            _statusPort = value;
         }
         else
         {
-            _errors.Add($"annotation {key} '{value}': not a port (1 to 65535)");
+            _linkerdsPorts[key] = value;
         }
     }
 }

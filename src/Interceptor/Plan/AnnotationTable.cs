@@ -12,8 +12,14 @@ internal static class AnnotationTable
     /// <summary>Istio's for the mode; its other annotations of this prefix are about the sidecar.</summary>
     public const string Mode = "sidecar.istio.io/interceptionMode";
 
-    /// <summary>What Istio adds to every pod's excluded inbound ports: metrics, readiness, and the agent's status.</summary>
-    public const string OwnPorts = "15090,15021,15020";
+    /// <summary>What Istio adds to every pod's excluded inbound ports: metrics and readiness; and the agent's status, see <see cref="StatusPort"/>.</summary>
+    public const string OwnPorts = "15090,15021";
+
+    /// <summary>Istio's for the port of the agent's status, to which the kubelet's probes go; "0" for none.</summary>
+    public const string StatusPort = "status.sidecar.istio.io/port";
+
+    /// <summary>The port without <see cref="StatusPort"/>.</summary>
+    public const string DefaultStatusPort = "15020";
 
     /// <summary>The annotation that <see cref="OwnPorts"/> belong to.</summary>
     public const string ExcludedInboundPorts = Istio + "excludeInboundPorts";

@@ -140,29 +140,47 @@ internal sealed class ProbePlanner
 
     private IEnumerable<Probe> Links()
     {
-        int index = 1;
+        // Two pairs of one name cannot be made, and an interface may be named twice: as excluded, and as a virtual machine's.
+        var pairs = new Dictionary<string, ProbeLink> { [ProbeLink.Ordinary.Near] = ProbeLink.Ordinary };
         foreach (string name in _options.ExcludedInterfaces)
         {
-            (ProbeLink link, string? obstacle) = Stand(name, index++);
-            yield return From(InterfacesExcluded, _site.Application, Outside, OrdinaryPort, link: link) with { Obstacle = obstacle };
-            yield return In(InterfacesExcluded, _site.ProbePort, link) with { Obstacle = obstacle };
+            (ProbeLink link, string? obstacle) = Stand(name, pairs);
+            yield return ByExcluded(From(InterfacesExcluded, _site.Application, Outside, OrdinaryPort, link: link), obstacle);
+            yield return ByExcluded(In(InterfacesExcluded, _site.ProbePort, link), obstacle);
         }
 
         foreach (string name in _options.VirtualInterfaces)
         {
-            (ProbeLink link, string? obstacle) = Stand(name, index++);
+            (ProbeLink link, string? obstacle) = Stand(name, pairs);
             Probe probe = In(VirtualCaptured, OrdinaryPort, link, destination: Elsewhere);
             yield return probe with { Obstacle = obstacle, Promise = probe.Port is null ? OutboundNotAskedFor : probe.Promise };
         }
     }
 
-    // A pair in the place of an interface that the options name.
-    private (ProbeLink Link, string? Obstacle) Stand(string name, int index)
+    // Where the rules take it after all, nobody must read that it was left alone.
+    private static Probe ByExcluded(Probe probe, string? obstacle) => probe with
     {
-        const int longest = 12;
-        var link = new ProbeLink(Math.Min(index, ProbeLink.Most - 1), name.EndsWith('+') ? $"{name[..Math.Min(name.Length - 1, longest)]}ml4" : name);
-        return (link, index >= ProbeLink.Most ? $"more than {ProbeLink.Most - 1} interfaces are named"
-            : _site.Interfaces.Contains(link.Near) ? $"{link.Near} is there already, and a packet would leave the pod by it" : null);
+        Obstacle = obstacle ?? (probe.Port is null ? null : $"{probe.Packet.Interface} is named by --kube-virt-interfaces too, which goes first"),
+    };
+
+    // A pair in the place of an interface that the options name.
+    private (ProbeLink Link, string? Obstacle) Stand(string name, Dictionary<string, ProbeLink> pairs)
+    {
+        const int longest = 15;
+        // However long the prefix is, the whole of it: otherwise the name would not be one of the pattern's.
+        string near = name.EndsWith('+') ? $"{name[..^1]}ml4"[..Math.Min(name.Length + 2, longest)] : name;
+        if (!pairs.TryGetValue(near, out ProbeLink? link))
+        {
+            link = new ProbeLink(Math.Min(pairs.Count, ProbeLink.Most - 1), near);
+            if (pairs.Count >= ProbeLink.Most)
+            {
+                return (link, $"more than {ProbeLink.Most - 1} interfaces are named");
+            }
+
+            pairs.Add(near, link);
+        }
+
+        return (link, _site.Interfaces.Contains(near) ? $"{near} is there already, and a packet would leave the pod by it" : null);
     }
 
     private IEnumerable<Probe> InsidePod()

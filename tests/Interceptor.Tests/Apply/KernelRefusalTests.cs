@@ -87,7 +87,7 @@ public class KernelRefusalTests
     [InlineData("nft", "Error: Could not process rule: No such file or directory")]
     [InlineData("nft", "Error: Could not process rule: No such file or directory\n\n")]
     [InlineData("iptables-restore", "iptables-restore: line 5 failed")]
-    [InlineData("ip", "RTNETLINK answers: File exists")]
+    [InlineData("ip", "RTNETLINK answers: No such process")]
     [InlineData("ip", "")]
     public void Read_AnythingElse_IsLeftToTheText(string program, string text) => Read(program, text, RedirectFailure.Refused).ShouldBeEmpty();
 

@@ -131,6 +131,85 @@ public class RuleSetterTests
         pod.Exec("nft", "list", "tables").ShouldNotContain("meshl4");
     }
 
+    // As a run leaves them that was killed after it wrote the new rules and before it removed the old ones.
+    [Theory]
+    [InlineData("nft")]
+    [InlineData("legacy")]
+    public void Diff_OlderRulesOfAnotherBackendBesideThePlans_AreTooMuch(string kind)
+    {
+        using var pod = new Pod();
+        pod.Apply(("istio-inbound-ports", "80"), ("force-iptables-binary", kind));
+        RedirectPlan plan = RedirectPlanner.Plan(Flags.Options(("istio-inbound-ports", "81")));
+        pod.In(() =>
+        {
+            var nft = new NftBackend(new CommandRunner());
+            nft.Installed().ShouldBeEmpty();
+            nft.Replace(plan);
+            return true;
+        });
+        IReadOnlyList<RuleDifference> differences = pod.In(() => pod.Setter(("istio-inbound-ports", "81")).Diff(plan));
+        differences.ShouldNotBeEmpty();
+        differences.ShouldAllBe(d => !d.Wanted && d.Line.StartsWith($"iptables-{kind}: "));
+        Should.Throw<RedirectException>(() => pod.Apply(("istio-inbound-ports", "81"), ("reconcile", "false"))).Failure.ShouldBe(RedirectFailure.Conflict);
+        pod.Apply(("istio-inbound-ports", "81"));
+        pod.In(() => pod.Setter(("istio-inbound-ports", "81")).Diff(plan)).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("nft")]
+    [InlineData("legacy")]
+    public void Apply_ReconcileFalseBesideAnotherBackendsRules_IsAConflictAndLeavesThem(string kind)
+    {
+        using var pod = new Pod();
+        pod.Apply(("istio-inbound-ports", "80"), ("force-iptables-binary", kind), ("reconcile", "false")).Written.ShouldBeTrue();
+        string before = Rules(pod, kind);
+        pod.Apply(("istio-inbound-ports", "80"), ("force-iptables-binary", kind), ("reconcile", "false")).Written.ShouldBeFalse();
+        var conflict = Should.Throw<RedirectException>(() => pod.Apply(("istio-inbound-ports", "81"), ("reconcile", "false")));
+        (conflict.Failure, conflict.Message.Contains($"iptables-{kind}")).ShouldBe((RedirectFailure.Conflict, true));
+        Rules(pod, kind).ShouldBe(before);
+        pod.Exec("nft", "list", "tables").ShouldNotContain("inet meshl4");
+    }
+
+    [Fact]
+    public void Apply_RouteOfSomebodyElsesInTheTable_IsUsedAndNeverTaken()
+    {
+        using var pod = new Pod();
+        foreach (string family in new[] { "-4", "-6" })
+        {
+            pod.Exec("ip", family, "route", "add", "local", "default", "dev", "lo", "table", "133");
+        }
+
+        string before = Routes(pod);
+        (string, string)[] flags = [("istio-inbound-ports", "*"), ("istio-inbound-interception-mode", "TPROXY"), ("force-iptables-binary", "nft")];
+        Action putBack = pod.In(() => pod.Setter(flags).Remember());
+        pod.Apply(flags).Written.ShouldBeTrue();
+        Routes(pod).ShouldBe(before);
+        pod.Apply(flags).Written.ShouldBeFalse();
+        pod.In(() => pod.Setter(flags).Diff(RedirectPlanner.Plan(Flags.Options(flags)))).ShouldBeEmpty();
+        pod.In(() => { putBack(); return true; });
+        Routes(pod).ShouldBe(before, "after the rollback");
+        pod.Apply(flags);
+        pod.In(() => pod.Setter().Cleanup());
+        Routes(pod).ShouldBe(before, "after cleanup");
+        pod.Exec("ip", "rule").ShouldNotContain("fwmark");
+    }
+
+    [Theory]
+    [InlineData("-4", "10.77.0.1")]
+    [InlineData("-6", "fd77::1")]
+    public void Apply_AnotherDefaultRouteInTheTable_IsRefusedAndLeftThere(string family, string gateway)
+    {
+        using var pod = new Pod();
+        pod.Exec("ip", family, "route", "add", "default", "via", gateway, "table", "133");
+        string before = Routes(pod);
+        Should.Throw<RedirectException>(() => pod.Apply(("istio-inbound-ports", "*"), ("istio-inbound-interception-mode", "TPROXY")))
+            .Message.ShouldContain("--istio-inbound-tproxy-route-table");
+        Routes(pod).ShouldBe(before);
+        pod.Exec("nft", "list", "tables").ShouldNotContain("meshl4");
+    }
+
+    private static string Routes(Pod pod) => string.Concat(new[] { "-4", "-6" }.Select(f => pod.Exec("ip", f, "route", "show", "table", "all", "exact", "default")));
+
     // Comments carry the time, and chains carry counters.
     private static string Rules(Pod pod, string kind) => string.Join('\n', (pod.Exec($"iptables-{kind}-save") + pod.Exec($"ip6tables-{kind}-save"))
         .Split('\n').Where(l => !l.StartsWith('#')).Select(l => l.Split(" [")[0]));

@@ -74,6 +74,11 @@ public class AnnotationReaderTests
     [InlineData("15090,15021,15020", "sidecar.istio.io/interceptionMode=TPROXY")]
     [InlineData("15090,15021,15020", "istio.io/reroute-virtual-interfaces=k6t")]
     [InlineData("4190,4191,15090,15021,15020,25", "config.linkerd.io/skip-inbound-ports=25", Istio + "includeInboundPorts=*")]
+    [InlineData("15090,15021,15999", Istio + "includeInboundPorts=*", "status.sidecar.istio.io/port=15999")]
+    [InlineData("15090,15021,15999,7", Istio + "excludeInboundPorts=7", "status.sidecar.istio.io/port=15999")]
+    [InlineData("15090,15021,15999", "status.sidecar.istio.io/port=15999")]
+    [InlineData("15090,15021", Istio + "includeInboundPorts=*", "status.sidecar.istio.io/port=0")]
+    [InlineData("15090,15021,7", "status.sidecar.istio.io/port=0", Istio + "excludeInboundPorts=7")]
     [InlineData(null)]
     public void ExcludeOwnPorts_WhereAMeshsAnnotationsAreUsed_AddsThoseOfItsSidecar(string? ports, params string[] annotations)
     {
@@ -88,9 +93,21 @@ public class AnnotationReaderTests
         given[Flag].Values.ShouldBe(["9"]);
     }
 
+    [Theory]
+    [InlineData("config.linkerd.io/admin-port", "x")]
+    [InlineData("config.linkerd.io/admin-port", "0")]
+    [InlineData("status.sidecar.istio.io/port", "15020-15021")]
+    public void Read_SidecarsPortThatIsNone_IsAnErrorThatNamesIt(string annotation, string value) =>
+        Read($"{annotation}={value}").Errors.ShouldHaveSingleItem().ShouldContain($"{annotation} '{value}'");
+
     [Fact]
-    public void Read_LinkerdsPortThatIsNone_IsAnErrorThatNamesIt() =>
-        Read("config.linkerd.io/admin-port=x").Errors.ShouldHaveSingleItem().ShouldContain("config.linkerd.io/admin-port 'x'");
+    public void ExcludeOwnPorts_StatusPortInAFile_IsThere()
+    {
+        AnnotationReader reader = ReadFile($"status.sidecar.istio.io/port=\"15999\"\n{Istio}includeInboundPorts=\"*\"\n");
+        Dictionary<string, FlagValues> flags = reader.Given.ToDictionary();
+        reader.ExcludeOwnPorts(flags, new Dictionary<string, FlagValues>());
+        string.Join(',', flags["istio-local-exclude-ports"].Values).ShouldBe("15090,15021,15999");
+    }
 
     [Fact]
     public void Overruled_FlagThatSaysOtherwise_IsTold()

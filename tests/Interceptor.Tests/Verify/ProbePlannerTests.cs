@@ -95,6 +95,33 @@ public class ProbePlannerTests
     }
 
     [Theory]
+    [InlineData("a+")]
+    [InlineData("abcdefghijkl+")]
+    [InlineData("abcdefghijklm+")]
+    [InlineData("abcdefghijklmn+")]
+    public void Of_ExcludedPattern_IsShownByAnInterfaceThatMeetsIt(string pattern)
+    {
+        Probe[] probes = [.. Of(("istio-service-cidr", "*"), ("istio-inbound-ports", "*"), ("istio-exclude-interfaces", pattern)).Where(p => p.Promise == Promises.InterfacesExcluded)];
+        probes.Length.ShouldBe(4);
+        probes.ShouldAllBe(p => p.Port == null && p.Obstacle == null && p.Packet.Interface.Length <= 15 && p.Packet.Interface.StartsWith(pattern.TrimEnd('+')));
+    }
+
+    [Theory]
+    [InlineData("tap0", "tap0")]
+    [InlineData("tap0", "tap+")]
+    [InlineData("tap+", "tap+")]
+    public void Of_ExcludedInterfaceThatIsVirtualToo_IsNotSaidToBeLeftAlone(string excluded, string virtualOnes)
+    {
+        IReadOnlyList<Probe> probes = Of(("istio-service-cidr", "*"), ("istio-inbound-ports", "*"), ("istio-exclude-interfaces", excluded), ("kube-virt-interfaces", virtualOnes));
+        Probe[] inbound = [.. probes.Where(p => p.Promise == Promises.InterfacesExcluded && p.Packet.Inbound)];
+        inbound.Length.ShouldBe(2);
+        inbound.ShouldAllBe(p => p.Obstacle!.Contains("--kube-virt-interfaces"));
+        probes.Where(p => p.Promise == Promises.InterfacesExcluded && !p.Packet.Inbound).ShouldAllBe(p => p.Obstacle == null && p.Port == null);
+        probes.Where(p => p.Promise == Promises.VirtualCaptured).ShouldAllBe(p => p.Obstacle == null && p.Port != null);
+        probes.Select(p => p.Link).OfType<ProbeLink>().Distinct().GroupBy(l => l.Near).ShouldAllBe(g => g.Count() == 1, "two pairs of one name cannot be made");
+    }
+
+    [Theory]
     [InlineData(1337u, 1337u, 61000u, 61000u)]
     [InlineData(1000u, 1337u, 1000u, 61000u)]
     [InlineData(0u, 0u, 0u, 0u)]
