@@ -93,7 +93,7 @@ await_servers() {
     tell "pod: an application as uid 1001, nginx as L7 engine as uid 1337"
 }
 
-RULES=(--proxy-uid 1337 --proxy-gid 1337 --istio-inbound-ports '*' --istio-local-exclude-ports 7301,15021,15090
+RULES=(--ipv6 on --proxy-uid 1337 --proxy-gid 1337 --istio-inbound-ports '*' --istio-local-exclude-ports 7301,15021,15090
     --istio-service-cidr '*' --istio-local-outbound-ports-exclude 7300)
 init() { in_pod "$DIR/meshl4-init" "$@"; }
 rules_now() { in_pod nft -a list ruleset; }

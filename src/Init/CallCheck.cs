@@ -1,4 +1,5 @@
 using MeshL4.Interceptor.Plan;
+using MeshL4.Interceptor.Render;
 
 namespace MeshL4.Init;
 
@@ -44,6 +45,11 @@ internal static class CallCheck
         else if (!known.Contains(format))
         {
             errors.Add($"--format '{format}': {command}, as it is asked for here, prints {string.Join(" or ", known)} only; plan and apply --dry-run print every format");
+        }
+
+        else if (format == "iptables" && options.Mode == InterceptionMode.Transparent)
+        {
+            errors.Add($"--format '{format}' and {call.Flags["istio-inbound-interception-mode"].Origin} 'TRANSPARENT': {IptablesText.NoTransparent}");
         }
 
         return format;

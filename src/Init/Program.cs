@@ -67,7 +67,13 @@ internal static class Program
                 error.Write($"meshl4-init: note: {note}\n");
             }
 
-            return Execute(command, WithKernelsFamilies(reading.Options, call), format, packet, output, error, childLimit);
+            RedirectOptions options = PodAddresses.WithFamilies(reading.Options, out Ipv6Choice ipv6);
+            if (command is "apply" or "plan" && ipv6.LeftAlone.Count > 0)
+            {
+                error.Write($"meshl4-init: note: IPv6 is left alone, as by istio-iptables in a pod with addresses of IPv4 ({string.Join(", ", ipv6.LeftAlone)} pass the proxy by); --dual-stack or --ipv6 on captures it\n");
+            }
+
+            return Execute(command, options, format, packet, output, error, childLimit);
         }
         catch (RedirectException e)
         {
@@ -80,10 +86,6 @@ internal static class Program
             return ExitCodes.Refused;
         }
     }
-
-    // Without IPv6 in the kernel there is nothing to redirect, and ip6tables would fail.
-    private static RedirectOptions WithKernelsFamilies(RedirectOptions options, Invocation call) =>
-        call.Flags.ContainsKey("ipv6") || File.Exists("/proc/net/if_inet6") ? options : options with { WithIpv6 = false };
 
     private static int Execute(string command, RedirectOptions options, string format, Packet? packet, TextWriter output, TextWriter error, TimeSpan? childLimit)
     {

@@ -1,16 +1,16 @@
-using System.Runtime.InteropServices;
 using MeshL4.Interceptor.Apply;
+using MeshL4.Interceptor.Verify;
 
 namespace MeshL4.Init;
 
-/// <summary>Holds SIGTERM and SIGINT back while it lives: ending between the writing of rules and their proof would leave them unproven.</summary>
+/// <summary>Holds the signals that end a process back while it lives: ending between the writing of rules and their proof would leave them unproven.</summary>
 internal sealed class SignalWatch : IDisposable
 {
-    private readonly PosixSignalRegistration[] _registrations;
+    private readonly EndingSignals _signals;
     private volatile bool _raised;
 
     /// <summary>From now on signals are remembered and do not end the process.</summary>
-    public SignalWatch() => _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, Hold), PosixSignalRegistration.Create(PosixSignal.SIGINT, Hold)];
+    public SignalWatch() => _signals = new EndingSignals(() => _raised = true);
 
     /// <summary>Ends what goes on, if there was a signal.</summary>
     /// <exception cref="RedirectException">There was one.</exception>
@@ -23,11 +23,5 @@ internal sealed class SignalWatch : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Array.ForEach(_registrations, r => r.Dispose());
-
-    private void Hold(PosixSignalContext context)
-    {
-        context.Cancel = true;
-        _raised = true;
-    }
+    public void Dispose() => _signals.Dispose();
 }

@@ -61,11 +61,15 @@ public class ApplySafetyTests
         "$0" diff -m TPROXY -b 80 || exit 14
         """);
 
-    [Fact]
-    public void Apply_SignalWhileRulesAreWritten_EarlierOnesComeBack() => Passes("""
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("INT")]
+    [InlineData("HUP")]
+    [InlineData("QUIT")]
+    public void Apply_SignalWhileRulesAreWritten_EarlierOnesComeBack(string signal) => Passes($"sig={signal}\n" + """
         "$0" -b 80 -q 7777 --verify off || exit 10
         before=$(nft -s list table inet meshl4)
-        printf '#!/bin/sh\n[ "$1" != -f ] || [ -e %s/sent ] || { touch %s/sent; kill -TERM $PPID; }\nexec %s "$@"\n' "$d" "$d" "$(command -v nft)" > "$d/nft"
+        printf '#!/bin/sh\n[ "$1" != -f ] || [ -e %s/sent ] || { touch %s/sent; kill -%s $PPID; }\nexec %s "$@"\n' "$d" "$d" $sig "$(command -v nft)" > "$d/nft"
         chmod +x "$d/nft"
         PATH=$d:$PATH "$0" $flags 2>$d/e; [ $? = 6 ] || exit 11
         [ -e $d/sent ] || exit 12

@@ -146,6 +146,14 @@ public class CallCheckTests
     public void Explain_AddressAndPort_AreTaken(string destination, string source) =>
         Run(["explain", "--dst", destination, "--src", source]).Entered.ShouldBeTrue();
 
+    [Theory]
+    [InlineData("plan")]
+    [InlineData("apply", "--dry-run")]
+    [InlineData("apply", "-n")]
+    public void Run_TransparentInTheWordsOfIptables_IsRefused(params string[] arguments) =>
+        Refusal([.. arguments, "-m", "TRANSPARENT", "-b", "*", "--format", "iptables"])
+            .ShouldContain("--format 'iptables' and --istio-inbound-interception-mode 'TRANSPARENT': transparent mode needs nft");
+
     private static string Refusal(params string[] arguments)
     {
         (int code, string error, bool entered) = Run(arguments);

@@ -102,6 +102,7 @@ public class VerifyFootprintTests
     public void Verify_PodWithADefaultRoute_NoPacketLeavesByIt(string prepare, string expected)
     {
         string script = $$"""
+            flags="$flags --dual-stack"
             ip link add eth0 type veth peer name peer; ip link set peer up; ip link set eth0 up
             ip addr add 10.77.0.2/24 dev eth0; ip addr add fd77::2/64 dev eth0 nodad
             ip neigh add 10.77.0.1 lladdr 02:00:00:00:00:01 dev eth0; ip neigh add fd77::1 lladdr 02:00:00:00:00:01 dev eth0

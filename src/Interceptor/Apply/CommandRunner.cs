@@ -10,6 +10,9 @@ internal sealed record CommandResult(int ExitCode, string Output, string Error);
 /// <param name="limit">How long a program may run; a minute unless given.</param>
 internal sealed class CommandRunner(TimeSpan? limit = null)
 {
+    // The least that a pipe holds: a page, for users that have many of them.
+    private const int PipeHolds = 4096;
+
     private readonly TimeSpan _limit = limit ?? TimeSpan.FromMinutes(1);
 
     /// <summary>Environment variables that programs are given besides our own.</summary>
@@ -31,17 +34,22 @@ internal sealed class CommandRunner(TimeSpan? limit = null)
         }
 
         using Process process = Start(start);
+        long started = Stopwatch.GetTimestamp();
         // Both streams are read while input is written: a program that fills one pipe while we fill another would wait for ever.
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
-        Feed(process, input);
+        _ = Feed(process, input ?? "");
         if (!process.WaitForExit(_limit))
         {
             process.Kill(entireProcessTree: true);
             throw new RedirectException(RedirectFailure.Timeout, $"{program} did not end within {_limit.TotalSeconds:0} s and was ended");
         }
 
-        return new CommandResult(process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
+        // What it started may have outlived it, and hold the pipes open.
+        TimeSpan left = _limit - Stopwatch.GetElapsedTime(started);
+        return Task.WhenAll(output, error).Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero)
+            ? new CommandResult(process.ExitCode, output.Result, error.Result)
+            : throw new RedirectException(RedirectFailure.Timeout, $"{program} ended, but a process that it started kept its output open for {_limit.TotalSeconds:0} s");
     }
 
     /// <summary>Is there a program of this name on the path? Looks, runs nothing.</summary>
@@ -61,14 +69,26 @@ internal sealed class CommandRunner(TimeSpan? limit = null)
         }
     }
 
-    private static void Feed(Process process, string? input)
+    // Beside the waiting where it is more than a pipe holds: a program that reads nothing would hold us up in the middle of it.
+    private static Task Feed(Process process, string input)
+    {
+        if (input.Length > PipeHolds)
+        {
+            return Task.Run(() => Write(process, input));
+        }
+
+        Write(process, input);
+        return Task.CompletedTask;
+    }
+
+    private static void Write(Process process, string input)
     {
         try
         {
-            process.StandardInput.Write(input ?? "");
+            process.StandardInput.Write(input);
             process.StandardInput.Close();
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             // It ended without reading everything: its exit code and error text say why.
         }

@@ -42,8 +42,8 @@ internal static class FlagTable
         new(Proxy, "istio-inbound-tproxy-route-table", 'r', false, "Their routing table. Default 133."),
 
         new(Applying, "istio-exclude-interfaces", 'c', false, "Left alone both ways; 'eth+' is all of eth."),
-        new(Applying, "ipv6", null, false, "IPv6 too: on or off. Default on, if the kernel has it."),
-        new(Applying, "dual-stack", null, true, "IPv6 too, as without it.") { Variables = ["DUAL_STACK", "ISTIO_DUAL_STACK"] },
+        new(Applying, "ipv6", null, false, "on or off. Default: on if the pod has IPv6 only; or --dual-stack."),
+        new(Applying, "dual-stack", null, true, "IPv6 too, if the pod has an address of it. Default false.") { Variables = ["DUAL_STACK", "ISTIO_DUAL_STACK"] },
         new(Applying, "from-annotations", null, false, "KEY=VALUE or a file: Istio's or Linkerd's annotations."),
         new(Applying, "dry-run", 'n', true, "Print, apply nothing."),
         new(Applying, "cleanup-only", null, true, "Remove the rules, as the cleanup command does."),

@@ -10,7 +10,7 @@ internal static class OptionsCheck
     public static void Together(RedirectOptions o, FlagReader flags)
     {
         Ports(o, flags);
-        if (flags.Switch("dual-stack") && !o.WithIpv6)
+        if (o is { DualStack: true, WithIpv6: false })
         {
             Clash("dual-stack", "true", "ipv6", "off");
         }

@@ -103,6 +103,8 @@ internal sealed class OptionsReader
     {
         ExcludedInterfaces = _flags.Interfaces("istio-exclude-interfaces"),
         WithIpv6 = _flags.OneOf("ipv6", "on", "off") != "off",
+        Ipv6ByAddresses = !_flags.Has("ipv6"),
+        DualStack = _flags.Switch("dual-stack"),
         DryRun = _flags.Switch("dry-run"),
         CleanupOnly = _flags.Switch("cleanup-only"),
         ForceApply = _flags.Switch("force-apply"),

@@ -51,6 +51,12 @@ internal sealed record RedirectOptions
     /// <summary>Redirect IPv6 too.</summary>
     public bool WithIpv6 { get; init; } = true;
 
+    /// <summary>Do the pod's addresses decide <see cref="WithIpv6"/>? <see cref="Ipv6Choice"/> says how.</summary>
+    public bool Ipv6ByAddresses { get; init; } = true;
+
+    /// <summary>Then one of IPv6 is enough.</summary>
+    public bool DualStack { get; init; }
+
     /// <summary>"legacy" or "nft" forces that iptables; null chooses.</summary>
     public string? ForcedIptables { get; init; }
 

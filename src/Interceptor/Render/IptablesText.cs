@@ -16,10 +16,11 @@ internal static class IptablesText
 
     private const string Flags = "FIN,SYN,RST,ACK SYN";
 
+    /// <summary>Why iptables has no words for <see cref="InterceptionMode.Transparent"/>.</summary>
+    public const string NoTransparent = "transparent mode needs nft: iptables can neither look at the sending socket nor learn ports";
+
     /// <summary>Why iptables cannot do what <paramref name="plan"/> asks for, or null when it can.</summary>
-    public static string? Obstacle(RedirectPlan plan) => plan.Sets.Count > 0
-        ? "transparent mode needs nft: iptables can neither look at the sending socket nor learn ports"
-        : null;
+    public static string? Obstacle(RedirectPlan plan) => plan.Sets.Count > 0 ? NoTransparent : null;
 
     /// <summary>Every line for one family, each with its table before it: declarations of our chains ("nat :MESHL4_OUTPUT - [0:0]"), the
     /// jumps out of the built-in chains, and our rules ("nat -A ...").</summary>

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using MeshL4.Interceptor.Apply;
 using MeshL4.Interceptor.Linux;
 using MeshL4.Interceptor.Plan;
@@ -29,8 +28,8 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
     /// <exception cref="RedirectException">A signal ended it.</exception>
     public VerifyReport Run(RedirectPlan plan)
     {
-        using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
-        using PosixSignalRegistration cancelled = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        // Ending here would leave interfaces behind; the loop looks at the mark within milliseconds.
+        using var signals = new EndingSignals(() => _interrupted = true);
         _ports = new SourcePorts(ConnectionTable.LocalPorts());
         ProbeNetwork.RemoveLeftOvers(runner);
         var site = ProbeSite.Look(options);
@@ -220,11 +219,4 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
     // proxy answers from an address that only it knows.
     private bool NeedsAnswer(Probe probe) => probe.Packet.Transport == Transports.Udp && !probe.Packet.Inbound && probe.Port == options.DnsPort
         && options.Mode != InterceptionMode.Transparent;
-
-    // Ending here would leave interfaces behind; the loop looks at the mark within milliseconds.
-    private void Interrupt(PosixSignalContext context)
-    {
-        context.Cancel = true;
-        _interrupted = true;
-    }
 }

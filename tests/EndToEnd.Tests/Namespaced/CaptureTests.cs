@@ -16,7 +16,7 @@ public class CaptureTests
     public void Outbound_ReachesServiceListenerPassthroughAndBlackHole(string outside)
     {
         using Pod pod = new();
-        pod.Init("-b", "", "-i", "*", "-o", "7300", "--dual-stack");
+        pod.Init("-b", "", "-i", "*", "-o", "7300");
         using Backend service = new("service", pod.Outside, 9001, address: "::");
         using Backend other = new("other", pod.Outside, 9002, address: "::");
         using Backend excluded = new("excluded", pod.Outside, 7300, address: "::");
@@ -43,7 +43,7 @@ public class CaptureTests
     public void Inbound_ReachesTheApplicationFromTheBindAddress(string address, string from)
     {
         using Pod pod = new();
-        pod.Init("-b", "*", "-d", "7301", "--dual-stack");
+        pod.Init("-b", "*", "-d", "7301");
         using Backend app = new("app", pod.Name, 7100, address: "::");
         using Backend untouched = new("untouched", pod.Name, 7301, address: "::");
         using Sidecar proxy = Sidecar.Start(Inbound(address.Contains(':')), pod.Name);

@@ -23,7 +23,7 @@ public class Entry18_ProxyReachesItself
         pod.Exec("ip", "addr", "add", "::6/128", "dev", "lo", "nodad");
         if (withRules)
         {
-            pod.Init("-b", "*", "-i", "*", "--dual-stack");
+            pod.Init("-b", "*", "-i", "*");
         }
 
         using Sidecar proxy = Sidecar.Start(Capturing(), pod.Name);

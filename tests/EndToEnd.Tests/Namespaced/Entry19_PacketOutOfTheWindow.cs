@@ -33,7 +33,7 @@ public class Entry19_PacketOutOfTheWindow
     {
         using Pod pod = new();
         string[] words = setting.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        pod.Exec(["env", .. words.Where(w => w[0] != '-'), Path.Combine(AppContext.BaseDirectory, "meshl4-init"), "-b", "*", "-m", mode, "--verify=off", .. words.Where(w => w[0] == '-')]);
+        pod.Exec(["env", .. words.Where(w => w[0] != '-'), Path.Combine(AppContext.BaseDirectory, "meshl4-init"), "-b", "*", "-m", mode, "--verify=off", "--dual-stack", .. words.Where(w => w[0] == '-')]);
         using Backend app = new("app", pod.Name, Port, address: "::");
         using Sidecar proxy = Sidecar.Start(Inbound(address.Contains(':'), mode != "REDIRECT"), pod.Name, capabilities: mode == "REDIRECT" ? null : "net_admin");
         using var wire = new OutsideWire(pod);

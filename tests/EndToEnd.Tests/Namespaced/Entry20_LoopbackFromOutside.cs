@@ -52,7 +52,7 @@ public sealed class Entry20_LoopbackFromOutside
     }
 
     private static void Init(Pod pod, string mode, string iptables) => pod.Exec(
-        [Path.Combine(AppContext.BaseDirectory, "meshl4-init"), "-b", "*", "-i", "*", "-d", $"{Public}", "-m", mode, "--verify=off", .. iptables.Length > 0 ? new[] { $"--force-iptables-binary={iptables}" } : []]);
+        [Path.Combine(AppContext.BaseDirectory, "meshl4-init"), "-b", "*", "-i", "*", "-d", $"{Public}", "-m", mode, "--verify=off", "--dual-stack", .. iptables.Length > 0 ? new[] { $"--force-iptables-binary={iptables}" } : []]);
 
     private static void RouteLocalnet(Pod pod) => pod.Exec("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet");
 
