@@ -27,6 +27,17 @@ public abstract class Conversation<TCodec>
     {
     }
 
+    /// <summary>The frame goes nowhere: the runtime answers it with an error (a policy, no server, a bound).</summary>
+    /// <param name="request">Its head.</param>
+    /// <param name="exchange">Empty; what is written to <see cref="IExchange.Replacement"/> is sent when a request takes its place.</param>
+    /// <param name="instead">A request to send on the client's own connection, past the policies; its answer takes the error's place.</param>
+    /// <returns>Whether there is one.</returns>
+    public virtual bool OnRefused(in FrameHead request, IExchange exchange, out Decision instead)
+    {
+        instead = default;
+        return false;
+    }
+
     /// <summary>
     /// The whole answer to a request that was forwarded with <see cref="ForwardFlags.Observe"/>, before the client gets it. Such
     /// answers are held up to a limit.

@@ -67,6 +67,12 @@ public enum ForwardFlags : ushort
 
     /// <summary>May be sent twice with the effect of once.</summary>
     Idempotent = 1024,
+
+    /// <summary>
+    /// Is about the connection itself (ends a transaction, a subscription): on a connection of the client's own the route that this was opened for
+    /// holds, for such a request belongs to no other.
+    /// </summary>
+    Own = 2048,
 }
 
 /// <summary>What a conversation says of a request. A plain value: build it with the static members and <c>with</c>.</summary>

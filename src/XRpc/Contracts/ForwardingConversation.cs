@@ -13,6 +13,12 @@ public sealed class ForwardingConversation<TCodec> : Conversation<TCodec>
             return Decision.Dropped;
         }
 
+        if ((frame.Head.Flags & FrameFlags.Quiet) != 0)
+        {
+            // An answer that may come or not cannot be paired with requests.
+            return Decision.Refuse(LocalReplyReason.Unsupported);
+        }
+
         ForwardFlags flags = Flags(frame.Head.Flags);
         int key = TCodec.Traits.KeyMeta;
         return key >= 0 && codec.TryMeta(frame, key, out ReadOnlySpan<byte> value) && frame.Bytes.Overlaps(value, out int offset)

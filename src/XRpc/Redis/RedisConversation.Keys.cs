@@ -54,7 +54,7 @@ public sealed partial class RedisConversation
         return Decision.ForwardTo(target, flags);
     }
 
-    /// <summary>Forwards by the default route, or on the client's own connection.</summary>
+    /// <summary>Forwards by the default route, or on the client's own connection; there, what concerns the connection alone has its route.</summary>
     private static Decision Keyless(in RedisRequest request, IExchange exchange, ForwardFlags flags)
     {
         if (request.Converted)
@@ -62,8 +62,12 @@ public sealed partial class RedisConversation
             exchange.Replacement.Write(request.Bytes);
         }
 
-        return Decision.Forward(flags: flags);
+        return Decision.Forward(flags: exchange.IsPinned && IsOwn(request) ? flags | ForwardFlags.Own : flags);
     }
+
+    /// <summary>Nothing of the server's data is asked for or told.</summary>
+    private static bool IsOwn(in RedisRequest request) => request.Command.Rule == RedisRule.Local
+        || request.Id is RedisCommandId.Unsubscribe or RedisCommandId.Punsubscribe or RedisCommandId.Sunsubscribe or RedisCommandId.Reset;
 
     private Decision SplitByKey(in RedisRequest request, IExchange exchange)
     {

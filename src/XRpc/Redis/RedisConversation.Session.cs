@@ -195,7 +195,7 @@ public sealed partial class RedisConversation
             }
 
             _replies = _replies == Replies.Off ? Replies.On : _replies;
-            return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.Reset };
+            return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait | ForwardFlags.Own) with { Tag = (short)Purpose.Reset };
         }
 
         // OFF is forgotten before the answer, SKIP behind it: so the server has it.

@@ -103,7 +103,7 @@ public sealed partial class RedisConversation
             ? Keyed(request, exchange)
             : Keyless(request, exchange, ForwardFlags.None);
         return decision.Act == Act.Forward
-            ? decision with { Tag = (short)Purpose.Relay, Flags = ForwardFlags.None }
+            ? decision with { Tag = (short)Purpose.Relay, Flags = decision.Flags & ForwardFlags.Own }
             : decision with { Flags = ForwardFlags.Last };
     }
 }

@@ -26,6 +26,36 @@ public sealed partial class RedisConversation
 
     private enum Transaction : byte { None, Deferred, Open }
 
+    /// <summary>
+    /// A command that was refused spoils the transaction, as it does at a server; EXEC and DISCARD end it, for a transaction that stayed open would
+    /// take every later command of the client.
+    /// </summary>
+    /// <inheritdoc/>
+    public override bool OnRefused(in FrameHead request, IExchange exchange, out Decision instead)
+    {
+        instead = default;
+        if (_transaction == Transaction.None)
+        {
+            return false;
+        }
+
+        _spoiled = true;
+        if ((RedisCommandId)request.Method is not (RedisCommandId.Exec or RedisCommandId.Discard))
+        {
+            return false;
+        }
+
+        if (_transaction == Transaction.Open && exchange.IsPinned)
+        {
+            instead = Abort(exchange);
+            return true;
+        }
+
+        ForgetTransaction();
+        UpdatePlain();
+        return false;
+    }
+
     private Decision OutsideTransaction(in RedisRequest request, IExchange exchange)
     {
         bool bare = request.Id != RedisCommandId.Watch;
@@ -48,7 +78,7 @@ public sealed partial class RedisConversation
     {
         if (exchange.IsPinned)
         {
-            return Keyless(request, exchange, ForwardFlags.None) with { Tag = (short)Purpose.BeginTransaction };
+            return Keyless(request, exchange, ForwardFlags.Own) with { Tag = (short)Purpose.BeginTransaction };
         }
 
         _watchLost = _watching;
@@ -67,7 +97,7 @@ public sealed partial class RedisConversation
         if (_watching && exchange.IsPinned)
         {
             ForwardFlags flags = _sticky ? ForwardFlags.None : _dirty ? ForwardFlags.Observe | ForwardFlags.Wait : ForwardFlags.Unpin;
-            return Keyless(request, exchange, flags) with { Tag = (short)Purpose.Unwatch };
+            return Keyless(request, exchange, flags | ForwardFlags.Own) with { Tag = (short)Purpose.Unwatch };
         }
 
         _watching = false;
@@ -131,7 +161,7 @@ public sealed partial class RedisConversation
         }
 
         // A replica has no transaction to add to.
-        decision = decision with { Flags = decision.Flags & ForwardFlags.Pin };
+        decision = decision with { Flags = decision.Flags & (ForwardFlags.Pin | ForwardFlags.Own) };
         if (_transaction == Transaction.Open)
         {
             return request.Id == RedisCommandId.Select ? SelectLater(request, decision) : decision;
@@ -165,16 +195,23 @@ public sealed partial class RedisConversation
             return Answered();
         }
 
-        bool selects = _selects is { Count: > 0 } && execute && !_spoiled;
-        ForwardFlags flags = selects || _dirty ? ForwardFlags.Observe | ForwardFlags.Wait : _sticky ? ForwardFlags.None : ForwardFlags.Unpin;
         if (execute && _spoiled)
         {
-            exchange.Replacement.Write("*1\r\n$7\r\nDISCARD\r\n"u8);
-            return Decision.Forward(flags: flags | ForwardFlags.Observe) with { Tag = (short)Purpose.EndSpoiledTransaction };
+            return Abort(exchange);
         }
 
-        return Keyless(request, exchange, flags) with { Tag = (short)Purpose.EndTransaction };
+        return Keyless(request, exchange, EndFlags(selects: _selects is { Count: > 0 } && execute)) with { Tag = (short)Purpose.EndTransaction };
     }
+
+    /// <summary>Sends DISCARD, whose answer becomes that of an EXEC that fails.</summary>
+    private Decision Abort(IExchange exchange)
+    {
+        exchange.Replacement.Write("*1\r\n$7\r\nDISCARD\r\n"u8);
+        return Decision.Forward(flags: EndFlags(selects: false) | ForwardFlags.Observe) with { Tag = (short)Purpose.EndSpoiledTransaction };
+    }
+
+    private ForwardFlags EndFlags(bool selects) => ForwardFlags.Own
+        | (selects || _dirty ? ForwardFlags.Observe | ForwardFlags.Wait : _sticky ? ForwardFlags.None : ForwardFlags.Unpin);
 
     /// <summary>The answer to EXEC or DISCARD, when there is more to do than to let the connection go.</summary>
     private ReplyAct Ended(in FrameView reply, bool spoiled, IExchange exchange)

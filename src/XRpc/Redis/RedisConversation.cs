@@ -1,4 +1,3 @@
-using System.Buffers;
 using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.XRpc.Redis;
@@ -16,7 +15,6 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     private bool _started;
     private bool _authenticated;
     private bool _plain;
-    private ArrayBufferWriter<byte>? _converted;
 
     /// <summary>A client at its first byte.</summary>
     /// <param name="options">What is asked of clients.</param>
@@ -132,14 +130,12 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
             return Decide(head.Command, frame.Bytes, converted: false, exchange);
         }
 
-        _converted ??= new ArrayBufferWriter<byte>();
-        _converted.ResetWrittenCount();
-        if (!RespInline.TryConvert(frame.Bytes, _converted))
+        if (!RespInline.TryConvert(frame.Bytes, out ReadOnlySpan<byte> converted))
         {
             return Error(exchange, RedisErrors.UnbalancedQuotes, ForwardFlags.Last);
         }
 
-        return _converted.WrittenCount == 0 ? Decision.Dropped : Decide(null, _converted.WrittenSpan, converted: true, exchange);
+        return converted.IsEmpty ? Decision.Dropped : Decide(null, converted, converted: true, exchange);
     }
 
     /// <summary>A long command whose end is not here yet. Where its head is enough to decide, it is not held.</summary>

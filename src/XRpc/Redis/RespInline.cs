@@ -8,6 +8,23 @@ namespace MeshL4.XRpc.Redis;
 /// </summary>
 public static class RespInline
 {
+    /// <summary>Of the thread, not of the client: a line makes up to eight times its bytes.</summary>
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? s_frame;
+
+    /// <summary>As <see cref="TryConvert(ReadOnlySpan{byte}, IBufferWriter{byte})"/>, into a buffer that the next call on this thread takes again.</summary>
+    /// <param name="line">The line with its line end.</param>
+    /// <param name="frame">The frame; empty for an empty line.</param>
+    /// <returns>Whether the quotes match.</returns>
+    internal static bool TryConvert(ReadOnlySpan<byte> line, out ReadOnlySpan<byte> frame)
+    {
+        ArrayBufferWriter<byte> buffer = s_frame ??= new ArrayBufferWriter<byte>();
+        buffer.ResetWrittenCount();
+        bool matches = TryConvert(line, buffer);
+        frame = buffer.WrittenSpan;
+        return matches;
+    }
+
     /// <summary>Splits a line. Nothing is thrown, whatever the bytes are.</summary>
     /// <param name="line">The line with its line end; within the inline limit.</param>
     /// <param name="output">Takes the frame; nothing is written for an empty line or a bad one.</param>
@@ -116,23 +133,29 @@ public static class RespInline
         if (value == 'x' && at + 2 <= line.Length && char.IsAsciiHexDigit((char)line[at]) && char.IsAsciiHexDigit((char)line[at + 1]))
         {
             at += 2;
-            return (byte)((HexDigit(line[at - 2]) << 4) | HexDigit(line[at - 1]));
+            return FromHex(line[at - 2], line[at - 1]);
         }
 
-        return value switch
-        {
-            (byte)'n' => (byte)'\n',
-            (byte)'r' => (byte)'\r',
-            (byte)'t' => (byte)'\t',
-            (byte)'b' => (byte)'\b',
-            (byte)'a' => (byte)'\a',
-            _ => value,
-        };
+        return Escaped(value);
     }
+
+    /// <summary>The byte that two hexadecimal digits say.</summary>
+    internal static byte FromHex(byte first, byte second) => (byte)((HexDigit(first) << 4) | HexDigit(second));
+
+    /// <summary>What a letter behind a backslash says between double quotes.</summary>
+    internal static byte Escaped(byte value) => value switch
+    {
+        (byte)'n' => (byte)'\n',
+        (byte)'r' => (byte)'\r',
+        (byte)'t' => (byte)'\t',
+        (byte)'b' => (byte)'\b',
+        (byte)'a' => (byte)'\a',
+        _ => value,
+    };
 
     private static int HexDigit(byte value) => value <= '9' ? value - '0' : (value & 0xDF) - 'A' + 10;
 
-    private static bool IsSpace(byte value) => value is (byte)' ' or (>= 9 and <= 13);
+    internal static bool IsSpace(byte value) => value is (byte)' ' or (>= 9 and <= 13);
 
     private static void Write(byte[] words, ReadOnlySpan<int> ends, IBufferWriter<byte> output)
     {

@@ -2,10 +2,14 @@ using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.XRpc.Redis;
 
-/// <content>Inline commands: a line of words. Only its end and first word are found here; <see cref="RespInline"/> splits it.</content>
+/// <content>
+/// Inline commands: a line of words. Only its end and first word are found here; <see cref="RespInline"/> splits it. Both read quotes alike:
+/// routes and policies go by the command that is carried out, however the client spells it.
+/// </content>
 public partial struct RespRequestScanner
 {
-    private static ReadOnlySpan<byte> Spaces => " \t\n\v\f\r"u8;
+    /// <summary>Where in the first word the scanner is.</summary>
+    private enum Word : byte { Before, Plain, Double, DoubleEscape, Hex, HexSecond, Single, SingleEscape, Ended }
 
     private ScanStatus TakeInline(ReadOnlySpan<byte> input, ref int at, ref RespRequestHead head, long before)
     {
@@ -22,21 +26,94 @@ public partial struct RespRequestScanner
         return end < 0 ? ScanStatus.More : EndInline(ref head);
     }
 
-    /// <summary>The first word names the command, unless it is in quotes: then nobody but the server needs to know.</summary>
     private void CaptureFirstWord(ReadOnlySpan<byte> part)
     {
-        if (_nameLength == 0)
+        for (int i = 0; i < part.Length && _word != Word.Ended; i++)
         {
-            part = part.TrimStart(Spaces);
-        }
-
-        if (!_wordEnded)
-        {
-            int end = part.IndexOfAny(Spaces);
-            CaptureName(end < 0 ? part : part[..end]);
-            _wordEnded = end >= 0;
+            TakeWordByte(part[i]);
         }
     }
+
+    /// <summary>As <see cref="RespInline"/>: the line ends at a NUL, and the word behind its closing quote.</summary>
+    private void TakeWordByte(byte value)
+    {
+        switch (_word)
+        {
+            case Word.Before or Word.Plain:
+                TakeUnquoted(value);
+                break;
+            case var _ when value == 0:
+                _word = Word.Ended;
+                break;
+            case Word.Single when value == '\'':
+            case Word.Double when value == '"':
+                _word = Word.Ended;
+                break;
+            case Word.Single or Word.Double when value == '\\':
+                _word = _word == Word.Single ? Word.SingleEscape : Word.DoubleEscape;
+                break;
+            case Word.Single or Word.Double:
+                AppendName(value);
+                break;
+            default:
+                TakeEscaped(value);
+                break;
+        }
+    }
+
+    private void TakeUnquoted(byte value)
+    {
+        bool space = RespInline.IsSpace(value);
+        if (value == 0 || (space && _word == Word.Plain))
+        {
+            _word = Word.Ended;
+        }
+        else if (!space)
+        {
+            _word = value == '"' ? Word.Double : value == '\'' ? Word.Single : Word.Plain;
+            if (_word == Word.Plain)
+            {
+                AppendName(value);
+            }
+        }
+    }
+
+    /// <summary>What follows a backslash; digits that are none count as they stand.</summary>
+    private void TakeEscaped(byte value)
+    {
+        Word word = _word;
+        _word = word == Word.SingleEscape ? Word.Single : Word.Double;
+        switch (word)
+        {
+            case Word.SingleEscape when value != '\'':
+                AppendName((byte)'\\');
+                TakeWordByte(value);
+                break;
+            case Word.DoubleEscape when value == 'x':
+                _word = Word.Hex;
+                break;
+            case Word.Hex when char.IsAsciiHexDigit((char)value):
+                (_word, _hex) = (Word.HexSecond, value);
+                break;
+            case Word.HexSecond when char.IsAsciiHexDigit((char)value):
+                AppendName(RespInline.FromHex(_hex, value));
+                break;
+            case Word.Hex or Word.HexSecond:
+                AppendName((byte)'x');
+                if (word == Word.HexSecond)
+                {
+                    AppendName(_hex);
+                }
+
+                TakeWordByte(value);
+                break;
+            default:
+                AppendName(word == Word.DoubleEscape ? RespInline.Escaped(value) : value);
+                break;
+        }
+    }
+
+    private void AppendName(byte value) => CaptureName(new ReadOnlySpan<byte>(in value));
 
     private ScanStatus EndInline(ref RespRequestHead head)
     {

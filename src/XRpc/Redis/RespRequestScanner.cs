@@ -14,7 +14,10 @@ public partial struct RespRequestScanner
     private RespNumber _number;
     private NameBuffer _name;
     private int _nameLength;
-    private bool _wordEnded;
+    private Word _word;
+
+    /// <summary>First digit of <c>\xHH</c> in a line's first word, as the client wrote it.</summary>
+    private byte _hex;
     private int _argument;
     private int _expected;
     private long _remaining;
@@ -91,7 +94,7 @@ public partial struct RespRequestScanner
 
         head.IsInline = true;
         _state = State.Inline;
-        _wordEnded = false;
+        _word = Word.Before;
         CaptureFirstWord(new ReadOnlySpan<byte>(in value));
         return value == '\n' ? EndInline(ref head) : ScanStatus.More;
     }

@@ -11,10 +11,15 @@ public sealed class CodecSet
     /// <summary>Adds a protocol under the name of its traits; requests are forwarded by their metadata.</summary>
     /// <typeparam name="TCodec">The protocol.</typeparam>
     /// <returns>This set.</returns>
-    /// <exception cref="ArgumentException">Another codec has the name.</exception>
+    /// <exception cref="ArgumentException">Another codec has the name, or its traits say what this runtime does not act on.</exception>
     public CodecSet Add<TCodec>()
         where TCodec : struct, IXRpcCodec<TCodec>
     {
+        if (Unsupported(TCodec.Traits) is { } trait)
+        {
+            throw new ArgumentException($"codec '{TCodec.Traits.Name}': {trait}");
+        }
+
         KnownCodecs.Add(TCodec.Traits);
 
         // Without state, so all connections share one.
@@ -22,6 +27,14 @@ public sealed class CodecSet
         _protocols.Add(services => new XRpcProtocol<TCodec>(services, _ => forwarding));
         return this;
     }
+
+    /// <summary>A trait that this runtime does not act on, so that the protocol would be served wrongly; null for none.</summary>
+    private static string? Unsupported(CodecTraits traits) => traits switch
+    {
+        { Affinity: Affinity.Pinned } => "Affinity.Pinned is not supported: clients would share connections all the same",
+        { FirstSpeaker: Side.Upstream } => "FirstSpeaker.Upstream is not supported: no server is connected to before its client has spoken",
+        _ => null,
+    };
 
     /// <summary>The protocols, for one process.</summary>
     internal IEnumerable<IXRpcProtocol> Create(XRpcServices services) => _protocols.Select(protocol => protocol(services));

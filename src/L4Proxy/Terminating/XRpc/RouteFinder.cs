@@ -9,6 +9,11 @@ internal static class RouteFinder
     /// <summary>Null when no route takes it.</summary>
     public static XRpcRouteSnapshot? Find<TCodec>(XRpcRouteTable table, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key)
         where TCodec : struct, IXRpcCodec<TCodec>
+        => (table.Conditional.IsEmpty ? null : FindConditional(table, codec, frame, key)) ?? (key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key));
+
+    /// <summary>Null when no route with a condition besides the key takes it.</summary>
+    public static XRpcRouteSnapshot? FindConditional<TCodec>(XRpcRouteTable table, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key)
+        where TCodec : struct, IXRpcCodec<TCodec>
     {
         foreach (XRpcRouteSnapshot route in table.Conditional)
         {
@@ -18,7 +23,7 @@ internal static class RouteFinder
             }
         }
 
-        return key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key);
+        return null;
     }
 
     /// <summary>Adds the conditional routes that take a frame, for a conversation that asks about keys of its own finding.</summary>

@@ -25,7 +25,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private XRpcSession<TCodec> _session = null!;
     private bool _used;
 
-    public bool RoutesByKey => _session.Proxy.Routes.Current.HasPrefixes || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
+    public bool RoutesByKey => _session.Proxy.Routes.Current.LooksAtKeys || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
 
     public ConnectionProfile Profile
     {

@@ -1,4 +1,5 @@
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Upstream.Pools;
 using MeshL4.XRpc.Contracts;
 
@@ -12,9 +13,42 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if (IsRelaying)
         {
-            return true;
+            return EndRelay(request, reply);
         }
 
+        SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
+        if (_conversation.OnRefused(request, exchange, out Decision instead) && _pinned is { State: not LinkState.Closed } own && _pinnedRoute is { } route
+            && own.TryReserve(out _))
+        {
+            _lastFailure = reply.Reason;
+            return Send(new FrameView(in request, default, isWhole: true), instead, route, own);
+        }
+
+        return AnswerError(request, reply);
+    }
+
+    /// <summary>
+    /// An answer of the proxy's own has no place among those that are relayed: a request that goes nowhere ends the connection behind
+    /// its error.
+    /// </summary>
+    private bool EndRelay(in FrameHead request, in LocalReply reply)
+    {
+        _stats.Asked(request.Method);
+        _stats.RequestsEnded++;
+        ScratchWriter bytes = _owner.Local;
+        bytes.Clear();
+        if (request.Replies != 0 && TCodec.WriteLocalReply(request, reply, bytes))
+        {
+            Deliver(bytes.Written);
+        }
+
+        _stopReading = true;
+        Record.Fail(ResponseFlags.LR, EndedBy.Proxy, $"{TCodec.Traits.Name}_refused_while_relaying_{reply.Reason}");
+        return true;
+    }
+
+    private bool AnswerError(in FrameHead request, in LocalReply reply)
+    {
         _lastFailure = reply.Reason;
         _stats.Asked(request.Method);
         ScratchWriter bytes = _owner.Local;
@@ -36,7 +70,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         FrameHead head = _head;
         head.Replies = 1;
-        AnswerLocally(head, reply);
+        AnswerError(head, reply);
     }
 
     /// <summary>Gives bytes in the turn of a request that is in flight, and ends it.</summary>

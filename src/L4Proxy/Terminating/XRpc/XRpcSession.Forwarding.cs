@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Upstream.Pools;
 using MeshL4.XRpc.Contracts;
 
@@ -18,10 +19,9 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Deals with a frame; false when it has to wait, and will be handled again.</summary>
     private bool Handle(in FrameView frame)
     {
-        if (frame.Head.Kind is FrameKind.Empty or FrameKind.Pong or FrameKind.GoAway)
+        if ((frame.Head.Kind != FrameKind.Request || (uint)frame.Head.Replies > 1) && !IsServed(frame.Head))
         {
-            _stopReading |= frame.Head.Kind == FrameKind.GoAway;
-            return true;
+            return TakeOther(frame.Head);
         }
 
         // A heartbeat is answered too, and its answer takes room like any other.
@@ -59,6 +59,24 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         return dealt;
+    }
+
+    /// <summary>Besides requests with one answer or none: heartbeats, and streams where ids tell them apart.</summary>
+    private static bool IsServed(in FrameHead head) =>
+        head.Kind == FrameKind.Ping || (head is { Kind: FrameKind.Request, Replies: FrameHead.UntilEnd } && !IsOrdered);
+
+    /// <summary>A frame that asks for nothing; one that the runtime does nothing with ends the connection by its name. Always true.</summary>
+    private bool TakeOther(in FrameHead head)
+    {
+        _stopReading |= head.Kind == FrameKind.GoAway;
+        if (head.Kind is not (FrameKind.GoAway or FrameKind.Pong or FrameKind.Empty))
+        {
+            string what = head.Kind != FrameKind.Request ? $"frame_{head.Kind}" : head.Replies == FrameHead.UntilEnd ? "replies_until_end" : "several_replies";
+            Record.Fail(ResponseFlags.DPE, EndedBy.Proxy, $"{TCodec.Traits.Name}_unsupported_{what}");
+            Refuse(LocalReplyReason.Unsupported, null);
+        }
+
+        return true;
     }
 
     /// <summary>Always true. It is no request, and counted as none.</summary>
@@ -113,11 +131,6 @@ internal sealed partial class XRpcSession<TCodec>
 
     private bool Forward(in FrameView frame, in Decision decision)
     {
-        if (_pinned is { IsRelaying: true } relay)
-        {
-            return ForwardRelayed(frame, decision, relay);
-        }
-
         ReadOnlySpan<byte> key = frame.Bytes.Slice(decision.KeyOffset, decision.KeyLength);
         Target target = default;
         XRpcRouteSnapshot? route;
@@ -128,7 +141,9 @@ internal sealed partial class XRpcSession<TCodec>
         }
         else
         {
-            route = RouteFinder.Find(Proxy.Routes.Current, _codec, frame, key);
+            route = (decision.Flags & ForwardFlags.Own) != 0 && IsPinned
+                ? OwnRoute(frame)
+                : RouteFinder.Find(Proxy.Routes.Current, _codec, frame, key);
         }
 
         if (route is null || route.RejectMessage is not null)
@@ -140,6 +155,11 @@ internal sealed partial class XRpcSession<TCodec>
         if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !MayPass(frame, decision, route, _admitted || IsAllowed(route, frame, key), out bool wait))
         {
             return !wait;
+        }
+
+        if (_pinned is { IsRelaying: true } relay)
+        {
+            return ForwardRelayed(frame, decision, relay);
         }
 
         if (!TryLink(frame, decision, route, HashKey(frame, route, key), target, out UpstreamLink<TCodec>? link))
@@ -236,7 +256,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         bool forOne = !whole || (decision.Flags & (ForwardFlags.Pin | ForwardFlags.Relay)) == 0;
         link = PrivateLink(_bindings[at], forOne);
-        _pinnedRoute = route;
+        (_pinnedRoute, _pinnedTable) = (route, Proxy.Routes.Current);
         _linkFailure = LocalReplyReason.Overflow;
         if (_bindings[at].IsLimited && link is { State: not LinkState.Closed } borrowed && IsCounted(at, ref link) && link is null)
         {
@@ -321,7 +341,7 @@ internal sealed partial class XRpcSession<TCodec>
             bool unpin = (decision.Flags & ForwardFlags.Unpin) != 0 || (_pinnedForOne && _pinned == link);
             pending.Flags |= unpin ? PendingFlags.Unpin : 0;
             pending.Flags |= (decision.Flags & ForwardFlags.Idempotent) != 0 ? PendingFlags.Idempotent : 0;
-            pending.Flags |= head.Replies == FrameHead.UntilEnd ? PendingFlags.Stream : 0;
+            pending.Flags |= (decision.Flags & ForwardFlags.NoTimeout) != 0 ? PendingFlags.Blocking : 0;
             if (state is { IsHedged: true })
             {
                 BeginRace(ref pending, link, id, route.Policies.Hedge!);

@@ -153,6 +153,11 @@ internal sealed partial class XRpcSession<TCodec>
         {
             End(ResponseFlags.None, _isDraining ? EndedBy.Proxy : EndedBy.Downstream, null);
         }
+        else if ((_socket.PeerClosed || _socket.Failed || _reachedEnd) && !IsClosed && _pinned is { IsBlocked: true })
+        {
+            // Nobody is there to take what the server waits for: as the server itself does, the wait ends with its client.
+            End(ResponseFlags.DC, EndedBy.Downstream, "downstream_left_while_blocked");
+        }
     }
 
     /// <summary>Handles frame after frame, and holds what is left.</summary>
@@ -238,6 +243,12 @@ internal sealed partial class XRpcSession<TCodec>
                 return false;
             }
 
+            if (Proxy.Routes.Current.NeedsWholeFrames)
+            {
+                _askedForWhole = true;
+                return true;
+            }
+
             if (!Handle(new FrameView(ref _head, frame, isWhole: false)))
             {
                 return false;
@@ -296,7 +307,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _stopReading = true;
-        string detail = reason == LocalReplyReason.BadFrame ? "protocol_error_" + words!.Replace(' ', '_').Replace("'", "") : "frame_too_large";
+        string detail = reason == LocalReplyReason.Unsupported ? "unsupported" : reason == LocalReplyReason.BadFrame ? "protocol_error_" + words!.Replace(' ', '_').Replace("'", "") : "frame_too_large";
         Record.Fail(ResponseFlags.DPE, EndedBy.Proxy, $"{TCodec.Traits.Name}_{detail}");
     }
 

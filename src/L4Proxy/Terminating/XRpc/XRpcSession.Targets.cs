@@ -17,6 +17,9 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>Route of the request that the pinned connection was opened for: its policies hold for what follows without a key.</summary>
     private XRpcRouteSnapshot? _pinnedRoute;
+
+    /// <summary>The routes it was looked up in.</summary>
+    private XRpcRouteTable? _pinnedTable;
     private ConnectionProfile _profile = ConnectionProfile.None;
 
     /// <summary>State that this client's server connections are in.</summary>
@@ -40,6 +43,21 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>Whether keys choose among the servers of a cluster.</summary>
     public bool HashesKeys => Proxy.Routes.Current.HashesKeys(_config ?? _owner.Snapshot);
+
+    /// <summary>
+    /// Route of a request that is about the client's own connection: one that names it, else the one that the connection was opened for, as the
+    /// table in use has it.
+    /// </summary>
+    private XRpcRouteSnapshot? OwnRoute(in FrameView frame)
+    {
+        XRpcRouteTable table = Proxy.Routes.Current;
+        if (!ReferenceEquals(table, _pinnedTable))
+        {
+            (_pinnedTable, _pinnedRoute) = (table, table.Named(_pinnedRoute!.Name) ?? _pinnedRoute);
+        }
+
+        return RouteFinder.FindConditional(table, _codec, frame, default) ?? _pinnedRoute;
+    }
 
     /// <summary>The server of the client's own connection.</summary>
     public Target? PinnedTarget() =>

@@ -32,6 +32,22 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         return false;
     }
 
+    public override bool IsBlocked
+    {
+        get
+        {
+            for (int i = 0; i < _ring.Count; i++)
+            {
+                if (_ring[i].Has(PendingFlags.Blocking))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     public override bool IsInTurnOf(XRpcSession<TCodec> client) =>
         IsRelaying || (!_ring.IsEmpty && _ring.Head.Session == client && client.IsTurn(_ring.Head.Sequence));
 

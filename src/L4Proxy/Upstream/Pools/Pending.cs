@@ -18,17 +18,14 @@ internal enum PendingFlags : ushort
     /// <summary>Behind the answer the client's own connection goes back to its pool.</summary>
     Unpin = 4,
 
-    /// <summary>Behind the answer the client's connection ends.</summary>
-    Last = 8,
+    /// <summary>Its answer may never come: it lasts as long as its client.</summary>
+    Blocking = 8,
 
     /// <summary>May be sent again.</summary>
     Idempotent = 16,
 
     /// <summary>A sign of life asked for by the proxy.</summary>
     HealthCheck = 32,
-
-    /// <summary>Answers go on until one ends them.</summary>
-    Stream = 64,
 
     /// <summary>The client was answered already: what comes late is dropped.</summary>
     Abandoned = 128,

@@ -94,6 +94,9 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     protected TCodec Codec;
     protected FrameHead Reply;
 
+    /// <summary>Whether a request is in flight whose answer may never come.</summary>
+    public virtual bool IsBlocked => false;
+
     /// <summary>An id for the next request of this connection; 0 where requests have none. False when no more fit.</summary>
     public abstract bool TryReserve(out ulong id);
 

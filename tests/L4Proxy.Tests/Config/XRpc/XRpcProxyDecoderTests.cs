@@ -100,10 +100,15 @@ public class XRpcProxyDecoderTests
         proxy.Authentication!.Passwords.Select(p => Encoding.UTF8.GetString(p.Span)).ShouldBe(["p1", "p2"]);
         proxy.Upstream.ConnectionsPerEndpoint.ShouldBe(2);
         Encoding.UTF8.GetString(proxy.Upstream.Credentials!.Password.Span).ShouldBe("q");
-        proxy.UnknownAsTcp.ShouldBeTrue();
+        proxy.UnknownAsTcp.ShouldBeFalse();
     }
 
+    [Fact]
+    public void Decode_NoRuleAndNoLogin_LetsUnknownBytesPassAsTcp() =>
+        Good(Head + "route_config: {routes: [{forward: {cluster: c}}]}").UnknownAsTcp.ShouldBeTrue();
+
     [Theory]
+    [InlineData(Head + "on_unknown: TCP\nauthentication: {passwords: [{inline_string: p}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "on_unknown: TCP would let unknown bytes pass")]
     [InlineData("stat_prefix: s\ncodec: nosuch\nroute_config: {routes: [{forward: {cluster: c}}]}", "codec: 'nosuch' is no codec of this build, which has redis")]
     [InlineData(Head, "route_config or route_discovery is required")]
     [InlineData(Head + "route_discovery: {config_source: {ads: {}}}", "route_discovery.name: is required")]

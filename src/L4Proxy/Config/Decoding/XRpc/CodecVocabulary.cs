@@ -1,3 +1,4 @@
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
@@ -49,6 +50,23 @@ internal sealed class CodecVocabulary(CodecTraits? codec)
             scope.Error($"requests of the codec {codec.Name} have no key");
         }
     }
+
+    /// <summary>Whether a condition, a policy or the choice of a server looks at a value of the last tier.</summary>
+    public bool NeedsWholeFrames(XRpcRouteSnapshot route)
+    {
+        XRpcPoliciesSnapshot policies = route.Policies;
+        IEnumerable<XRpcAuthorizationRule> rules = policies.Authorization is { } some ? some.Deny.Concat(some.Allow) : [];
+        IEnumerable<string> names = route.Match.Metadata.Concat(rules.SelectMany(static rule => rule.Metadata)).Select(static one => one.Name)
+            .Concat(policies.RequestMetadata.Select(static one => one.Name))
+            .Append(route.HashBy ?? "");
+        bool byMethod = !route.Match.Methods.IsEmpty || rules.Any(static rule => !rule.Methods.IsEmpty) || policies.Faults.Any(static fault => !fault.Methods.IsEmpty);
+        bool byService = route.Match.Service is not null || rules.Any(static rule => !rule.Services.IsEmpty);
+        return codec is not null
+            && (names.Any(name => IsInBody(codec.FindMeta(name))) || (byMethod && IsInBody(codec.FindMeta("method")))
+                || (byService && IsInBody(codec.ServiceMeta)) || IsInBody(codec.KeyMeta));
+    }
+
+    private bool IsInBody(int meta) => meta >= 0 && codec!.Meta[meta].Tier == MetaTier.WholeBody;
 
     private static string Nearest(string name, IEnumerable<string> known)
         => NearestName.Of(name, known) is { } near ? $"; did you mean '{near}'?" : "";

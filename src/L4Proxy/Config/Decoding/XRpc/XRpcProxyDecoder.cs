@@ -49,6 +49,7 @@ internal static class XRpcProxyDecoder
             Limits = Limits(proxy.Limits ?? new Limits(), scope.Field("limits")),
             Authentication = proxy.Authentication is { } login ? Authentication(login.Username, login.Passwords, scope.Field("authentication"), "passwords") : null,
             Upstream = Upstream(proxy.Upstream ?? new UpstreamOptions(), scope.Field("upstream")),
+            Redis = proxy.Codec == RespCodec.Traits.Name ? new XRpcRedisSnapshot { HashTags = true } : null,
         };
     }
 
@@ -97,7 +98,7 @@ internal static class XRpcProxyDecoder
         XRpcRouteTable Compile(RouteConfig config, DecodeScope at, DecodeScope unknown)
         {
             XRpcRouteTable table = XRpcRoutesDecoder.Decode(config, codec, defaults, at);
-            table.UnknownAsTcp = UnknownBytesRule.IsTcp(proxy.OnUnknown, table, unknown);
+            table.UnknownAsTcp = UnknownBytesRule.IsTcp(proxy.OnUnknown, proxy.Authentication is not null, table, unknown);
             return table;
         }
     }

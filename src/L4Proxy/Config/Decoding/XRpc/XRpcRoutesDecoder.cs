@@ -36,7 +36,7 @@ internal static class XRpcRoutesDecoder
             routes.Add(route);
         }
 
-        return new XRpcRouteTable(routes.ToImmutable(), config.CaseInsensitiveKeyPrefixes);
+        return new XRpcRouteTable(routes.ToImmutable(), config.CaseInsensitiveKeyPrefixes) { NeedsWholeFrames = routes.Any(codec.NeedsWholeFrames) };
     }
 
     /// <summary>Metadata conditions, those of authorization rules too.</summary>

@@ -75,7 +75,7 @@ internal sealed record XRpcUpstreamSnapshot
 /// <summary>A login at a server. UTF-8; an empty user is the default one.</summary>
 internal sealed record XRpcCredentials(ReadOnlyMemory<byte> Username, ReadOnlyMemory<byte> Password);
 
-/// <summary>What only <c>redis_proxy</c> says.</summary>
+/// <summary>What only Redis has. All but <see cref="HashTags"/> is said by <c>redis_proxy</c> alone.</summary>
 internal sealed record XRpcRedisSnapshot
 {
     /// <summary>Keys hash by what stands in their first braces.</summary>

@@ -24,6 +24,7 @@ internal sealed class XRpcRouteTable
         _byPrefix = [.. routes.Where(static route => route.Match.IsKeyPrefixOnly)];
         _prefixes = new KeyPrefixIndex([.. _byPrefix.Select(static route => route.Match.KeyPrefix)], ignoreCase);
         CatchAll = ByKey([]);
+        LooksAtKeys = HasPrefixes || Conditional.Any(static route => !route.Match.KeyPrefix.IsEmpty);
         HasAuthorization = routes.Any(static route => route.Policies.Authorization is not null);
     }
 
@@ -32,6 +33,9 @@ internal sealed class XRpcRouteTable
 
     /// <summary>Whether bytes that are no frame become plain TCP to <see cref="CatchAll"/>'s cluster.</summary>
     public bool UnknownAsTcp { get; set; }
+
+    /// <summary>Whether a route or a policy asks for a value that only a whole frame tells; long ones are held then.</summary>
+    public bool NeedsWholeFrames { get; init; }
 
     /// <summary>Whether key prefixes ignore the case of ASCII letters.</summary>
     public bool IgnoreCase { get; }
@@ -48,6 +52,9 @@ internal sealed class XRpcRouteTable
     /// <summary>Whether the key decides; else <see cref="CatchAll"/> takes what no conditional route takes.</summary>
     public bool HasPrefixes => LongestPrefix > 0;
 
+    /// <summary>Whether any route asks how a key begins: then all keys of a request have to be known.</summary>
+    public bool LooksAtKeys { get; }
+
     /// <summary>Bytes of a key that matter for <see cref="ByKey"/>.</summary>
     public int LongestPrefix => _prefixes.LongestPrefix;
 
@@ -62,6 +69,10 @@ internal sealed class XRpcRouteTable
 
         return hashing.HashesKeys;
     }
+
+    /// <summary>The first route of a name; null when there is none.</summary>
+    /// <param name="name">As configured.</param>
+    public XRpcRouteSnapshot? Named(string name) => Routes.FirstOrDefault(route => route.Name == name);
 
     /// <summary>Route by the longest prefix; null when none fits.</summary>
     /// <param name="key">The key, or at least its first <see cref="LongestPrefix"/> bytes.</param>

@@ -1,0 +1,159 @@
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.Behaviours;
+
+/// <summary>Transactions and waits through routes and policies: each ends, and ends as at the server itself.</summary>
+public sealed class RedisTransactionTests : IDisposable
+{
+    private const string Aborted = "-EXECABORT Transaction discarded because of previous errors.";
+
+    private readonly Peer _redis = Peer.Redis();
+    private readonly Peer _other = Peer.Redis();
+
+    [Fact]
+    public void WithoutACatchAll_TransactionsEnd()
+    {
+        using Sidecar proxy = Start("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main}}", "", out int port);
+        using Call client = Call.To(port);
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("SET a:1 x").ShouldBe("+QUEUED");
+        client.Ask("PING").ShouldBe("+QUEUED");
+        client.Ask("EXEC").ShouldBe("*2");
+        client.ReadLine().ShouldBe("+OK");
+        client.ReadLine().ShouldBe("+PONG");
+
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("SET a:1 y").ShouldBe("+QUEUED");
+        client.Ask("DISCARD").ShouldBe("+OK");
+        client.Ask("STRLEN a:1").ShouldBe(":1");
+
+        client.Ask("WATCH a:1").ShouldBe("+OK");
+        client.Ask("UNWATCH").ShouldBe("+OK");
+        client.Ask("STRLEN a:1").ShouldBe(":1");
+    }
+
+    [Fact]
+    public void CatchAllThatRejects_EndsNoTransactionOfOtherRoutes_AndKeepsWhatIsItsOwn()
+    {
+        using Sidecar proxy = Start("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main}}, {name: no, reject: {message: ERR closed}}", "", out int port);
+        using Call client = Call.To(port);
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("SET a:1 x").ShouldBe("+QUEUED");
+        client.Ask("EXEC").ShouldBe("*1");
+        client.ReadLine().ShouldBe("+OK");
+
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("STRLEN a:1").ShouldBe("+QUEUED");
+        client.Ask("FLUSHALL").ShouldBe("-ERR closed");
+        client.Ask("EXEC").ShouldBe(Aborted);
+        client.Ask("STRLEN a:1").ShouldBe(":1");
+    }
+
+    [Fact]
+    public void DeniedCommand_SpoilsTheTransaction()
+    {
+        using Sidecar proxy = Start("{name: all, forward: {cluster: main}}", "authorization: {deny: [{methods: [GET], keys: [{prefix: 'b:'}]}]}", out int port);
+        using Call client = Call.To(port);
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("SET a 1").ShouldBe("+QUEUED");
+        client.Ask("GET b:1").ShouldStartWith("-NOPERM");
+        client.Ask("EXEC").ShouldBe(Aborted);
+        client.Ask("EXISTS a").ShouldBe(":0");
+    }
+
+    [Fact]
+    public void FirstCommandDenied_FailsTheExec()
+    {
+        using Sidecar proxy = Start("{name: all, forward: {cluster: main}}", "authorization: {deny: [{methods: [GET]}]}", out int port);
+        using Call client = Call.To(port);
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("GET b:1").ShouldStartWith("-NOPERM");
+        client.Ask("SET a 1").ShouldBe("+QUEUED");
+        client.Ask("EXEC").ShouldBe(Aborted);
+        client.Ask("EXISTS a").ShouldBe(":0");
+    }
+
+    [Theory]
+    [InlineData("EXEC")]
+    [InlineData("DISCARD")]
+    public void EndThatIsRefused_EndsTheTransaction(string end)
+    {
+        using Sidecar proxy = Start("{name: all, forward: {cluster: main}}", "authorization: {deny: [{methods: [EXEC, DISCARD]}]}", out int port);
+        using Call client = Call.To(port);
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("SET a 1").ShouldBe("+QUEUED");
+        client.Ask(end).ShouldBe(Aborted);
+        client.Ask("EXISTS a").ShouldBe(":0");
+        client.Ask("SET a 1").ShouldBe("+OK");
+        Run.Must("redis-cli", "-p", $"{_redis.Port}", "CLIENT", "LIST").Trim().Split('\n').ShouldAllBe(static line => line.Contains(" multi=-1 ", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("BLPOP q 0", false)]
+    [InlineData("BLPOP q 0", true)]
+    [InlineData("XREAD BLOCK 0 STREAMS q $", false)]
+    [InlineData("WAIT 3 0", false)]
+    public void BlockedClientThatLeaves_IsUnblockedAtTheServer(string command, bool resets)
+    {
+        using Sidecar proxy = Start("{name: all, forward: {cluster: main}}", "", out int port);
+        using (Call client = Call.To(port))
+        {
+            client.Send(command + "\r\n");
+            Wait.Until(() => Blocked() == 1, "not blocked");
+            client.Socket.LingerState = new System.Net.Sockets.LingerOption(resets, 0);
+        }
+
+        Wait.Until(() => Blocked() == 0, "still blocked");
+        using Call next = Call.To(port);
+        next.Ask("RPUSH q x").ShouldBe(":1");
+        next.Ask("LLEN q").ShouldBe(":1");
+    }
+
+    [Fact]
+    public void BlockedClientThatLeaves_OnAConnectionOfItsOwn_IsUnblocked()
+    {
+        using Sidecar proxy = Start("{name: all, forward: {cluster: main}}", "", out int port);
+        using (Call client = Call.To(port))
+        {
+            client.Send("HELLO 3\r\nCLIENT TRACKING ON\r\nBLPOP q 0\r\n");
+            Wait.Until(() => Blocked() == 1, "not blocked");
+        }
+
+        Wait.Until(() => Blocked() == 0, "still blocked");
+    }
+
+    [Fact]
+    public void HashTags_KeepKeysOfOneRequestTogether()
+    {
+        using Sidecar proxy = Start("{name: all, forward: {cluster: ring}}", "", out int port);
+        using Call client = Call.To(port);
+        for (int i = 0; i < 20; i++)
+        {
+            client.Ask($"MSETNX {{t{i}}}a 1 {{t{i}}}b 2 {{t{i}}}c 3").ShouldBe(":1");
+        }
+
+        Run.Must("redis-cli", "-p", $"{_redis.Port}", "DBSIZE").Trim().ShouldNotBe("60");
+        Run.Must("redis-cli", "-p", $"{_other.Port}", "DBSIZE").Trim().ShouldNotBe("60");
+    }
+
+    public void Dispose()
+    {
+        _redis.Dispose();
+        _other.Dispose();
+    }
+
+    private int Blocked() =>
+        Run.Must("redis-cli", "-p", $"{_redis.Port}", "INFO", "clients").Contains("blocked_clients:1", StringComparison.Ordinal) ? 1 : 0;
+
+    private Sidecar Start(string routes, string policies, out int port)
+    {
+        port = Ports.Free();
+        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
+            + $"route_config: {{name: r, routes: [{routes}]}}, policies: {{{policies}}}}}}}";
+        return Sidecar.Start(new Boot()
+            .Listen("l", port, Boot.Chain(filter))
+            .With(Boot.Cluster("main", [_redis.Address]), Boot.Cluster("ring", [_redis.Address, _other.Address], ", lb_policy: RING_HASH")));
+    }
+}

@@ -1,0 +1,136 @@
+using MeshL4.EndToEnd.Tests.BadInput;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.Behaviours;
+
+/// <summary>No spelling of a command and no state of a connection passes a login or a policy by.</summary>
+public sealed class XRpcBypassTests : IDisposable
+{
+    private const string All = "{name: all, forward: {cluster: main}}";
+    private const string NoFlush = "policies: {authorization: {deny: [{name: flush, methods: [FLUSHALL]}, {name: secrets, keys: [{prefix: 'secret:'}]}]}}";
+
+    private readonly Peer _redis = Peer.Redis();
+    private readonly Call _direct;
+
+    public XRpcBypassTests()
+    {
+        _direct = Call.To(_redis.Port);
+        _direct.Ask("SET kept 1").ShouldBe("+OK");
+    }
+
+    [Theory]
+    [InlineData(" GET kept")]
+    [InlineData("nonsense")]
+    public void Login_IsNotPassedByByBytesThatAreNoCommand(string first)
+    {
+        using Sidecar proxy = Start(All, "authentication: {passwords: [{inline_string: secret}]}", out int port);
+        using Call client = Call.To(port);
+        client.Ask(first).ShouldBe("-NOAUTH Authentication required.");
+        client.Ask("GET kept").ShouldBe("-NOAUTH Authentication required.");
+    }
+
+    [Theory]
+    [InlineData("FLUSHALL")]
+    [InlineData("\"FLUSHALL\"")]
+    [InlineData("FLUSH\"ALL\"")]
+    [InlineData("'flushall'")]
+    [InlineData("\"\\x46LUSHALL\"")]
+    [InlineData("FLUSHALL\0\r")]
+    public void RulesByMethod_TakeALineHoweverItIsSpelled(string line)
+    {
+        using Sidecar proxy = Start(All, NoFlush, out int port);
+        using Call client = Call.To(port);
+        client.Ask(line).ShouldStartWith("-NOPERM");
+        _direct.Ask("EXISTS kept").ShouldBe(":1");
+        proxy.Stat("redis.x.command.flushall.total").ShouldBe(1);
+    }
+
+    [Fact]
+    public void RoutesByMethod_TakeALineInQuotes()
+    {
+        using Sidecar proxy = Start("{name: no, match: {methods: [FLUSHALL]}, reject: {message: ERR closed}}, " + All, "", out int port);
+        using Call client = Call.To(port);
+        client.Ask("\"FLUSHALL\"").ShouldBe("-ERR closed");
+    }
+
+    [Theory]
+    [InlineData("MGET", "a", "no:1")]
+    [InlineData("MGET", "no:1", "a")]
+    public void RoutesByMethodAndKey_TakeEveryKey(params string[] request)
+    {
+        using Sidecar proxy = Start("{name: no, match: {methods: [MGET], key_prefix: 'no:'}, reject: {message: ERR closed}}, " + All, "", out int port);
+        using Call client = Call.To(port);
+        client.Send(RedisFront.Command(request));
+        client.ReadLine().ShouldBe("-ERR closed");
+    }
+
+    [Theory]
+    [InlineData(2, "SUBSCRIBE a|UNSUBSCRIBE|FLUSHALL")]
+    [InlineData(3, "SUBSCRIBE a|FLUSHALL")]
+    [InlineData(3, "SUBSCRIBE a|SET secret:1 x")]
+    [InlineData(2, "MONITOR|FLUSHALL")]
+    public void Policies_HoldWhileTheConnectionRelays(int version, string commands)
+    {
+        using Sidecar proxy = Start(All, NoFlush, out int port);
+        using Call client = Call.To(port);
+        Greet(client, version);
+        client.Send(string.Concat(commands.Split('|').Select(static one => RedisFront.Command(one.Split(' ')))));
+        client.Rest().ShouldEndWith("-NOPERM MeshL4: this command is not allowed\r\n");
+        _direct.Ask("EXISTS kept").ShouldBe(":1");
+        _direct.Ask("EXISTS secret:1").ShouldBe(":0");
+        proxy.Stat("redis.x.downstream_rq_denied").ShouldBe(1);
+    }
+
+    [Fact]
+    public void RejectedWhileTheConnectionRelays_EndsItBehindTheError()
+    {
+        using Sidecar proxy = Start("{name: no, match: {key_prefix: 'no:'}, reject: {message: ERR closed}}, " + All, "", out int port);
+        using Call client = Call.To(port);
+        Greet(client, 3);
+        client.Send(RedisFront.Command("SUBSCRIBE", "a"));
+        Wait.Until(() => _direct.Ask("PUBLISH a x") == ":1", "not subscribed");
+        client.Send(RedisFront.Command("GET", "kept") + RedisFront.Command("GET", "no:1"));
+        client.Rest().ShouldEndWith("-ERR closed\r\n");
+    }
+
+    [Fact]
+    public void Allowed_WhileTheConnectionRelays_IsAnswered()
+    {
+        using Sidecar proxy = Start(All, NoFlush, out int port);
+        using Call client = Call.To(port);
+        Greet(client, 3);
+        client.Send(RedisFront.Command("SUBSCRIBE", "a") + RedisFront.Command("GET", "kept") + RedisFront.Command("UNSUBSCRIBE") + RedisFront.Command("PING"));
+        string[] expected = [">3", "$9", "subscribe", "$1", "a", ":1", "$1", "1", ">3", "$11", "unsubscribe", "$1", "a", ":0", "+PONG"];
+        foreach (string line in expected)
+        {
+            client.ReadLine().ShouldBe(line);
+        }
+    }
+
+    public void Dispose()
+    {
+        _direct.Dispose();
+        _redis.Dispose();
+    }
+
+    private static void Greet(Call client, int version)
+    {
+        if (version == 3)
+        {
+            client.Ask("HELLO 3").ShouldBe("%7");
+            for (string? line = ""; line != "*0"; line = client.ReadLine())
+            {
+            }
+        }
+    }
+
+    private Sidecar Start(string routes, string more, out int port)
+    {
+        port = Ports.Free();
+        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
+            + $"route_config: {{name: r, routes: [{routes}]}}{(more.Length > 0 ? ", " + more : "")}}}}}";
+        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("main", [_redis.Address])));
+    }
+}
