@@ -53,7 +53,7 @@ public sealed class PingPongBodyTests
             "{match: {metadata: [{name: tenant, value: {exact: acme}}]}, forward: {cluster: other}}, {forward: {cluster: main}}");
         PingPongConnection client = mesh.Connect();
 
-        PingPongMessage refused = await CallAsync(client, 1, "who", new string('x', 1024 * 1024), "acme");
+        PingPongMessage refused = await CallAsync(client, 1, "who", new string('x', 2 * 1024 * 1024), "acme");
         (refused.Kind, refused.Id).ShouldBe((PingPongKind.Failure, 1u));
         await Patience.UntilAsync(
             () => mesh.Proxy.Records().Any(static record => record.Details == "pingpong_frame_too_large"), "a record that says so", () => string.Join('\n', mesh.Proxy.Records()));
