@@ -42,6 +42,9 @@ internal sealed class RequestState<TCodec>
 
     public int RequestLength { get; private set; }
 
+    /// <summary>Bytes of the answer that its client's session has counted.</summary>
+    public int Counted { get; set; }
+
     /// <summary>When it came, in Stopwatch ticks; a retry does not change it.</summary>
     public long StartedAt { get; set; }
 
@@ -80,6 +83,9 @@ internal sealed class RequestState<TCodec>
         ReplyLength = Append(ref _reply, ReplyLength, bytes);
     }
 
+    /// <summary>Bytes of its buffers.</summary>
+    public int BufferBytes => _reply.Length + _request.Length;
+
     /// <summary>Whether the request's bytes are held for another try.</summary>
     public bool KeepsRequest { get; set; }
 
@@ -107,15 +113,15 @@ internal sealed class RequestState<TCodec>
         Capture(bytes, Math.Max(most, bytes.Length));
     }
 
-    /// <summary>As new; long buffers are not kept.</summary>
-    public void Reset()
+    /// <summary>As new.</summary>
+    /// <param name="keep">Whether its buffers are kept.</param>
+    public void Reset(bool keep)
     {
         Race?.Leave(this);
         (Captures, Observes, IsOverflown, IsLogged, KeepsRequest, IsCopy, IsHedged) = (false, false, false, false, false, false, false);
-        (Tag, Fragment, Retries, ReplyLength, RequestLength, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, FrameKind.None, 0);
+        (Tag, Fragment, Retries, ReplyLength, RequestLength, Counted, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, 0, FrameKind.None, 0);
         (Route, Split, SentOn) = (null, null, null);
-        _reply = _reply.Length > 64 * 1024 ? [] : _reply;
-        _request = _request.Length > 64 * 1024 ? [] : _request;
+        (_reply, _request) = keep ? (_reply, _request) : ([], []);
     }
 
     private static int Append(ref byte[] buffer, int length, ReadOnlySpan<byte> bytes)
@@ -185,11 +191,28 @@ internal sealed class RequestStatePool<TCodec>
 {
     private const int Most = 4096;
 
+    /// <summary>Of the buffers of all states, 8 MiB.</summary>
+    private const long MostBytes = 8L * 1024 * 1024;
+
+    private const int MostBytesOfOne = 64 * 1024;
+
     private readonly Stack<RequestState<TCodec>> _states = new();
     private readonly Stack<SplitRequest<TCodec>> _splits = new();
     private readonly Stack<HedgeRace<TCodec>> _races = new();
 
-    public RequestState<TCodec> Rent() => _states.TryPop(out RequestState<TCodec>? state) ? state : new RequestState<TCodec>();
+    /// <summary>Bytes of the buffers that are kept for the next.</summary>
+    public long HeldBytes { get; private set; }
+
+    public RequestState<TCodec> Rent()
+    {
+        if (!_states.TryPop(out RequestState<TCodec>? state))
+        {
+            return new RequestState<TCodec>();
+        }
+
+        HeldBytes -= state.BufferBytes;
+        return state;
+    }
 
     /// <summary>A state for another try of the same request.</summary>
     public RequestState<TCodec> RentCopy(RequestState<TCodec> of)
@@ -213,9 +236,10 @@ internal sealed class RequestStatePool<TCodec>
 
     public void Return(RequestState<TCodec> state)
     {
-        state.Reset();
+        state.Reset(keep: state.BufferBytes <= MostBytesOfOne && HeldBytes + state.BufferBytes <= MostBytes);
         if (_states.Count < Most)
         {
+            HeldBytes += state.BufferBytes;
             _states.Push(state);
         }
     }

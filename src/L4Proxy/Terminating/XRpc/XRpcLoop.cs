@@ -175,7 +175,11 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         foreach (UpstreamPool<TCodec> pool in _pools.Values)
         {
             pool.Tick(now);
-            anyLink |= pool.SharedLinks.Count + pool.PrivateLinks.Count > 0;
+            anyLink |= !pool.IsEmpty;
+            if (pool.IsEmpty && !Snapshot.Clusters.ContainsKey(pool.Cluster))
+            {
+                _pools.Remove(pool.Cluster);
+            }
         }
 
         // With nobody left to look after, an idle loop sleeps; connections kept for later are looked at once a second.

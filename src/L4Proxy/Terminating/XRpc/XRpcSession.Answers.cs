@@ -127,9 +127,11 @@ internal sealed partial class XRpcSession<TCodec>
 
         _stats.Answered(pending.Method, head.Kind == FrameKind.ErrorResponse, now - pending.SentAt);
         ReadOnlySpan<byte> bytes = act == ReplyAct.Replace ? exchange.AnswerBytes : state.Reply;
+        ExpectLike(head.Length);
+        Uncapture(state);
         GiveAnswer(bytes, pending.Sequence);
         LogRequest(state, pending, head.Kind, now);
-        _owner.States.Return(state);
+        GiveBack(state);
     }
 
     private void GiveAnswer(ReadOnlySpan<byte> bytes, uint sequence)
@@ -163,6 +165,8 @@ internal sealed partial class XRpcSession<TCodec>
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
         _conversation.Merge(new MergeInput(split.Tag, in head, split), exchange);
         _stats.Answered(request.Method, AllFailed(split), now - request.SentAt);
+        ExpectLike(exchange.AnswerBytes.Length);
+        Uncapture(split);
         GiveAnswer(exchange.AnswerBytes, request.Sequence);
         _owner.States.Return(split);
     }
@@ -233,11 +237,11 @@ internal sealed partial class XRpcSession<TCodec>
                 LogRequest(state, pending, FrameKind.None, _owner.Now());
             }
 
-            _owner.States.Return(state);
+            GiveBack(state);
         }
         else if (--split.Missing == 0)
         {
-            _owner.States.Return(split);
+            GiveBack(split);
         }
     }
 

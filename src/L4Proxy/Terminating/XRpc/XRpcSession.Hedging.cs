@@ -53,7 +53,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         pending.State = null;
         pending.Flags |= PendingFlags.Hidden | PendingFlags.Abandoned;
-        _owner.States.Return(state);
+        GiveBack(state);
         return false;
     }
 
@@ -79,7 +79,7 @@ internal sealed partial class XRpcSession<TCodec>
         bool outrun = race.Winner is null ? race.Count > 1 : race.Winner != state;
         if (outrun)
         {
-            _owner.States.Return(state);
+            GiveBack(state);
         }
         else
         {

@@ -50,7 +50,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// does not read then stops itself, and no connection has to wait for it.
     /// </summary>
     private bool HasRoom => InFlight < Proxy.Limits.MaxPendingRequests && _output.Length < RequestWatermark
-        && (InFlight == 0 || ((InFlight + 1) * _expectedReply) + Backlog <= Proxy.Limits.MaxBufferedBytes);
+        && (InFlight == 0 || ((InFlight + 1) * _expectedReply) + Backlog + _captured <= Proxy.Limits.MaxBufferedBytes);
 
     /// <summary>Whether an answer is the one that the client is to get next.</summary>
     public bool IsTurn(uint sequence) => !IsOrdered || sequence == _headSequence;
@@ -159,7 +159,7 @@ internal sealed partial class XRpcSession<TCodec>
             _owner.States.Return(state);
         }
 
-        _expectedReply = reply.Length >= _expectedReply ? reply.Length : _expectedReply - ((_expectedReply - reply.Length + 3) / 4);
+        ExpectLike(reply.Length);
         _stats.Answered(pending.Method, reply.Kind == FrameKind.ErrorResponse, now - pending.SentAt);
         if (pending.Has(PendingFlags.Unpin))
         {
@@ -338,15 +338,19 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Counts the blocks, not the bytes in them: it is memory that the loop has a bound for.</summary>
     private void CountBacklog()
     {
-        long held = _output.HeldBytes + _earlyHeld;
+        long held = _output.HeldBytes + _earlyHeld + _captured;
         _owner.Backlog += held - _counted;
         bool grew = held > _counted;
         _counted = held;
-        if (grew && Backlog > RequestWatermark && _owner.Backlog > _owner.MostBacklog)
+        if (grew && Backlog + _captured > RequestWatermark && _owner.Backlog > _owner.MostBacklog)
         {
             End(ResponseFlags.OM, EndedBy.Proxy, "downstream_backlog_limit");
         }
     }
+
+    /// <summary>Answers to come are taken to be as long as those that came.</summary>
+    private void ExpectLike(long length) =>
+        _expectedReply = length >= _expectedReply ? length : _expectedReply - ((_expectedReply - length + 3) / 4);
 
     /// <summary>A request is over; what waited for its end goes on.</summary>
     private void EndRequest(uint sequence, bool passed)

@@ -263,7 +263,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
             if (head.State is { Captures: true } state)
             {
-                state.Capture(bytes, session.MaxCapture);
+                session.Capture(state, bytes);
             }
             else
             {

@@ -201,7 +201,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         ReadOnlySpan<byte> bytes = WithId(frame, pending.Id, isWhole: true);
         if (pending.State is { Captures: true } state)
         {
-            state.Capture(bytes, session.MaxCapture);
+            session.Capture(state, bytes);
             return;
         }
 

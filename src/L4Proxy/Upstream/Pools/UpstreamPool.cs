@@ -16,9 +16,16 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     /// <summary>Shared connections beyond the configured number while those are stalled or stuck.</summary>
     private const int MostExtra = 4;
 
+    /// <summary>
+    /// Shared connections to one address, whatever they were told first: clients make identities up. At the bound the one that was idle for
+    /// longest is closed for the next.
+    /// </summary>
+    private const int MostAtAddress = 64;
+
     private readonly List<UpstreamLink<TCodec>> _shared = [];
     private readonly List<UpstreamLink<TCodec>> _private = [];
 
+    private ProxySnapshot? _config;
     private long _connectsIn;
     private int _connects;
 
@@ -26,6 +33,9 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
 
     /// <summary>How connections are kept: as the proxy that used the pool last says.</summary>
     public XRpcUpstreamSnapshot Settings { get; set; } = new();
+
+    /// <summary>Whether there is no connection at all.</summary>
+    public bool IsEmpty => _shared.Count + _private.Count == 0;
 
     public IReadOnlyList<UpstreamLink<TCodec>> SharedLinks => _shared;
 
@@ -63,7 +73,29 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
             return wanted!;
         }
 
-        return living >= count + MostExtra ? any! : Add(_shared, snapshot, endpoint, profile, isPrivate: false);
+        if (living >= count + MostExtra)
+        {
+            return any!;
+        }
+
+        if (_shared.Count(link => link.Endpoint.Address.Equals(endpoint.Address)) >= Math.Max(MostAtAddress, count + MostExtra))
+        {
+            LongestIdle(_shared, endpoint.Address)?.Close(LocalReplyReason.Overflow, reset: false);
+        }
+
+        return Add(_shared, snapshot, endpoint, profile, isPrivate: false);
+    }
+
+    /// <summary>Makes room for another connection of the cluster; false when none is idle.</summary>
+    public bool CloseLongestIdle()
+    {
+        if (LongestIdle(_shared) is { } link)
+        {
+            link.Close(LocalReplyReason.Overflow, reset: false);
+            return true;
+        }
+
+        return CloseIdle();
     }
 
     /// <summary>A connection for one client alone: an idle one, or a new one; null at the bound.</summary>
@@ -91,8 +123,41 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     /// <param name="now">Stopwatch ticks.</param>
     public void Tick(long now)
     {
+        if (_config != owner.Snapshot)
+        {
+            _config = owner.Snapshot;
+            DrainStrangers(_config);
+        }
+
         TickAll(_shared, now);
         TickAll(_private, now);
+    }
+
+    private static UpstreamLink<TCodec>? LongestIdle(List<UpstreamLink<TCodec>> links, EndPoint? address = null)
+    {
+        UpstreamLink<TCodec>? longest = null;
+        foreach (UpstreamLink<TCodec> link in links)
+        {
+            bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open } && link.Output.IsEmpty && (address is null || link.Endpoint.Address.Equals(address));
+            longest = idle && (longest is null || link.LastUsedMs < longest.LastUsedMs) ? link : longest;
+        }
+
+        return longest;
+    }
+
+    /// <summary>Connections to addresses that the configuration has no more take nothing new, and close when nobody waits there.</summary>
+    private void DrainStrangers(ProxySnapshot config)
+    {
+        if (IsEmpty || (config.Clusters.TryGetValue(Cluster, out ClusterSnapshot? now) && now.Discovery == ClusterDiscovery.OriginalDestination))
+        {
+            return;
+        }
+
+        HashSet<EndPoint> known = now is null ? [] : [.. now.Endpoints.Select(static endpoint => endpoint.Address)];
+        foreach (UpstreamLink<TCodec> link in _shared.Concat(_private))
+        {
+            link.IsDraining |= !known.Contains(link.Endpoint.Address);
+        }
     }
 
     private bool CloseIdle()
@@ -114,6 +179,12 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
         // Backwards: a connection that is closed leaves the list.
         for (int i = links.Count - 1; i >= 0; i--)
         {
+            if (i >= links.Count)
+            {
+                // What failed was tried again elsewhere, which closed another for its place.
+                continue;
+            }
+
             UpstreamLink<TCodec> link = links[i];
             link.ExpireRequests(now);
             link.Recount();
