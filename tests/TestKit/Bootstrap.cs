@@ -29,6 +29,9 @@ internal sealed class Bootstrap
     /// <summary>A program with codecs of its own in place of the proxy's.</summary>
     public string? Program { get; init; }
 
+    /// <summary>Event loops; one where clients have to meet on it.</summary>
+    public int Concurrency { get; init; } = 2;
+
     /// <summary>The node says DNS_CAPTURE, as Istio's agents have it say.</summary>
     public bool CapturesDns { get; init; }
 

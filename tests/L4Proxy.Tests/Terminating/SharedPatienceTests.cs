@@ -31,6 +31,14 @@ public sealed class SharedPatienceTests
     }
 
     [Fact]
+    public void AClientThatReads_HasTheWholeTime_HoweverManyWereClosed()
+    {
+        Enumerable.Range(0, 10_000).ToList().ForEach(_ => _patience.Closed());
+        _patience.For(reads: true).ShouldBe(250);
+        _patience.For(reads: false).ShouldBe(_patience.Milliseconds);
+    }
+
+    [Fact]
     public void Patience_WhenNobodyIsClosedAnyMore_ComesBackWithinSeconds()
     {
         Enumerable.Range(0, 10_000).ToList().ForEach(_ => _patience.Closed());

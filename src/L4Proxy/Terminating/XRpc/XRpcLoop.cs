@@ -64,6 +64,9 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     /// <summary>With clients that hold others back.</summary>
     public SharedPatience Patience { get; } = new();
 
+    /// <summary>When a client was last ended because answers waited for each other: the others have their time from then on.</summary>
+    public long GivenUpAtMs { get; set; }
+
     /// <summary>Pools of this loop.</summary>
     public IEnumerable<UpstreamPool<TCodec>> Pools => _pools.Values;
 

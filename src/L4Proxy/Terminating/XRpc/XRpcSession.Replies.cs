@@ -20,6 +20,10 @@ internal sealed partial class XRpcSession<TCodec>
     private long _earlyHeld;
     private long _counted;
     private long _lastProgressMs;
+    private int _ticksFull;
+
+    /// <summary>The client has taken bytes that its socket had no room for.</summary>
+    private bool _reads;
 
     /// <summary>Bytes of an answer to come: the largest of late, which fades; careful before any came.</summary>
     private long _expectedReply = 64 * 1024;
@@ -126,7 +130,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _lastProgressMs = _owner.Loop.NowMilliseconds;
         (_stalled ??= []).Add(new StalledLink(link, inTurn));
-        if (_owner.Patience.IsExhausted && !_output.IsEmpty && !_socket.Writable && link.HasOthersThan(this))
+        if (!_reads && _owner.Patience.IsExhausted && !_output.IsEmpty && !_socket.Writable && link.HasOthersThan(this))
         {
             EndTooSlow(holdsBack: true);
         }
@@ -257,6 +261,7 @@ internal sealed partial class XRpcSession<TCodec>
         if (_output.Length < before)
         {
             _lastProgressMs = _owner.Loop.NowMilliseconds;
+            _reads |= _ticksFull == SharedPatience.TicksToTell;
             CountBacklog();
             if (_stalled is not null)
             {

@@ -172,13 +172,12 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         }
 
         long ms = _owner.Loop.NowMilliseconds;
-        bool holdsBack = !_output.IsEmpty && HoldsOthersBack();
-        double patience = holdsBack ? _owner.Patience.Milliseconds : Proxy.Limits.SlowReaderTimeout.TotalMilliseconds;
-        if ((!_output.IsEmpty || _stalled is not null) && ms - _lastProgressMs > patience)
+        if (!_output.IsEmpty || _stalled is not null)
         {
-            EndTooSlow(holdsBack);
+            CheckProgress(ms);
         }
-        else if (InFlight == 0 && !HasDelayed && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
+
+        if (!IsClosed && InFlight == 0 && !HasDelayed && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
         {
             End(ResponseFlags.SI, EndedBy.Proxy, "idle_timeout");
         }
@@ -186,6 +185,30 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
 
     /// <summary>Milliseconds without bytes either way: a subscriber that only listens is not idle while it gets messages.</summary>
     private double IdleSince(long now) => now - Math.Max(_lastActivityMs, _lastProgressMs);
+
+    /// <summary>Something waits for this client, or for what it is to get first: not for ever.</summary>
+    private void CheckProgress(long ms)
+    {
+        double most = Proxy.Limits.SlowReaderTimeout.TotalMilliseconds;
+        if (_output.IsEmpty)
+        {
+            // It would take more, but its turn is behind answers held for others, which wait for it: one that ends lets all others go on.
+            if (ms - Math.Max(_lastProgressMs, _owner.GivenUpAtMs) > most)
+            {
+                _owner.GivenUpAtMs = ms;
+                End(ResponseFlags.UO, EndedBy.Proxy, "early_answers_over_limit");
+            }
+
+            return;
+        }
+
+        _ticksFull += !_socket.Writable && _ticksFull < SharedPatience.TicksToTell ? 1 : 0;
+        bool holdsBack = HoldsOthersBack();
+        if (ms - _lastProgressMs > (holdsBack ? _owner.Patience.For(_reads) : most))
+        {
+            EndTooSlow(holdsBack);
+        }
+    }
 
     /// <summary>The client takes nothing.</summary>
     private void EndTooSlow(bool holdsBack)

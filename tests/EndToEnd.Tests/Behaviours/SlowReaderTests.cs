@@ -1,0 +1,64 @@
+using MeshL4.EndToEnd.Tests.BadInput;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.Behaviours;
+
+/// <summary>Who reads slowly, and who never reads, on one server connection that each of them holds up.</summary>
+public sealed class SlowReaderTests
+{
+    private const int Silent = 8;
+    private const int ValueBytes = 16 * 1024 * 1024;
+
+    /// <summary>Once the loop's patience is used up, a client that has shown that it reads still has the whole of it.</summary>
+    [Fact]
+    public async Task ReaderAmongClientsThatNeverRead_GetsItsAnswersInOrder()
+    {
+        using var redis = Peer.Redis();
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(
+            new Boot().Listen("l", port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: c}"))).With(Boot.Cluster("c", [redis.Address])), concurrency: 1);
+        using Call reader = Call.To(port);
+        reader.Socket.ReceiveBufferSize = 64 * 1024;
+        reader.Send(RedisFront.Command("SET", "big", new string('x', ValueBytes)));
+        reader.ReadLine().ShouldBe("+OK");
+        reader.Send(RedisFront.Command("GET", "big"));
+        ReadBig(reader, pause: 5);
+
+        // All ask before the first answer comes: they are behind each other on the one connection.
+        redis.Signal("STOP");
+        List<Call> crowd = [.. Enumerable.Range(0, Silent).Select(_ => Call.To(port))];
+        using Call last = Call.To(port);
+        long asked = 0;
+        foreach (Call client in (Call[])[.. crowd, reader, last])
+        {
+            client.Send(RedisFront.Command("GET", client == last ? "none" : "big"));
+            asked++;
+            Wait.Until(() => proxy.Stat("redis.r.downstream_rq_active") == asked, "a request did not arrive");
+        }
+
+        var reading = Task.Factory.StartNew(() => ReadBig(reader, pause: 0), TaskCreationOptions.LongRunning);
+        redis.Signal("CONT");
+
+        await reading;
+        last.ReadLine().ShouldBe("$-1");
+        reader.Ask("STRLEN big").ShouldBe($":{ValueBytes}");
+        proxy.LoggedLines(Silent, "downstream_too_slow", 60).Count.ShouldBe(Silent);
+        crowd.ForEach(static client => client.Dispose());
+    }
+
+    private static void ReadBig(Call from, int pause)
+    {
+        from.ReadLine().ShouldBe($"${ValueBytes}");
+        byte[] piece = new byte[64 * 1024];
+        for (int read = 0; read < ValueBytes; read += piece.Length)
+        {
+            from.Stream.ReadExactly(piece);
+            piece.AsSpan().IndexOfAnyExcept((byte)'x').ShouldBe(-1);
+            Thread.Sleep(pause);
+        }
+
+        from.ReadLine().ShouldBe("");
+    }
+}
