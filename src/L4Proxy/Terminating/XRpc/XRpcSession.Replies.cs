@@ -218,13 +218,9 @@ internal sealed partial class XRpcSession<TCodec>
             return;
         }
 
-        _pinned = null;
+        (_pinned, _unpinsBehind) = (null, false);
         link.PinnedTo = null;
-        if (_streaming == link)
-        {
-            _streaming = null;
-            _skipping = true;
-        }
+        SkipRestFor(link);
 
         if (!IsClosed && !_pinnedForOne)
         {

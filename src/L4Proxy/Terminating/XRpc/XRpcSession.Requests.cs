@@ -276,9 +276,9 @@ internal sealed partial class XRpcSession<TCodec>
             link.Output.Append(rest);
             link.MarkDirty();
             _streaming = null;
-            if (!IsOrdered && _pinnedForOne && _pinned == link && link.InFlight == 0)
+            if (_pinned == link && (_unpinsBehind || (_pinnedForOne && link.InFlight == 0)))
             {
-                // No answer will come that gives the connection back.
+                // Its answer came already, or none will come that gives the connection back.
                 Unpin(link, reusable: true);
             }
 

@@ -15,6 +15,9 @@ internal sealed partial class XRpcSession<TCodec>
     private UpstreamLink<TCodec>? _pinned;
     private bool _pinnedForOne;
 
+    /// <summary>The client's connection goes back behind the frame that is being forwarded.</summary>
+    private bool _unpinsBehind;
+
     /// <summary>Route of the request that the pinned connection was opened for: its policies hold for what follows without a key.</summary>
     private XRpcRouteSnapshot? _pinnedRoute;
 
@@ -274,13 +277,30 @@ internal sealed partial class XRpcSession<TCodec>
             return;
         }
 
-        _pinned = null;
+        if (_streaming == link && reusable)
+        {
+            // Lent to the next client now, it would have that one's requests inside this frame.
+            _unpinsBehind = true;
+            return;
+        }
+
+        SkipRestFor(link);
+        (_pinned, _unpinsBehind) = (null, false);
         link.PinnedTo = null;
         link.IsRelaying = false;
         link.LastUsedMs = _owner.Loop.NowMilliseconds;
         if (!reusable || link.InFlight > 0)
         {
             link.Close(LocalReplyReason.UpstreamClosed, reset: false);
+        }
+    }
+
+    /// <summary>The rest of a frame that was being forwarded goes nowhere.</summary>
+    private void SkipRestFor(UpstreamLink<TCodec> link)
+    {
+        if (_streaming == link)
+        {
+            (_streaming, _skipping) = (null, true);
         }
     }
 
