@@ -215,7 +215,7 @@ internal sealed partial class XRpcSession<TCodec>
             return null;
         }
 
-        int at = BindAgain(cluster, endpoint);
+        int at = BindTo(cluster.Name, cluster, endpoint);
         ref Binding binding = ref _bindings[at];
         binding.Link = _owner.Pool(binding.Name).Shared(cluster, endpoint, binding.Profile, Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
         return binding.Link.State != LinkState.Closed && HasPlace(binding.Link, cluster) ? binding.Link : null;

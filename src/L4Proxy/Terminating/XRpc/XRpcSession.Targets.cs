@@ -117,7 +117,7 @@ internal sealed partial class XRpcSession<TCodec>
         for (int i = 0; i < _bindingCount; i++)
         {
             ref Binding binding = ref _bindings[i];
-            if (binding.IsSticky && ReferenceEquals(binding.Name, name) && (ReferenceEquals(binding.Config, _config) || Renew(ref binding)))
+            if (binding.IsSticky && binding.Name == name && (ReferenceEquals(binding.Config, _config) || Renew(ref binding)))
             {
                 return i;
             }
@@ -149,7 +149,7 @@ internal sealed partial class XRpcSession<TCodec>
         bool sticky = IsOrdered && !cluster.HashesKeys;
         for (int i = 0; i < _bindingCount; i++)
         {
-            if (ReferenceEquals(_bindings[i].Name, name) && (sticky || IsSameServer(_bindings[i].Endpoint, endpoint)))
+            if (_bindings[i].Name == name && ((sticky && _bindings[i].IsSticky) || IsSameServer(_bindings[i].Endpoint, endpoint)))
             {
                 _bindings[i] = Rebound(_bindings[i], cluster, endpoint, sticky);
                 return i;
@@ -157,20 +157,6 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         return Add(new Binding(name, _config!, cluster, endpoint, null, sticky) { Profile = ProfileAt(cluster) });
-    }
-
-    /// <summary>The same after a failure: by the name a route has, so that its next request meets it.</summary>
-    private int BindAgain(ClusterSnapshot cluster, EndpointSnapshot endpoint)
-    {
-        for (int i = 0; i < _bindingCount; i++)
-        {
-            if (_bindings[i].Name == cluster.Name)
-            {
-                return BindTo(_bindings[i].Name, cluster, endpoint);
-            }
-        }
-
-        return BindTo(cluster.Name, cluster, endpoint);
     }
 
     /// <summary>Index of a new binding.</summary>
