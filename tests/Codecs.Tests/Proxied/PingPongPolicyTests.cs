@@ -42,6 +42,61 @@ public sealed class PingPongPolicyTests
     }
 
     [Fact]
+    public async Task DelayedRequests_AreMirroredWhenTheyAreSent()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 0.1s}], mirrors: [{cluster: other}]}}, "
+            + "{match: {key_prefix: no}, forward: {cluster: main}, policies: {faults: [{delay: 0.1s, abort: {message: not today}}], mirrors: [{cluster: other}]}}");
+        PingPongConnection client = mesh.Connect();
+        mesh.Other.IsFrozen = true;
+
+        (await CallAsync(client, 1, "slow", "mine")).Payload.ShouldBe("mine");
+        (await CallAsync(client, 2, "no")).Kind.ShouldBe(PingPongKind.Failure);
+        (await CallAsync(client, 3, "slow", "mine")).Payload.ShouldBe("mine");
+
+        await Patience.UntilAsync(() => mesh.Other.Waiting >= 2, "a copy of each", () => $"{mesh.Other.Waiting}");
+        (await mesh.Proxy.StatAsync("pingpong.pingpong.downstream_rq_mirrored")).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task DelayedRequests_BeyondTheLimitOfPendingOnes_MakeTheirClientWait()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 1s}]}}, {forward: {cluster: main}}", ", limits: {max_pending_requests: 4}");
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync([.. Enumerable.Range(1, 5).Select(static id => Call((uint)id, "slow", "late")), Call(6, "echo", "behind the fifth")]);
+
+        (await Next(client)).Payload.ShouldBe("late");
+        for (int i = 0; i < 4; i++)
+        {
+            (await Next(client)).Payload.ShouldBe("late");
+        }
+
+        (await Next(client)).Payload.ShouldBe("behind the fifth");
+    }
+
+    /// <summary>One that is due while there is no room makes nobody wait twice: the client's own delay goes on.</summary>
+    [Fact]
+    public async Task DelayedRequest_DueWhileItsClientWaits_LeavesThatDelayAsItIs()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 0.3s}]}}, "
+            + "{match: {key_prefix: later}, forward: {cluster: main}, policies: {faults: [{delay: 1s}]}}, {forward: {cluster: main}}",
+            ", limits: {max_pending_requests: 2}");
+        PingPongConnection client = mesh.Connect();
+        mesh.Server.IsFrozen = true;
+
+        await client.WriteAsync(Call(1, "slow"), Call(2, "slow"), Call(3, "echo"), Call(4, "later"));
+        await Patience.UntilAsync(() => mesh.Server.Waiting == 2, "one of the delayed has taken the last place", () => $"{mesh.Server.Waiting}");
+        await mesh.Server.ThawAsync();
+
+        uint[] answered = [(await Next(client)).Id, (await Next(client)).Id, (await Next(client)).Id, (await Next(client)).Id];
+        answered.Order().ShouldBe([1u, 2u, 3u, 4u]);
+        (await mesh.Proxy.StatAsync("pingpong.pingpong.delay_fault")).ShouldBe(3);
+    }
+
+    [Fact]
     public async Task DelayedRequests_OfAClientThatSaidItsLast_AreAnswered()
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(

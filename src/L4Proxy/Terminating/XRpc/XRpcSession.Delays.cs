@@ -45,7 +45,7 @@ internal sealed partial class XRpcSession<TCodec>
         if (!IsClosed && _pause == Pause.Delay)
         {
             _pause = Pause.None;
-            _admitted = true;
+            _admitted = _owesCopies = true;
             _owner.Attend(this);
         }
     }
@@ -92,17 +92,18 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>As if it had just come; what is known of the frame that is being read stays.</summary>
     private bool Handle(DelayedRequest request)
     {
-        (TCodec codec, bool admitted, string? message) = (_codec, _admitted, _faultMessage);
+        (TCodec codec, bool admitted, bool owes, string? message) = (_codec, _admitted, _owesCopies, _faultMessage);
         _codec = TCodec.Start(Side.Downstream, new CodecLimits(int.MaxValue, long.MaxValue));
         FrameHead head = default;
         bool dealt = true;
         if (_codec.Scan(request.Bytes, ref head, out _) == ScanStatus.Done)
         {
-            (_admitted, _faultMessage) = (true, request.AbortMessage);
+            (_admitted, _owesCopies, _faultMessage) = (true, request.OwesCopies, request.AbortMessage);
             dealt = Handle(new FrameView(ref head, request.Bytes, isWhole: true));
+            request.OwesCopies = _owesCopies;
         }
 
-        (_codec, _admitted, _faultMessage) = (codec, admitted, message);
+        (_codec, _admitted, _owesCopies, _faultMessage) = (codec, admitted, owes, message);
         return dealt;
     }
 
@@ -139,6 +140,9 @@ internal sealed partial class XRpcSession<TCodec>
         public int Index { get; set; }
 
         public byte[] Bytes { get; }
+
+        /// <summary>No copies of it were sent to mirrors yet.</summary>
+        public bool OwesCopies { get; set; } = true;
 
         /// <summary>The answer behind the delay; null forwards.</summary>
         public string? AbortMessage { get; }

@@ -16,6 +16,9 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>The policies said yes to the current frame already, before it had to wait.</summary>
     private bool _admitted;
 
+    /// <summary>They said yes before a delay, and no copies of the frame were sent yet.</summary>
+    private bool _owesCopies;
+
     /// <summary>Deals with a frame; false when it has to wait, and will be handled again.</summary>
     private bool Handle(in FrameView frame)
     {
@@ -55,7 +58,7 @@ internal sealed partial class XRpcSession<TCodec>
         };
         if (dealt)
         {
-            _admitted = false;
+            _admitted = _owesCopies = false;
         }
 
         return dealt;

@@ -68,7 +68,24 @@ internal sealed partial class XRpcSession<TCodec>
     private bool MayPass(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, bool allowed, out bool wait)
     {
         wait = false;
-        return !_admitted ? Admit(frame, decision, route, allowed, out wait) : _faultMessage is null || !AbortByFault(frame, _faultMessage);
+        if (!_admitted)
+        {
+            return Admit(frame, decision, route, allowed, out wait);
+        }
+
+        bool owesCopies = _owesCopies;
+        _owesCopies = false;
+        if (_faultMessage is not null)
+        {
+            return !AbortByFault(frame, _faultMessage);
+        }
+
+        if (owesCopies)
+        {
+            Mirror(frame, decision, route.Policies);
+        }
+
+        return true;
     }
 
     /// <summary>One fault takes a request; the first in the order of the configuration. False: it was answered, or waits.</summary>
@@ -100,8 +117,14 @@ internal sealed partial class XRpcSession<TCodec>
 
             ref Binding binding = ref _bindings[at];
             UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
-            if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark || !link.TryReserve(out ulong id))
+            if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark)
             {
+                continue;
+            }
+
+            if (!HasPlace(link, binding.Cluster) || !link.TryReserve(out ulong id))
+            {
+                _stats.MirrorsOverflown++;
                 continue;
             }
 

@@ -373,7 +373,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        if ((InFlight == 0 && (_pause == Pause.Quiet || _stopReading)) || (_pause == Pause.Room && HasRoom))
+        if ((InFlight == 0 && (_pause == Pause.Quiet || _stopReading)) || ((_pause == Pause.Room || _due is { Count: > 0 }) && HasRoom))
         {
             _owner.Attend(this);
         }

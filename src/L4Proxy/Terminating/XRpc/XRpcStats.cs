@@ -38,6 +38,7 @@ internal sealed class XRpcStats(CodecTraits traits, string statPrefix, bool late
         visitor.Counter(scope, "downstream_rq_denied", Sum(shards, static s => s.Denied));
         visitor.Counter(scope, "downstream_rq_rate_limited", Sum(shards, static s => s.RateLimited));
         visitor.Counter(scope, "downstream_rq_mirrored", Sum(shards, static s => s.Mirrored));
+        visitor.Counter(scope, "downstream_rq_mirror_overflow", Sum(shards, static s => s.MirrorsOverflown));
         visitor.Counter(scope, "upstream_rq_retry", Sum(shards, static s => s.Retried));
         visitor.Counter(scope, "upstream_rq_hedge", Sum(shards, static s => s.Hedged));
         visitor.Counter(scope, "upstream_rq_hedge_won", Sum(shards, static s => s.HedgesWon));
@@ -126,6 +127,7 @@ internal sealed class XRpcStatShard(int methods)
     public long Denied;
     public long RateLimited;
     public long Mirrored;
+    public long MirrorsOverflown;
     public long Retried;
     public long Hedged;
     public long HedgesWon;
