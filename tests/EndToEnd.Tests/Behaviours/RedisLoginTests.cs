@@ -92,6 +92,70 @@ public sealed class RedisLoginTests : IDisposable
         Wait.Until(() => WhoIs(client) == "bob", "the client stays logged in as before");
     }
 
+    /// <summary>Bytes of the client's own login, and of the one it has by default, which the cluster's stands for, are equal here.</summary>
+    [Fact]
+    public void OwnLogin_EqualToTheFiltersDefault_IsTheClientsAlone()
+    {
+        using Sidecar proxy = Start(Alice(), out int port, more: ", upstream: {credentials: {username: {inline_string: bob}, password: {inline_string: s3cret-of-bob}}}");
+        using Call client = Call.To(port);
+        using Call other = Call.To(port);
+        WhoIs(client).ShouldBe("alice");
+        client.Ask("AUTH bob s3cret-of-bob").ShouldBe("+OK");
+        WhoIs(client).ShouldBe("bob");
+        WhoIs(other).ShouldBe("alice");
+        client.Ask("RESET").ShouldBe("+RESET");
+        WhoIs(client).ShouldBe("alice");
+    }
+
+    [Fact]
+    public void NewCredentials_OfServersThatShareTheKeys_TakeTheNextSplitRequest()
+    {
+        string[] users = ["--user", "alice", "on", ">" + Password, "~*", "&*", "+@all", "-del", "--user", "bob", "on", ">s3cret-of-bob", "~*", "&*", "+@all"];
+        using var one = Peer.Redis(users);
+        using var two = Peer.Redis(users);
+        int port = Ports.Free();
+        string At(string options) => Boot.Resources("1", Boot.Cluster("main", [one.Address, two.Address], ", lb_policy: RING_HASH" + options));
+        string file = _folder.Write("clusters.yaml", At(Alice()));
+        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(Filter("{name: all, forward: {cluster: main}}"))).Files(clusters: file));
+        using Call client = Call.To(port);
+        string delete = RedisFront.Command(["DEL", .. Enumerable.Range(0, 40).Select(static i => $"k{i}")]);
+        string Delete()
+        {
+            client.Send(delete);
+            return client.ReadLine()!;
+        }
+
+        Delete().ShouldStartWith("-NOPERM");
+        _folder.Write("clusters.yaml", At(Options("auth_username: {inline_string: bob}, auth_password: {inline_string: s3cret-of-bob}")));
+        Wait.Until(() => Delete() == ":0", "the client stays logged in as before");
+    }
+
+    [Fact]
+    public void NewLimits_OfServersThatShareTheKeys_HoldForTheNextSplitRequest()
+    {
+        using var one = Peer.Redis();
+        using var two = Peer.Redis();
+        int port = Ports.Free();
+        string At(int most) => Boot.Resources(
+            "1", Boot.Cluster("main", [one.Address, two.Address], $", lb_policy: RING_HASH, circuit_breakers: {{thresholds: [{{max_requests: {most}}}]}}"));
+        string file = _folder.Write("clusters.yaml", At(100));
+        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(Filter("{name: all, forward: {cluster: main}}"))).Files(clusters: file));
+        using Call client = Call.To(port);
+        string delete = RedisFront.Command(["DEL", .. Enumerable.Range(0, 40).Select(static i => $"k{i}")]);
+        foreach ((int most, string answer) in new[] { (100, ":0"), (1, "-ERR MeshL4: too many requests in flight"), (100, ":0") })
+        {
+            _folder.Write("clusters.yaml", At(most));
+            string? last = null;
+            Wait.Until(
+                () =>
+                {
+                    client.Send(delete);
+                    return (last = client.ReadLine()) == answer;
+                },
+                () => $"{most}: {last}");
+        }
+    }
+
     public void Dispose()
     {
         _redis.Dispose();
