@@ -9,7 +9,7 @@ using Xunit;
 namespace MeshL4.Codecs.Tests.Proxied;
 
 /// <summary>Requests forwarded while they arrive, whose server does not wait for their end: their connection is theirs until then.</summary>
-public sealed class RedisStreamedFrameTests : IAsyncDisposable
+public sealed class RedisStreamedFrameTests : IAsyncLifetime
 {
     private const int ValueBytes = 300_000;
 
@@ -69,7 +69,9 @@ public sealed class RedisStreamedFrameTests : IAsyncDisposable
         (await reader.ReadLineAsync(_limit.Token)).ShouldBe("$-1");
     }
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         if (_proxy is not null)
         {
