@@ -117,7 +117,13 @@ public sealed class RedisTransactionTests : IDisposable
         using Sidecar proxy = Start("{name: all, forward: {cluster: main}}", "", out int port);
         using (Call client = Call.To(port))
         {
-            client.Send("HELLO 3\r\nCLIENT TRACKING ON\r\nBLPOP q 0\r\n");
+            client.Send("HELLO 3\r\nCLIENT TRACKING ON\r\n");
+            for (string? line = ""; line != "+OK"; line = client.ReadLine())
+            {
+                // What was not read would make the kernel reset the connection.
+            }
+
+            client.Send("BLPOP q 0\r\n");
             Wait.Until(() => Blocked() == 1, "not blocked");
         }
 
