@@ -7,12 +7,23 @@ namespace MeshL4.EndToEnd.Tests.BadInput;
 /// <summary>Entry 5: a client sends and never reads, and what it does not read grows without limit.</summary>
 public sealed class Entry05_ClientsThatNeverRead
 {
-    private const int Crowd = 100;
+    private const int Crowd = 1000;
+    private const int Loops = 2;
     private const int ValueBytes = 512 * 1024;
+    private const long KiB = 1024;
 
-    /// <summary>docs/xrpc.md: what one client may hold, one read on top, and the memory of the read that goes over.</summary>
-    private const long PerClient = (1024 + 64 + 64) * 1024;
+    /// <summary>docs/xrpc.md: what one client may hold, one read on top, and the block of the read that goes over.</summary>
+    private const long PerClient = (1024 + 64 + 64) * KiB;
 
+    /// <summary>docs/xrpc.md: what all clients of a loop may hold, and what the one has that finds the bound passed.</summary>
+    private const long PerLoop = (256 * 1024 * KiB) + PerClient;
+
+    /// <summary>docs/xrpc.md: requests that wait, of each client, and what a server connection of each loop has not taken.</summary>
+    private const long Requests = (Crowd * 64 * KiB) + (Loops * 1024 * KiB);
+
+    /// <summary>
+    /// Most ask for as much as one client may hold, together for twice what the loops may; every tenth for a hundred times that.
+    /// </summary>
     [Fact]
     public void AnswersNobodyReads_AreBoundedAndTheOthersGoOn()
     {
@@ -23,19 +34,30 @@ public sealed class Entry05_ClientsThatNeverRead
             setter.ReadLine().ShouldBe("+OK");
         }
 
-        string requests = string.Concat(Enumerable.Repeat(RedisFront.Command("GET", "big"), 200));
-        List<Call> crowd = [.. Enumerable.Range(0, Crowd).Select(_ => Call.To(front.Port))];
-        crowd.ForEach(client => client.Send(requests));
-
-        for (int i = 0; i < 20; i++)
+        string few = string.Concat(Enumerable.Repeat(RedisFront.Command("GET", "big"), 2));
+        string many = string.Concat(Enumerable.Repeat(few, 100));
+        List<Call> crowd = [.. Enumerable.Range(0, Crowd).Select(_ => Call.WithSmallBuffers(front.Port))];
+        for (int i = 0; i < Crowd; i++)
         {
-            front.Witness();
-            front.Proxy.Stat("meshl4.buffer_bytes_rented").ShouldBeLessThan(Crowd * PerClient);
-            Thread.Sleep(50);
+            crowd[i].Send(i % 10 == 0 ? many : few);
         }
 
-        // They are told apart from clients that read slowly: those who take nothing at all are closed in the end.
-        front.Proxy.LoggedLines(Crowd, "downstream_too_slow", 60).Count.ShouldBe(Crowd);
+        // Until every answer is held, or its client is closed.
+        long most = 0;
+        Wait.Until(
+            () =>
+            {
+                front.Witness();
+                most = Math.Max(most, front.Proxy.Stat("meshl4.buffer_bytes_rented"));
+                return front.Proxy.Stat("redis.r.downstream_rq_total") >= Crowd * 19 / 10 && front.Proxy.Stat("redis.r.downstream_rq_active") == 0;
+            },
+            "requests stay in flight");
+
+        most.ShouldBeLessThan(Math.Min(Crowd * PerClient, Loops * PerLoop) + Requests);
+        most.ShouldBeGreaterThan(64 * 1024 * KiB);
+
+        // They are told apart from clients that read slowly: those who take nothing at all are closed in the end, or earlier where the loop has no room.
+        front.Proxy.LoggedLines(Crowd, "details=downstream_", 60).ShouldAllBe(static line => line.Contains("downstream_too_slow") || line.Contains("downstream_backlog_limit"));
         using Call next = Call.To(front.Port);
         next.Ask("STRLEN big").ShouldBe($":{ValueBytes}");
         crowd.ForEach(static client => client.Dispose());

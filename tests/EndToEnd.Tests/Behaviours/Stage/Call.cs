@@ -9,6 +9,7 @@ namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
 internal sealed class Call : IDisposable
 {
     private const int Limit = 10_000;
+    private const int TcpMaxSegment = 2;
 
     private readonly NetworkStream _stream;
 
@@ -26,6 +27,18 @@ internal sealed class Call : IDisposable
     public Stream Stream => _stream;
 
     public IPEndPoint Local => (IPEndPoint)Socket.LocalEndPoint!;
+
+    /// <summary>
+    /// A connection for which the kernel holds little on both sides. It gives a send buffer of megabytes to segments as long as those of
+    /// loopback: a crowd that never reads would fill what the whole machine has for TCP.
+    /// </summary>
+    public static Call WithSmallBuffers(int port)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, TcpMaxSegment, BitConverter.GetBytes(536));
+        socket.Connect(IPAddress.Loopback, port);
+        return new Call(socket);
+    }
 
     public static Call To(int port, string address = "127.0.0.1", string? ns = null)
     {
