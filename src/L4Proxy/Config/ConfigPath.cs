@@ -41,7 +41,7 @@ internal sealed class ConfigPath : IDisposable
         (_store, _loggers) = (store, loggers);
         _log = loggers.CreateLogger("config");
         Ledger = new ConfigLedger(TimeProvider.System);
-        _names = new DnsResolution(Dns.GetHostAddressesAsync, RefreshSoon, (host, reason) => _log.LogWarning("{Host} does not resolve, its last addresses stay: {Reason}", host, reason), LifetimeAsync);
+        _names = new DnsResolution(new NameLookups(Dns.GetHostAddresses).AskAsync, RefreshSoon, (host, reason) => _log.LogWarning("{Host} does not resolve, its last addresses stay: {Reason}", host, reason), LifetimeAsync);
         _builder = new SnapshotBuilder(States, _names);
         _sink = new ResourceSink(_builder, Ledger, store, Warm, Tell);
         _files = new FileFollower(_sink, Unreadable);

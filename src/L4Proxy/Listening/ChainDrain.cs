@@ -31,6 +31,7 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
             _retired.TryAdd(chain, gone);
         }
 
+        ListenerTable.For(current); // built here, and not by a loop
         foreach (LoopWorker worker in workers)
         {
             worker.Loop.Post(_ => RetireOn(worker, current), null);
@@ -43,7 +44,7 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
     {
         if (downstream.Record.Chain is { } chain && _retired.TryGetValue(chain, out _))
         {
-            Retire(downstream, snapshots.Current);
+            Retire(downstream, new Successors(snapshots.Current));
         }
     }
 
@@ -82,11 +83,12 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
 
     private void RetireOn(LoopWorker worker, ProxySnapshot current)
     {
+        var successors = new Successors(current);
         foreach (Downstream connection in worker.Connections.ToArray())
         {
             if (connection.Record.Chain is { } chain && _retired.TryGetValue(chain, out _))
             {
-                Retire(connection, current);
+                Retire(connection, successors);
             }
         }
     }
@@ -100,18 +102,18 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
             return;
         }
 
-        HashSet<string> running = [.. current.Listeners.Select(static listener => listener.Name)];
-        foreach (Downstream connection in unmatched.Where(connection => !running.Contains(connection.Listener.Name)))
+        var successors = new Successors(current);
+        foreach (Downstream connection in unmatched.Where(connection => successors.ListenerOf(connection) is null))
         {
-            Retire(connection, current);
+            Retire(connection, successors);
         }
     }
 
-    private void Retire(Downstream connection, ProxySnapshot current)
+    private void Retire(Downstream connection, Successors successors)
     {
-        ListenerSnapshot? listener = current.Listeners.FirstOrDefault(one => one.Name == connection.Listener.Name);
+        ListenerSnapshot? listener = successors.ListenerOf(connection);
         MatchInput input = MatchInput.Of(connection) with { FilterState = null }; // nothing is noted when a chain is chosen
-        FilterChainSnapshot? successor = listener is null ? null : listener.Chains.FirstOrDefault(one => ReferenceEquals(one.Origin, connection.Record.Chain?.Origin));
+        FilterChainSnapshot? successor = successors.Of(connection.Record.Chain, listener);
         FilterChainSnapshot? chain = listener is null ? null : successor ?? FilterChainMatcher.For(listener).Find(input) ?? listener.DefaultFilterChain;
         if (chain is not null && !NetworkFilters.WouldAdmit(chain, connection))
         {
@@ -130,6 +132,34 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
         {
             connection.DrainTimer = new LoopTimer(static state => ((Downstream)state!).Expire(ResponseFlags.LR, "filter_chain_drained"), connection);
             connection.Loop.Timers.Arm(connection.DrainTimer, drainTime);
+        }
+    }
+
+    /// <summary>What stands in a snapshot for listeners and chains of one before. Many connections share a chain: each is looked for once.</summary>
+    private sealed class Successors(ProxySnapshot current)
+    {
+        private readonly ListenerTable _listeners = ListenerTable.For(current);
+        private readonly Dictionary<FilterChainSnapshot, FilterChainSnapshot?> _byOrigin = new(ReferenceEqualityComparer.Instance);
+
+        /// <summary>The listener of a connection as it is now; null when it is gone.</summary>
+        public ListenerSnapshot? ListenerOf(Downstream connection) => _listeners.Named(connection.Listener.Name);
+
+        /// <summary>The same chain with other settings discovered; null when there is none.</summary>
+        public FilterChainSnapshot? Of(FilterChainSnapshot? chain, ListenerSnapshot? listener)
+        {
+            if (chain is null || listener is null)
+            {
+                return null;
+            }
+
+            // Listeners that share chains are the addresses of one resource, and have the same chains now.
+            if (!_byOrigin.TryGetValue(chain.Origin, out FilterChainSnapshot? successor))
+            {
+                successor = listener.Chains.FirstOrDefault(one => ReferenceEquals(one.Origin, chain.Origin));
+                _byOrigin.Add(chain.Origin, successor);
+            }
+
+            return successor;
         }
     }
 }

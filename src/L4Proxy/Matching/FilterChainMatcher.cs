@@ -4,9 +4,12 @@ using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Matching;
 
-/// <summary>Chooses the filter chain of a listener. Compiled on first use, once per listener snapshot.</summary>
+/// <summary>Chooses the filter chain of a listener. Compiled once per listener snapshot: on first use, or before when that takes long.</summary>
 internal sealed class FilterChainMatcher
 {
+    /// <summary>So many are compiled in some tens of microseconds.</summary>
+    private const long QuickCombinations = 64;
+
     private static readonly ConditionalWeakTable<ListenerSnapshot, FilterChainMatcher> Compiled = new();
 
     private readonly ImmutableArray<FilterChainSnapshot> _chains;
@@ -30,8 +33,17 @@ internal sealed class FilterChainMatcher
     public static FilterChainMatcher For(ListenerSnapshot listener) =>
         Compiled.GetValue(listener, static l => new FilterChainMatcher(l));
 
-    /// <summary>Indices of chains in conflict; see <see cref="FilterChainTable.Conflicts"/>.</summary>
-    public ImmutableArray<(int First, int Second)> Conflicts => _table.Conflicts;
+    /// <summary>Called before a listener is published: what would keep an event loop from its connections is compiled here.</summary>
+    public static void Prepare(ListenerSnapshot listener)
+    {
+        if (listener.ChainSelector is null && listener.FilterChains.Sum(static chain => chain.Match.Combinations) > QuickCombinations)
+        {
+            For(listener);
+        }
+    }
+
+    /// <summary>Whether first use finds it compiled.</summary>
+    public static bool IsPrepared(ListenerSnapshot listener) => Compiled.TryGetValue(listener, out _);
 
     /// <summary>The chain that takes the connection; null when none does: the listener's default chain is the caller's.</summary>
     public FilterChainSnapshot? Find(in MatchInput input)

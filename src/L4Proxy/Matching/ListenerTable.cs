@@ -53,5 +53,8 @@ internal sealed class ListenerTable
     public ListenerSnapshot Newest(ListenerSnapshot accepting)
         => _byName.TryGetValue(accepting.Name, out ListenerSnapshot? newest) && newest.Address.Equals(accepting.Address) ? newest : accepting;
 
+    /// <summary>The listener of a name; null when there is none.</summary>
+    public ListenerSnapshot? Named(string name) => _byName.GetValueOrDefault(name);
+
     private ListenerSnapshot? At(AddressBits address, int port) => _byAddress.GetValueOrDefault((address, port));
 }

@@ -1,3 +1,5 @@
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Matching;
 using Shouldly;
 using Xunit;
 
@@ -83,5 +85,56 @@ public sealed class RuleTests : IDisposable
         string bootstrap = Bootstrap("", "{name: c, transport_socket: {name: tls, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}}");
         _folder.Warnings(bootstrap).ShouldContain("TLS is not supported");
         _folder.Start(bootstrap).Clusters["c"].RequiresTls.ShouldBeTrue();
+    }
+
+    /// <summary>Twenty kilobytes of lists stand for eight million leaves.</summary>
+    [Fact]
+    public void Validate_ChainsThatStandForMillionsOfCombinations_AreRefused()
+    {
+        string ranges = string.Join(", ", Enumerable.Range(0, 200).Select(static i => $"{{address_prefix: 10.0.{i}.0, prefix_len: 24}}"));
+        string names = string.Join(", ", Enumerable.Range(0, 200).Select(static i => $"h{i}.example"));
+        string match = $"{{prefix_ranges: [{ranges}], server_names: [{names}], source_prefix_ranges: [{ranges}]}}";
+        _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{Tcp}]}}, {{filter_chain_match: {match}, filters: [{Tcp}]}}")))
+            .ShouldContain("filter_chains[1].filter_chain_match: the chains up to this one stand for 8000001 combinations of values: 100000 are the most");
+    }
+
+    /// <summary>An event loop would stand still at the first connection.</summary>
+    [Fact]
+    public void Start_ChainsOfManyCombinations_AreCompiledBeforeTheyArePublished()
+    {
+        string names = string.Join(", ", Enumerable.Range(0, 5000).Select(static i => $"h{i}.example"));
+        ListenerSnapshot listener = _folder.Start(Bootstrap(Listener("a", 1000, $"{{filter_chain_match: {{server_names: [{names}]}}, filters: [{Tcp}]}}"))).Listeners[0];
+        FilterChainMatcher.IsPrepared(listener).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData("010.0.0.0", false)]
+    [InlineData("10.1", false)]
+    [InlineData("10", false)]
+    [InlineData("0x0a.0.0.0", false)]
+    [InlineData("10.0.0.0:80", false)]
+    [InlineData("[::1]", false)]
+    [InlineData("[::1]:80", false)]
+    [InlineData("fe80::1%2", false)]
+    [InlineData("10.0.0.0", true)]
+    [InlineData("FD00:0:0::1", true)]
+    [InlineData("::ffff:10.0.0.1", true)]
+    public void Validate_AddressesInLooseForms_AreRefused(string text, bool taken)
+    {
+        const string Rbac = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC";
+        string deny = $"{{name: r, typed_config: {{'@type': {Rbac}, stat_prefix: s, rules: {{action: DENY, policies: {{p: {{permissions: [{{any: true}}], principals: [{{remote_ip: {{address_prefix: '{text}', prefix_len: 8}}}}]}}}}}}}}}}";
+        string errors = _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{deny}, {Tcp}]}}")));
+        (errors.Length == 0).ShouldBe(taken, errors);
+        (taken || errors.Contains($"'{text}' is not an IP address", StringComparison.Ordinal)).ShouldBeTrue(errors);
+    }
+
+    [Theory]
+    [InlineData("0177.0.0.1", false)]
+    [InlineData("127.1", false)]
+    [InlineData("fe80::1%2", true)]
+    public void Validate_EndpointAddressesInLooseForms_AreRefused(string text, bool taken)
+    {
+        string cluster = $"{{name: c, load_assignment: {{cluster_name: c, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: '{text}', port_value: 80}}}}}}}}]}}]}}}}";
+        _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{Tcp}]}}"), cluster)).Contains("is not an IP address", StringComparison.Ordinal).ShouldBe(!taken);
     }
 }

@@ -58,6 +58,19 @@ public sealed class ConnectAttemptTests : IDisposable
         _guard.IsOwnUpstream(ProtocolType.Tcp, peer, (IPEndPoint)accepted.LocalEndPoint!).ShouldBeFalse();
     }
 
+    /// <summary>As tcp(7) tells them: SO_KEEPALIVE, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL.</summary>
+    [Fact]
+    public async Task Connect_KeepaliveAsked_IsOnTheSocket()
+    {
+        _listener.Listen(4);
+        ClusterSnapshot kept = _cluster with { Keepalive = new TcpKeepaliveSnapshot(3, 40, 7) };
+        ConnectResult result = await ConnectAsync(kept, null);
+        int fd = result.Socket.ShouldNotBeNull().Fd;
+        int[] options = [Option(fd, SocketOptions.SolSocket, 9), Option(fd, 6, 6), Option(fd, 6, 4), Option(fd, 6, 5)];
+        options.ShouldBe([1, 3, 40, 7]);
+        await _fixture.OnAsync(() => Close(result, kept));
+    }
+
     [Fact]
     public async Task Connect_BacklogFull_TimesOut()
     {
@@ -135,4 +148,6 @@ public sealed class ConnectAttemptTests : IDisposable
 
         SpinWait.SpinUntil(() => _fillers[0].Connected, Patience.Limit).ShouldBeTrue();
     }
+
+    private static int Option(int fd, int level, int name) => SocketOptions.TryGetInt(fd, level, name, out int value) ? value : -1;
 }

@@ -58,6 +58,7 @@ internal static class BootstrapDecoder
                 : null,
         };
         ControlPlaneRule.Check(config, dynamic);
+        ControlPlaneRule.CheckEndpoints(message, scope);
         return config;
     }
 

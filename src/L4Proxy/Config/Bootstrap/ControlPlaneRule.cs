@@ -1,4 +1,5 @@
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.RawBuffer.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.Tls.V3;
 using Cluster = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3.Cluster;
@@ -19,6 +20,21 @@ internal static class ControlPlaneRule
         Check(config.Ads, clusters, dynamic.Field("ads_config"));
         CheckSource(config.ListenerStream, config, clusters, dynamic.Field("lds_config"));
         CheckSource(config.ClusterStream, config, clusters, dynamic.Field("cds_config"));
+    }
+
+    /// <summary>Static clusters whose endpoints are to come over an aggregated stream that there is not.</summary>
+    public static void CheckEndpoints(Protos.Envoy.Config.Bootstrap.V3.Bootstrap bootstrap, DecodeScope scope)
+    {
+        for (int i = 0; bootstrap.DynamicResources?.AdsConfig is null && i < bootstrap.StaticResources?.Clusters.Count; i++)
+        {
+            Cluster cluster = bootstrap.StaticResources.Clusters[i];
+            if (cluster.Type == Cluster.Types.DiscoveryType.Eds
+                && cluster.EdsClusterConfig?.EdsConfig?.ConfigSourceSpecifierCase is ConfigSource.ConfigSourceSpecifierOneofCase.Ads or ConfigSource.ConfigSourceSpecifierOneofCase.Self)
+            {
+                scope.Item("static_resources.clusters", i).Field("eds_cluster_config.eds_config")
+                    .Warn("ads needs dynamic_resources.ads_config, which is not set: the cluster serves without endpoints");
+            }
+        }
     }
 
     private static void CheckSource(StreamSourceConfig? source, BootstrapConfig config, Dictionary<string, Cluster> clusters, DecodeScope scope)
@@ -48,6 +64,10 @@ internal static class ControlPlaneRule
             else if (cluster.Type == Cluster.Types.DiscoveryType.Eds || cluster.Type == Cluster.Types.DiscoveryType.OriginalDst)
             {
                 at.Error($"cluster '{name}' is of type {cluster.Type}: a control plane needs STATIC, STRICT_DNS or LOGICAL_DNS");
+            }
+            else if (cluster.TransportSocketMatches.Any(static match => !TypedConfig.Is<RawBuffer>(match.TransportSocket?.TypedConfig)))
+            {
+                at.Error($"cluster '{name}' has transport_socket_matches: a control plane is reached by the cluster's own transport_socket");
             }
             else if (cluster.TransportSocket is { } socket && !TypedConfig.Is<RawBuffer>(socket.TypedConfig) && !TypedConfig.Is<UpstreamTlsContext>(socket.TypedConfig))
             {

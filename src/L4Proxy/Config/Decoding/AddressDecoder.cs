@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using Core = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
@@ -28,11 +29,18 @@ internal static class AddressDecoder
         }
     }
 
+    /// <summary>
+    /// An address as inet_pton takes it, or an IPv6 address with a scope. The runtime's parser takes more: octal and hexadecimal numbers,
+    /// <c>10.1</c> for 10.0.0.1, brackets, ports. A policy would cover others than those who wrote it think.
+    /// </summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out IPAddress? address) => IPAddress.TryParse(text, out address)
+        && (address.AddressFamily == AddressFamily.InterNetworkV6 ? text.AsSpan().IndexOfAny("[]/") < 0 : address.ToString() == text);
+
     /// <summary>An IP address with port; a host name is an error here.</summary>
     public static IPEndPoint? DecodeSocket(Core.SocketAddress address, DecodeScope scope)
     {
         int? port = DecodePort(address, scope);
-        if (!IPAddress.TryParse(address.Address, out IPAddress? ip))
+        if (!TryParse(address.Address, out IPAddress? ip))
         {
             scope.Field("address").Error($"'{address.Address}' is not an IP address");
             return null;
@@ -62,7 +70,7 @@ internal static class AddressDecoder
     /// <summary>A prefix; bits behind the prefix length are cleared, as Envoy does.</summary>
     public static IPNetwork? DecodeRange(Core.CidrRange range, DecodeScope scope)
     {
-        if (!IPAddress.TryParse(range.AddressPrefix, out IPAddress? ip))
+        if (!TryParse(range.AddressPrefix, out IPAddress? ip) || range.AddressPrefix.Contains('%'))
         {
             scope.Field("address_prefix").Error($"'{range.AddressPrefix}' is not an IP address");
             return null;

@@ -54,7 +54,8 @@ internal static class NameTableDecoder
         var seen = new HashSet<IPAddress>();
         for (int i = 0; i < info.Ips.Count; i++)
         {
-            if (!IPAddress.TryParse(info.Ips[i], out IPAddress? address) || !IsWhole(info.Ips[i], address))
+            // DNS cannot carry a scope.
+            if (!AddressDecoder.TryParse(info.Ips[i], out IPAddress? address) || info.Ips[i].Contains('%'))
             {
                 scope.Item("ips", i).Error($"'{info.Ips[i]}' is not an IP address");
             }
@@ -64,10 +65,6 @@ internal static class NameTableDecoder
             }
         }
     }
-
-    /// <summary>The parser takes <c>1</c> and <c>0x7f.1</c> for addresses, and a scope, which DNS cannot carry.</summary>
-    private static bool IsWhole(string text, IPAddress address)
-        => address.AddressFamily == AddressFamily.InterNetworkV6 ? address.ScopeId == 0 && !text.Contains('%') : address.ToString() == text;
 
     private static string? Name(string host, DecodeScope scope)
     {

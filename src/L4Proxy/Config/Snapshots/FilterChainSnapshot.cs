@@ -30,6 +30,22 @@ internal sealed record FilterChainMatchSnapshot
     public ImmutableArray<IPNetwork> SourcePrefixRanges { get; init; } = [];
 
     public ImmutableArray<int> SourcePorts { get; init; } = [];
+
+    /// <summary>How many combinations of single values it stands for, each of which is a leaf of the table of chains.</summary>
+    public long Combinations
+    {
+        get
+        {
+            long product = 1;
+            foreach (int length in (ReadOnlySpan<int>)[
+                PrefixRanges.Length, ServerNames.Length, ApplicationProtocols.Length, DirectSourcePrefixRanges.Length, SourcePrefixRanges.Length, SourcePorts.Length])
+            {
+                product = Math.Min(product, uint.MaxValue) * Math.Max(length, 1);
+            }
+
+            return product;
+        }
+    }
 }
 
 /// <summary>A compiled filter chain: non-terminal filters in order, then how it ends.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Decoding.XRpc;
+using MeshL4.L4Proxy.Matching;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -56,6 +57,7 @@ internal sealed class ListenerWarming(DiscoveredResources resources, Func<Immuta
         foreach (ListenerSnapshot listener in published.Values.SelectMany(static one => one))
         {
             Route(listener);
+            FilterChainMatcher.Prepare(listener);
         }
 
         ImmutableArray<ListenerSnapshot> list = [.. published.Values.SelectMany(static one => one)];

@@ -162,6 +162,6 @@ internal sealed class SnapshotBuilder
     /// </summary>
     internal static string NameOf(Listener listener)
         => listener.Name.Length > 0 || listener.Address?.SocketAddress is not { } address ? listener.Name
-            : IPAddress.TryParse(address.Address, out IPAddress? ip) && address.PortValue <= ushort.MaxValue
+            : AddressDecoder.TryParse(address.Address, out IPAddress? ip) && address.PortValue <= ushort.MaxValue
                 ? new IPEndPoint(ip, (int)address.PortValue).ToString() : "";
 }

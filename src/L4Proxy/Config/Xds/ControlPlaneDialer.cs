@@ -86,7 +86,13 @@ internal sealed class ControlPlaneDialer(SnapshotStore store, string tokenFile, 
             throw new IOException($"cluster '{name}' asks for TLS, and is no static cluster whose settings could be used");
         }
 
-        EndpointSnapshot[] endpoints = [.. cluster.Endpoints];
+        // What its transport_socket_matches choose counts, endpoint by endpoint.
+        EndpointSnapshot[] endpoints = [.. cluster.Endpoints.Where(endpoint => tls || !endpoint.RequiresTls)];
+        if (endpoints.Length == 0)
+        {
+            throw new IOException($"every endpoint of cluster '{name}' asks for TLS by transport_socket_matches, which are not used on the way to a control plane");
+        }
+
         Random.Shared.Shuffle(endpoints);
         List<string> failures = [];
         foreach (EndpointSnapshot endpoint in endpoints)

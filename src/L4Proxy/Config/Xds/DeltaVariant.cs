@@ -16,6 +16,8 @@ internal sealed class DeltaVariant : IDiscoveryVariant
     public DiscoveryUpdate Read(byte[] bytes, Func<string, Subscription?> find)
     {
         (DeltaDiscoveryResponse response, List<DiscoveredResource> resources) = Parse(bytes);
+        Subscription? subscription = find(response.TypeUrl);
+        List<string> absent = Absent(response, resources, subscription);
         return new DiscoveryUpdate
         {
             TypeUrl = response.TypeUrl,
@@ -24,8 +26,8 @@ internal sealed class DeltaVariant : IDiscoveryVariant
             ControlPlane = response.ControlPlane?.Identifier ?? "",
             Resources = resources,
             Removed = [.. response.RemovedResources, .. response.RemovedResourceNames.Select(removed => removed.Name)],
-            Unavailable = Errors(response.ResourceErrors),
-            Complete = find(response.TypeUrl)?.ExpectsWorld ?? false,
+            Unavailable = [.. Errors(response.ResourceErrors), .. absent.Select(static name => KeyValuePair.Create(name, "does not exist"))],
+            Complete = subscription?.ExpectsWorld ?? false,
             Delta = true,
         };
     }
@@ -94,6 +96,19 @@ internal sealed class DeltaVariant : IDiscoveryVariant
         => envelope.Ttl is { } ttl && ttl.Seconds < (long)Decoding.StreamSourceConfig.LongestTimer.TotalSeconds
             ? TimeSpan.FromSeconds(Math.Max(ttl.Seconds + (ttl.Nanos / 1e9), 0)) : null;
 
+    /// <summary>
+    /// Names of which nothing came yet, and of which the server says that there is nothing: by a resource without a body, which is taken
+    /// out, or as removed.
+    /// </summary>
+    private static List<string> Absent(DeltaDiscoveryResponse response, List<DiscoveredResource> resources, Subscription? subscription)
+    {
+        bool Lacks(string name) => subscription?.Held.ContainsKey(name) != true;
+        List<string> absent = [.. resources.Where(one => one.TellsAbsence && Lacks(one.Name)).Select(static one => one.Name)];
+        resources.RemoveAll(one => one.TellsAbsence && Lacks(one.Name));
+        absent.AddRange(response.RemovedResources.Concat(response.RemovedResourceNames.Select(static removed => removed.Name)).Where(Lacks));
+        return absent;
+    }
+
     private static (DeltaDiscoveryResponse Response, List<DiscoveredResource> Resources) Parse(byte[] bytes)
     {
         try
@@ -108,7 +123,10 @@ internal sealed class DeltaVariant : IDiscoveryVariant
         }
     }
 
-    private static DiscoveredResource Open(Resource envelope) => new(NameOf(envelope), envelope.Version, TimeToLive(envelope), envelope.Resource_);
+    private static DiscoveredResource Open(Resource envelope) => new(NameOf(envelope), envelope.Version, TimeToLive(envelope), envelope.Resource_)
+    {
+        TellsAbsence = envelope.Resource_ is null && envelope.Ttl is null,
+    };
 
     private static string NameOf(Resource resource) => resource.Name.Length > 0 ? resource.Name : resource.ResourceName?.Name ?? "";
 }

@@ -15,6 +15,12 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     /// <summary>Responses read ahead of the one being applied.</summary>
     private const int ReadAhead = 2;
 
+    /// <summary>
+    /// Requests that wait for a server that does not read; behind them the stream is ended. What the transport holds comes on top: such a
+    /// server has left a thousand acknowledgements or so unread.
+    /// </summary>
+    public const int MostWaiting = 256;
+
     private readonly RetryDelay _retry = new(options.Random);
     private readonly SilenceLimit _silence = new(options.Silence, options.Time);
     private readonly SpoiltStream _spoilt = new(options.Time);
@@ -37,6 +43,9 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
 
     /// <summary>Whether its server answers now, if anything of a type is wanted of it.</summary>
     public bool IsHeard(string typeUrl) => Find(typeUrl) is not { Wanted.IsNothing: false } || Metrics.IsConnected;
+
+    /// <summary>Whether nothing is wanted of it.</summary>
+    public bool IsIdle => options.Subscriptions.All(static one => one.Wanted.IsNothing);
 
     /// <summary>Looks again at what is wanted. Any thread.</summary>
     public void Wake() => _events?.Writer.TryWrite(null); // A full queue is looked at afterwards anyway.
@@ -94,7 +103,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
             options.Metrics.NotTaken();
             return new Ending(fault.Message, fault.InnerException);
         }
-        catch (GrpcException failure)
+        catch (Exception failure) when (failure is GrpcException or UnreadRequests)
         {
             return Ended(failure.Message);
         }
@@ -121,7 +130,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     private async Task ConverseAsync(IDiscoveryTransport transport, CancellationToken stop)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        var requests = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
+        var requests = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(MostWaiting) { SingleReader = true });
         var events = Channel.CreateBounded<byte[]?>(ReadAhead);
         Task reading = ReadAllAsync(transport, events.Writer, over.Token);
         Task writing = WriteAllAsync(transport, requests.Reader, events.Writer, over.Token);
@@ -221,7 +230,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
             throw new ResponseFault($"a response cannot be read: {nonsense.Message}", nonsense);
         }
 #pragma warning disable CA1031 // A defect met with one update: it must not end the following of the control plane, nor be met again at once.
-        catch (Exception defect)
+        catch (Exception defect) when (defect is not UnreadRequests)
 #pragma warning restore CA1031
         {
             throw new ResponseFault($"a response cannot be taken: {defect.GetType().Name}: {defect.Message}", defect);
@@ -246,12 +255,21 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         subscription.Nonce = update.Nonce;
         if (update.Nonce.Length > 0)
         {
-            requests.TryWrite(options.Variant.Answer(subscription, Node(), update.Nonce, received.Reasons));
+            Send(requests, options.Variant.Answer(subscription, Node(), update.Nonce, received.Reasons));
         }
         else
         {
             // To a server an answer without a nonce is a new subscription: it would send the same again, for ever.
             log.LogWarning("{Stream}: a response without a nonce cannot be acknowledged", options.Name);
+        }
+    }
+
+    /// <summary>A server that sends and never reads would have the requests to it grow without a bound.</summary>
+    private static void Send(ChannelWriter<IMessage> requests, IMessage request)
+    {
+        if (!requests.TryWrite(request))
+        {
+            throw new UnreadRequests();
         }
     }
 
@@ -296,7 +314,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
             {
                 Node();
                 LimitSilence();
-                requests.TryWrite(request);
+                Send(requests, request);
                 if (first)
                 {
                     options.Metrics.Attempt(subscription.TypeUrl);
@@ -348,6 +366,9 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     /// <param name="Reason">For the log.</param>
     /// <param name="Defect">What happened at a response that cannot be taken; null for another reason.</param>
     private readonly record struct Ending(string Reason, Exception? Defect);
+
+    /// <summary>The server sends and does not read.</summary>
+    private sealed class UnreadRequests() : Exception($"the server does not read: {MostWaiting} requests wait for it");
 
     /// <summary>A response cannot be read, or met a defect of ours.</summary>
     private sealed class ResponseFault(string message, Exception cause) : Exception(message, cause);

@@ -12,6 +12,9 @@ internal sealed record DiscoveredResource(string Name, string Version, TimeSpan?
     /// <summary>Why it cannot be read, with its bytes; null when it can.</summary>
     public UnreadableResource? Unreadable { get; init; }
 
+    /// <summary>A server's word that it has no such resource: a name, no resource and no time to live. For one that runs it is a heartbeat that ends the time to live.</summary>
+    public bool TellsAbsence { get; init; }
+
     /// <summary>Whether it only renews the time to live.</summary>
     public bool IsHeartbeat => Body is null && Unreadable is null;
 }
@@ -39,7 +42,7 @@ internal sealed record DiscoveryUpdate
     /// <summary>Names removed (delta).</summary>
     public IReadOnlyList<string> Removed { get; init; } = [];
 
-    /// <summary>Resources the server cannot give, with its reasons.</summary>
+    /// <summary>Resources the server cannot give or does not have, with its reasons.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Unavailable { get; init; } = [];
 
     /// <summary>True when what the response does not name is gone, for the types that are subscribed as a whole.</summary>

@@ -15,6 +15,7 @@ internal sealed class EndpointDemand(
 {
     private readonly Dictionary<DiscoveryClient, HashSet<string>> _wanted = [];
     private readonly NamedWaits<(string Source, string Name)> _waits = new(time);
+    private HashSet<string> _unreachable = new(StringComparer.Ordinal);
 
     /// <summary>Under the sink's lock: takes the demand of all clusters as it is now.</summary>
     public void Follow(SnapshotBuilder builder)
@@ -30,14 +31,35 @@ internal sealed class EndpointDemand(
             }
         }
 
+        NeverWait(builder);
         foreach (DiscoveryClient client in _wanted.Keys.Union(demand.Keys).ToList())
         {
             Follow(builder, client, demand.GetValueOrDefault(client) ?? []);
         }
     }
 
-    /// <summary>Clusters wait no longer for these names of a source.</summary>
-    public void GiveUp(string source, IReadOnlyCollection<string> services, string reason) => sink.Refresh(builder => GiveUp(builder, source, services, reason));
+    /// <summary>What is to come over the aggregated stream never comes where the bootstrap has none.</summary>
+    private void NeverWait(SnapshotBuilder builder)
+    {
+        bool? lacking = null; // one answer for all
+        HashSet<string> names = [.. builder.Clusters
+            .Where(cluster => cluster.EdsStream is { Api: null } source && (lacking ??= clientOf(source) is null)).Select(static one => one.Template.EdsServiceName)];
+        List<string> gone = [.. _unreachable.Except(names)], added = [.. names.Except(_unreachable)];
+        _unreachable = names;
+        if (gone.Count > 0)
+        {
+            builder.Forget(DiscoveryMethods.Aggregated, gone);
+        }
+
+        GiveUp(builder, DiscoveryMethods.Aggregated, added, "the bootstrap has no ads_config to ask for them by");
+    }
+
+    /// <summary>Clusters wait no longer for these names of a source. What nobody wants of it is not noted.</summary>
+    public void GiveUp(string source, IReadOnlyCollection<string> services, string reason) => sink.Refresh(builder =>
+    {
+        HashSet<string>? wanted = _wanted.FirstOrDefault(one => one.Key.Source == source).Value;
+        GiveUp(builder, source, services.Where(service => wanted?.Contains(service) == true), reason);
+    });
 
     public void Dispose() => _waits.Dispose();
 
@@ -62,10 +84,18 @@ internal sealed class EndpointDemand(
         }
 
         var names = demand.Keys.ToHashSet(StringComparer.Ordinal);
-        _wanted[client] = names;
+        if (names.Count > 0)
+        {
+            _wanted[client] = names;
+        }
+        else
+        {
+            _wanted.Remove(client); // its stream may be taken down
+        }
+
         Subscription subscription = client.Find(TypeUrls.Endpoints)!;
         subscription.Want(names);
-        gone.ForEach(subscription.LetGo.Enqueue);
+        gone.ForEach(subscription.Release);
         client.Wake();
         builder.Forget(client.Source, gone);
         gone.ForEach(name => _waits.Forget((client.Source, name)));

@@ -44,7 +44,7 @@ internal sealed class NameDemand(
         foreach ((DiscoveryClient client, string typeUrl) in touched)
         {
             client.Find(typeUrl)!.Want(_wanted.Where(one => one.Key.TypeUrl == typeUrl && one.Value.Client == client).Select(static one => one.Key.Name).ToHashSet(StringComparer.Ordinal));
-            gone.Where(one => one.Key.TypeUrl == typeUrl && one.Value.Client == client).ToList().ForEach(one => client.Find(typeUrl)!.LetGo.Enqueue(one.Key.Name));
+            gone.Where(one => one.Key.TypeUrl == typeUrl && one.Value.Client == client).ToList().ForEach(one => client.Find(typeUrl)!.Release(one.Key.Name));
             client.Wake();
         }
 

@@ -48,6 +48,16 @@ internal sealed class Subscription(string typeUrl)
     /// </summary>
     public ConcurrentQueue<string> LetGo { get; } = new();
 
+    /// <summary>Told of each name let go: its time to live is of no use to anybody any more.</summary>
+    public Action<string>? Released { get; set; }
+
+    /// <summary>Under the sink's lock, behind the wish without it: nobody wants a name any more, and its resource is let go.</summary>
+    public void Release(string name)
+    {
+        LetGo.Enqueue(name);
+        Released?.Invoke(name);
+    }
+
     /// <summary>Forgets the versions of what outlived its time: the server is to send it again.</summary>
     public void ForgetExpired()
     {

@@ -37,6 +37,7 @@ internal sealed class UpdateReceiver(
                 // A server may push more than was asked for (endpoints behind every change of clusters); that is no error.
                 // What has no name may be anybody's, and is refused.
                 offered.RemoveAll(one => one.Name.Length > 0 && !wanted.Contains(one.Name));
+                update = update with { Resources = [.. update.Resources.Where(one => !one.IsHeartbeat || wanted.Contains(one.Name))] };
             }
 
             held = sink.Deliver(new ResourceUpdate(update.TypeUrl, update.Version, source, offered, issues)
@@ -79,6 +80,7 @@ internal sealed class UpdateReceiver(
     /// <summary>A heartbeat prolongs, a new version with or without a time to live replaces the one before.</summary>
     private void Renew(DiscoveryUpdate update, Subscription subscription, IReadOnlyCollection<string> held)
     {
+        subscription.Released = name => _lifetimes.Renew((subscription.TypeUrl, name), null, static () => { });
         var good = held.ToHashSet(StringComparer.Ordinal);
         foreach (DiscoveredResource resource in update.Resources.Where(resource => resource.IsHeartbeat || good.Contains(resource.Name)))
         {
@@ -94,6 +96,11 @@ internal sealed class UpdateReceiver(
     /// <summary>Nobody delivers meanwhile.</summary>
     private void Expire(Subscription subscription, string name)
     {
+        if (subscription.Wanted is { All: false, Names: { } wanted } && !wanted.Contains(name))
+        {
+            return; // Who let it go has removed it.
+        }
+
         subscription.Expired.Enqueue(name);
         bool endpoints = subscription.TypeUrl == TypeUrls.Endpoints;
         IMessage[] left = endpoints ? [new ClusterLoadAssignment { ClusterName = name }] : [];

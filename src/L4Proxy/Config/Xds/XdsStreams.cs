@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Bootstrap;
 using MeshL4.L4Proxy.Config.Decoding;
@@ -22,16 +21,13 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     private readonly ControlPlaneDialer _dialer;
     private readonly ILogger _log;
     private readonly Node _node;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly ConcurrentDictionary<string, DiscoveryClient> _clients = new(StringComparer.Ordinal);
+    private readonly StreamTable _clients;
     private readonly EndpointDemand _endpoints;
     private readonly InitialFetch _initial;
     private readonly LastKnownGood? _lastKnownGood;
     private readonly NameTableFetch _names = new();
-    private readonly ConcurrentBag<UpdateReceiver> _receivers = [];
     private volatile IReadOnlyList<string> _warming = [];
     private volatile IReadOnlyList<string> _warmingListeners = [];
-    private bool _started;
     private int _useDue;
 
     private XdsStreams(BootstrapConfig config, ResourceSink sink, SnapshotStore store, ConfigLedger ledger, ILoggerFactory loggers)
@@ -41,6 +37,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _dialer = new ControlPlaneDialer(store, config.TokenFile, config.Clusters.OfType<Protos.Envoy.Config.Cluster.V3.Cluster>());
         _log = loggers.CreateLogger("config");
         _node = NodeIdentity.Of(config.Node);
+        _clients = new StreamTable(sink.Exclusively);
         _endpoints = new EndpointDemand(sink, ClientOfEndpoints, _log);
         _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, TimedOut);
         Lazy = config.LazyEndpoints is { } lazy ? new LazyEndpoints(lazy.Hold, lazy.Idle, store) { Changed = FollowUse, CanAsk = IsHeard } : null;
@@ -82,12 +79,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     /// <summary>Begins to connect.</summary>
     public void Start()
     {
-        _started = true;
-        foreach (DiscoveryClient client in _clients.Values)
-        {
-            Run(client);
-        }
-
+        _clients.Start();
         _initial.Start();
         _lastKnownGood?.Start();
     }
@@ -115,7 +107,13 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     }
 
     /// <summary>A first answer of a type did not come in time.</summary>
-    public void TimedOut(string typeUrl, StreamSourceConfig source) => ClientOf(typeUrl, source)?.Metrics.FetchTimedOut(typeUrl);
+    public void TimedOut(string typeUrl, StreamSourceConfig source)
+    {
+        if (_clients.TryGetValue(source.SourceOf(typeUrl), out DiscoveryClient? client))
+        {
+            client.Metrics.FetchTimedOut(typeUrl);
+        }
+    }
 
     public void Collect(IMetricVisitor visitor)
     {
@@ -127,16 +125,12 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
 
     public void Dispose()
     {
-        _stop.Cancel();
+        _clients.Dispose();
         _endpoints.Dispose();
         Lazy?.Dispose();
         _initial.Dispose();
         _names.Dispose();
         _lastKnownGood?.Dispose();
-        foreach (UpdateReceiver receiver in _receivers)
-        {
-            receiver.Dispose();
-        }
     }
 
     private void Ask(string typeUrl, StreamSourceConfig source)
@@ -157,21 +151,10 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         }
 
         string key = source.SourceOf(typeUrl);
-        if (_clients.TryGetValue(key, out DiscoveryClient? known))
-        {
-            return known;
-        }
-
-        DiscoveryClient client = _clients.GetOrAdd(key, NewClient(plane, source, source.Api is null ? null : typeUrl, key));
-        if (_started)
-        {
-            Run(client);
-        }
-
-        return client;
+        return _clients.GetOrAdd(key, () => NewClient(plane, source, source.Api is null ? null : typeUrl, key));
     }
 
-    private DiscoveryClient NewClient(ControlPlaneConfig plane, StreamSourceConfig asked, string? typeUrl, string source)
+    private (DiscoveryClient Client, IDisposable Receiver) NewClient(ControlPlaneConfig plane, StreamSourceConfig asked, string? typeUrl, string source)
     {
         IDiscoveryVariant variant = plane.Delta ? new DeltaVariant() : new SotwVariant();
         string name = typeUrl is null ? DiscoveryMethods.Aggregated : DiscoveryMethods.ShortName(typeUrl);
@@ -191,8 +174,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
             Silence = SilenceOf(plane, asked),
         };
         var receiver = new UpdateReceiver(source, _sink, (subscription, update) => Applied(source, subscription, update));
-        _receivers.Add(receiver);
-        return new DiscoveryClient(options, receiver, _log);
+        return (new DiscoveryClient(options, receiver, _log), receiver);
     }
 
     /// <summary>Every server is asked before the wait for a first answer is over.</summary>
@@ -250,6 +232,4 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
 
     /// <summary>Whether the control planes that are asked for endpoints answer now.</summary>
     private bool IsHeard() => _clients.Values.All(static client => client.IsHeard(TypeUrls.Endpoints));
-
-    private void Run(DiscoveryClient client) => _ = Task.Run(() => client.RunAsync(_stop.Token));
 }

@@ -168,6 +168,43 @@ public sealed class DeltaProtocolTests : IAsyncLifetime
         update.Unavailable.ShouldBe([KeyValuePair.Create("b", "no such")]);
     }
 
+    /// <summary>A resource without a body and a removal both say so; of what runs, the one is a heartbeat and the other no news.</summary>
+    [Fact]
+    public async Task ResourceThatDoesNotExist_IsUnavailable_UnlessItRuns()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        stream.Respond(Clusters("1", "runs", "goes"));
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        var response = new DeltaDiscoveryResponse { TypeUrl = TypeUrls.Cluster, Nonce = "2", RemovedResources = { "goes", "never was" } };
+        response.Resources.Add(new Resource { Name = "runs", Version = "runs1" });
+        response.Resources.Add(new Resource { Name = "none" });
+        response.Resources.Add(new Resource { Name = "refused", Version = "1", Ttl = new Duration { Seconds = 9 } });
+        stream.Respond(response);
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        DiscoveryUpdate update = _fixture.Updates.Last();
+        update.Unavailable.Select(static one => one.Key).ShouldBe(["none", "never was"]);
+        update.Resources.Select(static one => (one.Name, one.IsHeartbeat)).ShouldBe([("runs", true), ("refused", true)]);
+    }
+
+    /// <summary>It would have the acknowledgements grow for ever.</summary>
+    [Fact]
+    public async Task ServerThatSendsAndNeverReads_IsLeft()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        stream.IsUnread = true;
+        for (int i = 0; i < DiscoveryClient.MostWaiting + 2; i++)
+        {
+            stream.Respond(Clusters("n" + i, "a"));
+        }
+
+        await _fixture.Plane.OpenedAsync();
+        stream.IsDisposed.ShouldBeTrue();
+        _fixture.Warnings.ShouldContain(static line => line.Contains("the server does not read: 256 requests wait for it", StringComparison.Ordinal));
+        _fixture.Client.Metrics.IsConnected.ShouldBeFalse();
+    }
+
     [Fact]
     public async Task MetricsTellAttemptsSuccessesAndRefusals()
     {

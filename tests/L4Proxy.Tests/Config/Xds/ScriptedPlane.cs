@@ -42,7 +42,18 @@ internal sealed class ScriptedPlane
 
         public void Fail(string reason) => _responses.Writer.TryComplete(new GrpcException(GrpcStatus.Unavailable, reason));
 
-        public Task WriteAsync(IMessage message, CancellationToken cancellation) => _requests.Writer.WriteAsync(message.Clone(), cancellation).AsTask();
+        /// <summary>Whether the server does not read what is sent from now on.</summary>
+        public bool IsUnread { get; set; }
+
+        public async Task WriteAsync(IMessage message, CancellationToken cancellation)
+        {
+            if (IsUnread)
+            {
+                await Task.Delay(Timeout.Infinite, cancellation);
+            }
+
+            await _requests.Writer.WriteAsync(message.Clone(), cancellation);
+        }
 
         public async ValueTask<byte[]?> ReadAsync(CancellationToken cancellation)
             => await _responses.Reader.WaitToReadAsync(cancellation) && _responses.Reader.TryRead(out byte[]? bytes) ? bytes : null;

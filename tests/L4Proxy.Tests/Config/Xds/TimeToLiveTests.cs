@@ -2,7 +2,9 @@ using Google.Protobuf;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Validating;
 using MeshL4.L4Proxy.Config.Xds;
 using MeshL4.TestKit;
 using Shouldly;
@@ -87,6 +89,56 @@ public sealed class TimeToLiveTests : IDisposable
         Received received = _receiver.Receive(Update(new DiscoveredResource("a", "1", null, body)), _subscription);
         (received.Reasons, received.Held.Count).ShouldBe((null, 0));
         _ledger.Running.ShouldBeEmpty("nothing would let it go");
+    }
+
+    [Fact]
+    public void EndpointsThatWereLetGo_HaveNoTimeLeft_WhenTheyAreWantedAgain()
+    {
+        Subscription endpoints = Endpoints("a");
+        endpoints.Want(new HashSet<string>());
+        endpoints.Release("a");
+        _gate.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", "ads", [], new IssueCollector()) { Complete = false, Removed = ["a"] });
+        endpoints.Want(new HashSet<string> { "a" });
+        _time.Advance(Life);
+        _ledger.Running.ShouldBeEmpty("an assignment without endpoints would pass for an answer");
+        _time.Pending.ShouldBe(0);
+    }
+
+    [Fact]
+    public void EndpointsNobodyWants_LeaveNothingBehind_WhenTheirTimeIsOver()
+    {
+        Subscription endpoints = Endpoints("a");
+        endpoints.Want(new HashSet<string>());
+        _gate.Deliver(new ResourceUpdate(TypeUrls.Endpoints, "", "ads", [], new IssueCollector()) { Complete = false, Removed = ["a"] });
+        _time.Advance(Life);
+        _ledger.Running.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Heartbeat_OfANameNobodyWants_IsLeftOut()
+    {
+        Subscription endpoints = Endpoints("a");
+        _receiver.Receive(Update(new DiscoveredResource("b", "", Life / 2, null)) with { TypeUrl = TypeUrls.Endpoints }, endpoints);
+        _time.Pending.ShouldBe(1, "that of the other");
+        _time.Advance(Life / 2);
+        _ledger.Running.Select(static one => one.Name).ShouldBe(["a"]);
+    }
+
+    [Fact]
+    public void EndpointsWhoseTimeIsOver_LeaveAnAssignmentWithoutAny()
+    {
+        Endpoints("a").Expired.ShouldBeEmpty();
+        _time.Advance(Life);
+        _ledger.Running.ShouldHaveSingleItem().Version.ShouldBeEmpty();
+    }
+
+    private Subscription Endpoints(string name)
+    {
+        var subscription = new Subscription(TypeUrls.Endpoints);
+        subscription.Want(new HashSet<string> { name });
+        var body = new Any { TypeUrl = TypeUrls.Endpoints, Value = new ClusterLoadAssignment { ClusterName = name }.ToByteString() };
+        _receiver.Receive(Update(new DiscoveredResource(name, "1", Life, body)) with { TypeUrl = TypeUrls.Endpoints }, subscription).Held.ShouldBe([name]);
+        return subscription;
     }
 
     private void Receive(string version)

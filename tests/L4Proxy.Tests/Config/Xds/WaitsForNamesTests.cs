@@ -28,6 +28,7 @@ public sealed class WaitsForNamesTests : IAsyncLifetime
     private readonly ResourceSink _sink;
     private readonly NameDemand _names;
     private readonly EndpointDemand _endpoints;
+    private Action _follow;
 
     public WaitsForNamesTests()
     {
@@ -35,6 +36,11 @@ public sealed class WaitsForNamesTests : IAsyncLifetime
         _sink = new ResourceSink(_builder, new ConfigLedger(TimeProvider.System), _store, Follow, static (_, _) => { });
         _names = new NameDemand(_sink, (_, _) => _fixture.Client, static (_, _) => { }, NullLogger.Instance, _time);
         _endpoints = new EndpointDemand(_sink, _ => _fixture.Client, NullLogger.Instance, _time);
+        _follow = () =>
+        {
+            _names.Follow(_builder);
+            _endpoints.Follow(_builder);
+        };
     }
 
     public Task InitializeAsync() => Task.CompletedTask;
@@ -76,6 +82,30 @@ public sealed class WaitsForNamesTests : IAsyncLifetime
     }
 
     [Fact]
+    public void Endpoints_TheServerDoesNotHave_AreNotWaitedFor_AndWhatNobodyWantsIsNotNoted()
+    {
+        _endpoints.GiveUp("ads", ["c"], "early");
+        Deliver(TypeUrls.Cluster, Cluster());
+        _builder.Warming.ShouldBe(["c"], "nobody wanted it then");
+        _endpoints.GiveUp("ads", ["c"], "the server does not have them");
+        _builder.Warming.ShouldBeEmpty();
+        _store.Current.Clusters.ShouldContainKey("c");
+    }
+
+    [Fact]
+    public void Endpoints_OfAStreamThatIsNotThere_AreNotWaitedFor()
+    {
+        using var nowhere = new EndpointDemand(_sink, static _ => null, NullLogger.Instance, _time);
+        _follow = () => nowhere.Follow(_builder);
+        Deliver(TypeUrls.Cluster, Cluster());
+        _builder.Warming.ShouldBeEmpty();
+        Deliver(TypeUrls.Cluster);
+        Deliver(TypeUrls.Cluster, Cluster());
+        _builder.Warming.ShouldBeEmpty();
+        _store.Current.Clusters.ShouldContainKey("c");
+    }
+
+    [Fact]
     public void Routes_ForWhichAnotherListenerWaitsShorter_AreWaitedForAsLongAsThat_FromItsCome()
     {
         Deliver(TypeUrls.Listener, Listener());
@@ -84,11 +114,7 @@ public sealed class WaitsForNamesTests : IAsyncLifetime
         _builder.WarmingListeners.ShouldBeEmpty();
     }
 
-    private void Follow()
-    {
-        _names.Follow(_builder);
-        _endpoints.Follow(_builder);
-    }
+    private void Follow() => _follow();
 
     private void Deliver(string typeUrl, params Google.Protobuf.IMessage[] resources)
         => _sink.Deliver(new ResourceUpdate(typeUrl, "1", "ads", OfferedResource.Of(resources), new IssueCollector())).Issues.ShouldBeEmpty();

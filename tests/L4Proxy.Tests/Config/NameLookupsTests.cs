@@ -1,0 +1,67 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.L4Proxy.Clusters;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.L4Proxy.Tests.Config;
+
+/// <summary>Names whose servers do not answer take threads of their own, and not more than so many.</summary>
+public sealed class NameLookupsTests : IDisposable
+{
+    private readonly ManualResetEventSlim _answers = new();
+    private readonly ConcurrentQueue<(string Host, bool Pool)> _asked = new();
+
+    public void Dispose() => _answers.Dispose();
+
+    [Fact]
+    public async Task ManyNamesWithoutAnswer_TakeNoThreadOfThePool_AndABoundedNumber()
+    {
+        var lookups = new NameLookups(Ask);
+        Task<IPAddress[]>[] all = [.. Enumerable.Range(0, 200).Select(i => lookups.AskAsync("n" + i, default))];
+        await Patience.UntilAsync(() => _asked.Count == NameLookups.MostThreads, "as many as may are asked");
+        _answers.Set();
+        (await Task.WhenAll(all).WaitAsync(Patience.Limit)).Length.ShouldBe(200);
+        _asked.Count.ShouldBe(200);
+        _asked.ShouldNotContain(static one => one.Pool);
+    }
+
+    [Fact]
+    public async Task NewName_GoesBeforeThoseAskedBefore_AndNobodyAsksForWhatIsCancelled()
+    {
+        var lookups = new NameLookups(Ask);
+        _answers.Set();
+        await lookups.AskAsync("old", default).WaitAsync(Patience.Limit);
+        _answers.Reset();
+        _asked.Clear();
+        Task[] busy = [.. Enumerable.Range(0, NameLookups.MostThreads).Select(i => lookups.AskAsync("busy" + i, default))];
+        await Patience.UntilAsync(() => _asked.Count == NameLookups.MostThreads, "all threads are busy");
+        using var stop = new CancellationTokenSource();
+        Task<IPAddress[]> cancelled = lookups.AskAsync("cancelled", stop.Token);
+        Task<IPAddress[]>[] old = [.. Enumerable.Range(0, 50).Select(_ => lookups.AskAsync("old", default))];
+        Task<IPAddress[]> fresh = lookups.AskAsync("fresh", default);
+        await stop.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => cancelled.WaitAsync(Patience.Limit));
+        _answers.Set();
+        await Task.WhenAll([.. busy, .. old, fresh]).WaitAsync(Patience.Limit);
+        _asked.Skip(NameLookups.MostThreads).Take(NameLookups.MostThreads).ShouldContain(static one => one.Host == "fresh");
+        _asked.ShouldNotContain(static one => one.Host == "cancelled");
+    }
+
+    [Fact]
+    public async Task Failure_IsForWhoAsked_AndTheNextIsAnswered()
+    {
+        var lookups = new NameLookups(static host => host == "bad" ? throw new SocketException(11) : [IPAddress.Loopback]);
+        await Should.ThrowAsync<SocketException>(() => lookups.AskAsync("bad", default).WaitAsync(Patience.Limit));
+        (await lookups.AskAsync("good", default).WaitAsync(Patience.Limit)).ShouldBe([IPAddress.Loopback]);
+    }
+
+    private IPAddress[] Ask(string host)
+    {
+        _asked.Enqueue((host, Thread.CurrentThread.IsThreadPoolThread));
+        _answers.Wait(Patience.Limit);
+        return [IPAddress.Loopback];
+    }
+}
