@@ -86,7 +86,7 @@ internal sealed class KillStage : IDisposable
     public void RunAlone(params string[] arguments) => Start("none", "", 0, [Init, .. arguments]).ShouldBe(0, $"{string.Join(' ', arguments)}: {_said}");
 
     /// <summary>Runs the program to its end and lists its writing calls and those of what it starts: these first, in order. strace
-    /// follows no thread: of meshl4-init itself they are the main thread's. Of started programs they are the calls that send or set an
+    /// follows no thread: of meshl4-init itself they are the main thread's, which alone writes (<see cref="WritingThreadTests"/>). Of started programs they are the calls that send or set an
     /// option.</summary>
     /// <param name="arguments">The program's.</param>
     /// <param name="acting">Are calls that open sockets and start processes among them?</param>
