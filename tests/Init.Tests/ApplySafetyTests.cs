@@ -119,6 +119,22 @@ public class ApplySafetyTests
         { nft list table inet meshl4; iptables-nft-save; iptables-legacy-save; } 2>/dev/null | grep -q 'dport 81' || exit 13
         """);
 
+    // As many as the check of the options lets through; one more is an error before anything is written.
+    [Fact]
+    public void Apply_MostGroupsOfIptables_AreWrittenAndOneMoreIsRefused() => Passes("""
+        most=$(seq -s , 1001 2 1095)
+        for kind in nft legacy; do
+            "$0" -i '*' --istio-outbound-owner-groups $most --force-iptables-binary $kind --verify off || exit 10
+            "$0" diff -i '*' --istio-outbound-owner-groups $most --force-iptables-binary $kind || exit 11
+            "$0" -i '*' --istio-outbound-owner-groups $most,7 --force-iptables-binary $kind --verify off 2>$d/e; [ $? = 2 ] || exit 12
+        done
+        fake nft true
+        "$0" cleanup || exit 13
+        PATH=$d:$PATH "$0" -i '*' --istio-outbound-owner-groups $most,7 --verify off 2>$d/e; [ $? = 5 ] || exit 14
+        grep -q 'istio-outbound-owner-groups: iptables takes 48 groups at most' $d/e || { cat $d/e; exit 15; }
+        [ -z "$(rules)" ] || exit 16
+        """);
+
     [Fact]
     public void Cleanup_OnlyPlainIptables_RemovesItsRules() => Passes("""
         for p in iptables ip6tables; do for v in save restore; do ln -s "$(command -v $p-legacy-$v)" "$d/$p-$v"; done; done

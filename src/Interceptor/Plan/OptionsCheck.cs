@@ -6,6 +6,9 @@ namespace MeshL4.Interceptor.Plan;
 /// <summary>Options that are right one by one and cannot be so together.</summary>
 internal static class OptionsCheck
 {
+    /// <summary>How many groups one rule of iptables can name: its parser takes no more arguments.</summary>
+    public const int MostGroupsOfIptables = 48;
+
     /// <summary>Refuses what cannot be together, naming both flags.</summary>
     public static void Together(RedirectOptions o, FlagReader flags)
     {
@@ -33,6 +36,12 @@ internal static class OptionsCheck
         if (o.OwnerGroups is not null && o.ExcludedOwnerGroups.Count > 0)
         {
             Clash("istio-outbound-owner-groups", flags.Text("istio-outbound-owner-groups"), "istio-outbound-owner-groups-exclude", flags.Text("istio-outbound-owner-groups-exclude"));
+        }
+
+        if (o.OwnerGroups?.Count > MostGroupsOfIptables && o.ForcedIptables is string forced)
+        {
+            flags.Refuse($"{flags.Origin("istio-outbound-owner-groups")} '{flags.Text("istio-outbound-owner-groups")}' and {flags.Origin("force-iptables-binary")} '{forced}': "
+                + $"iptables takes {MostGroupsOfIptables} groups at most, nft takes any number");
         }
 
         if (o.Mode != InterceptionMode.Redirect && PacketMarks.All.Contains(o.Mark))

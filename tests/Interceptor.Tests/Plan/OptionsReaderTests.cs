@@ -196,6 +196,17 @@ public class OptionsReaderTests
         Flags.Errors((one, value), (other, otherValue)).ShouldContain(e => e.Contains($"--{one} '{value}'", StringComparison.Ordinal) && e.Contains($"--{other} '{otherValue}'", StringComparison.Ordinal));
 
     [Fact]
+    public void Read_MoreGroupsThanIptablesTakes_IsRefusedWhereItIsForced()
+    {
+        string most = string.Join(',', Enumerable.Range(1, 48)), more = $"{most},49";
+        string error = Flags.Errors(("istio-outbound-owner-groups", more), ("force-iptables-binary", "legacy")).ShouldHaveSingleItem();
+        error.ShouldContain($"--istio-outbound-owner-groups '{more}'");
+        error.ShouldContain("--force-iptables-binary 'legacy'");
+        Flags.Errors(("istio-outbound-owner-groups", most), ("force-iptables-binary", "legacy")).ShouldBeEmpty();
+        Flags.Errors(("istio-outbound-owner-groups", more)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Read_MarkOfTheRulesOwn_IsRefusedWhereItIsUsed()
     {
         Flags.Errors(("istio-inbound-tproxy-mark", "1338"), ("istio-inbound-interception-mode", "TPROXY")).ShouldHaveSingleItem().ShouldContain("'1338'");
