@@ -53,7 +53,7 @@ public class ListOptionTests
     private static string Plan((string Name, string Value)? variable, string[] arguments)
     {
         using StringWriter output = new(), error = new();
-        int code = Program.Run(["plan", "--format", "json", .. arguments], name => name == variable?.Name ? variable?.Value : null, output, error, _ => { });
+        int code = Program.Run(["plan", "--format", "json", "--ipv6", "on", .. arguments], name => name == variable?.Name ? variable?.Value : null, output, error, _ => { });
         code.ShouldBe(0, error.ToString());
         return output.ToString();
     }

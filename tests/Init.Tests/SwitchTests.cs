@@ -68,7 +68,7 @@ public class SwitchTests
     [InlineData("-x", "", "-b80")]
     public void Run_EmptyValue_TakesNotTheNextArgument(params string[] given)
     {
-        (int code, string output, string error) = Run(["plan", .. given]);
+        (int code, string output, string error) = Run(["plan", "--ipv6", "on", .. given]);
         code.ShouldBe(0, error);
         error.ShouldBeEmpty();
         output.ShouldContain("tcp dport 80: to the proxy");
