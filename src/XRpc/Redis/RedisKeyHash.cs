@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace MeshL4.XRpc.Redis;
 
 /// <summary>
-/// The number by which a key chooses its node. It is MurmurHash2 for 64 bits with the seed of libstdc++, which is what Envoy
-/// gives its rings for Redis keys, so that both put a key in the same place.
+/// What of a key chooses its node, and a number for it: MurmurHash2 for 64 bits with the seed of libstdc++. The proxy's rings take the tag alone and
+/// have a hash of their own, so a key is not where Envoy's ring puts it.
 /// </summary>
 public static class RedisKeyHash
 {
