@@ -24,12 +24,16 @@ internal static class CallCheck
         {
             errors.AddRange(CommandLine.PacketFlags.Where(call.Extra.ContainsKey)
                 .Select(f => $"--{f} '{call.Extra[f]}': describes a packet for explain, which {call.Command} has not{Meant.GetValueOrDefault(f)}"));
-            errors.AddRange(new[] { (call.Inbound, "in"), (call.Outbound, "out") }.Where(s => s.Item1)
+            errors.AddRange(new[] { (call.Inbound, "in"), (call.Outbound, "out"), (call.Forwarded, "forwarded") }.Where(s => s.Item1)
                 .Select(s => $"--{s.Item2}: describes a packet for explain, which {call.Command} has not"));
         }
         else if (call.Inbound && call.Outbound)
         {
             errors.Add("--in and --out: only one of them can hold");
+        }
+        else if (call.Forwarded && !call.Inbound)
+        {
+            errors.Add("--forwarded: says of a packet that comes in (--in) that it goes on to somebody else");
         }
     }
 

@@ -42,6 +42,7 @@ internal sealed class CommandLine
 
         AddSwitch("in");
         AddSwitch("out");
+        AddSwitch("forwarded");
         AddSwitch("help", "-h");
         AddSwitch("version");
     }
@@ -63,6 +64,7 @@ internal sealed class CommandLine
             Version = parsed.GetValue(_switches["version"]),
             Inbound = parsed.GetValue(_switches["in"]),
             Outbound = parsed.GetValue(_switches["out"]),
+            Forwarded = parsed.GetValue(_switches["forwarded"]),
         };
     }
 
@@ -185,6 +187,9 @@ internal sealed record Invocation(
 
     /// <summary>--out was given.</summary>
     public bool Outbound { get; init; }
+
+    /// <summary>--forwarded was given.</summary>
+    public bool Forwarded { get; init; }
 
     /// <summary>What was understood, and may surprise.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];

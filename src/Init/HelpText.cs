@@ -16,7 +16,8 @@ internal static class HelpText
           plan     Print what apply would do. --format text (default), json, nft or iptables.
           diff     Compare the plan with the kernel, in order. --format text or json.
           explain  Say which rules a connection meets: --in or --out (default), --dst
-                   ADDRESS:PORT, --proto, --src, --uid, --gid, --mark, --interface.
+                   ADDRESS:PORT, --proto, --src, --uid, --gid, --mark, --interface;
+                   with --in and --forwarded, a packet that the pod passes on.
           verify   Send real packets and see that each goes where the plan says. Runs after
                    apply too. --format text or json. No packet leaves the pod.
           cleanup  Remove the rules, through every backend that has them.

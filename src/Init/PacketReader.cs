@@ -48,6 +48,7 @@ internal static class PacketReader
             Uid = uid,
             Gid = gid,
             Mark = mark,
+            Forwarded = call.Forwarded,
         };
     }
 

@@ -121,8 +121,8 @@ internal static class Program
     private static string Render(RedirectPlan plan, string format) => format switch
     {
         "json" => PlanJson.Write(plan),
-        "nft" => NftScript.Replace(plan),
-        "iptables" => $"# iptables-restore --noflush\n{IptablesText.Restore(plan, AddressFamily.InterNetwork)}"
+        "nft" => PolicyRoutes.Comments(plan.Routing) + NftScript.Replace(plan),
+        "iptables" => $"{PolicyRoutes.Comments(plan.Routing)}# iptables-restore --noflush\n{IptablesText.Restore(plan, AddressFamily.InterNetwork)}"
             + (plan.WithIpv6 ? $"# ip6tables-restore --noflush\n{IptablesText.Restore(plan, AddressFamily.InterNetworkV6)}" : ""),
         _ => PlanText.Write(plan),
     };

@@ -16,7 +16,11 @@ public partial class InjectionTemplateTests
     public void Arguments_WithAPartOfThePodsAuthor_AreQuotedAnnotations()
     {
         string[] written = [.. Arguments.Where(a => a.Contains("{{", StringComparison.Ordinal))];
-        string[] byTheCluster = ["- --proxy-uid={{ .ProxyUID | default 1337 }}", "- --proxy-gid={{ .ProxyGID | default 1337 }}"];
+        string[] byTheCluster =
+        [
+            "- --proxy-uid={{ .ProxyUID | default 1337 }}", "- --proxy-gid={{ .ProxyGID | default 1337 }}",
+            "- --envoy-port={{ .MeshConfig.ProxyListenPort | default 15001 }}", "- --inbound-capture-port={{ .MeshConfig.ProxyInboundListenPort | default 15006 }}",
+        ];
         written.Length.ShouldBeGreaterThan(8);
         written.ShouldAllBe(a => Quoted().IsMatch(a) || byTheCluster.Contains(a));
     }

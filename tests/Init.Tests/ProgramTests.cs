@@ -151,6 +151,37 @@ public class ProgramTests
         output.ShouldContain(expected);
     }
 
+    // Run as they stand, the commands and the script are the whole of what apply writes. Root only.
+    [Theory]
+    [InlineData("TPROXY", "nft", "sed '/^# ip /d' $d/plan | nft -f -")]
+    [InlineData("TRANSPARENT", "nft", "nft -f $d/plan")]
+    [InlineData("TPROXY", "iptables", "sed '/^# ip6tables-restore/,$d' $d/plan | iptables-nft-restore --noflush && sed '1,/^# ip6tables-restore/d' $d/plan | ip6tables-nft-restore --noflush")]
+    public void Run_PlanAsAScript_HasTheRoutesWithoutWhichItsRulesDoNotWork(string mode, string format, string load)
+    {
+        string backend = format == "nft" ? "" : "--force-iptables-binary nft";
+        (int code, string output, string error) = VerifyScript.Run($$"""
+            d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
+            "$0" plan -m {{mode}} -b 80 --ipv6 on --format {{format}} > $d/plan || exit 10
+            {{load}} || exit 11
+            "$0" diff -m {{mode}} -b 80 --ipv6 on {{backend}} && exit 12
+            sed -n 's/^# ip /ip /p' $d/plan > $d/commands; sh -e $d/commands || exit 13
+            "$0" diff -m {{mode}} -b 80 --ipv6 on {{backend}} || exit 14
+            """);
+        code.ShouldBe(0, error + output);
+    }
+
+    [Fact]
+    public void Run_PlanAsJson_HasTheSetsThatRulesFill()
+    {
+        JsonElement plan = JsonDocument.Parse(Run(["plan", "-m", "TRANSPARENT", "-b", "*", "-i", "*", "--format", "json"]).Output).RootElement;
+        string[] sets = [.. plan.GetProperty("sets").EnumerateArray().Select(s => s.GetProperty("name").GetString()!)];
+        sets.ShouldBe(["served", "direct"], ignoreOrder: true);
+        JsonElement[] filling = [.. plan.GetProperty("chains").EnumerateArray().SelectMany(c => c.GetProperty("rules").EnumerateArray())
+            .Where(r => r.GetProperty("verdict").GetString() is "remember" or "forget")];
+        filling.ShouldNotBeEmpty();
+        filling.ShouldAllBe(r => sets.Contains(r.GetProperty("set").GetString()));
+    }
+
     [Fact]
     public void Run_PlanAsJson_IsJson() =>
         JsonDocument.Parse(Run(["plan", "-b", "*", "--format", "json"]).Output).RootElement.GetProperty("chains").GetArrayLength().ShouldBe(2);
@@ -184,6 +215,12 @@ public class ProgramTests
     }
 
     [Theory]
+    [InlineData("verdict: to the proxy at 15006\n")]
+    [InlineData("verdict: left alone\n", "--forwarded")]
+    public void Run_ExplainDatagramFromOutside_KnowsWhetherThePodPassesItOn(string verdict, params string[] flags) =>
+        Run(["explain", "-m", "TRANSPARENT", "-b", "*", "--capture-udp", "*", "--in", "--proto", "udp", "--dst", "203.0.113.9:5000", .. flags]).Output.ShouldEndWith(verdict);
+
+    [Theory]
     [InlineData("plan", "-i", "10.1.0.0/16", "-x", "10.0.0.0/8")]
     [InlineData("explain", "-i", "10.1.0.0/16", "-x", "10.0.0.0/8", "--dst", "10.1.0.1:80")]
     public void Run_RuleNobodyReaches_IsReported(params string[] arguments) =>
@@ -192,6 +229,8 @@ public class ProgramTests
     [Theory]
     [InlineData("explain", "--dst", "10.0.0.1:80", "--in", "--out")]
     [InlineData("explain", "--dst", "10.0.0.1:80", "--mark", "x")]
+    [InlineData("explain", "--dst", "10.0.0.1:80", "--forwarded")]
+    [InlineData("plan", "--forwarded")]
     [InlineData("explain", "--dst", "10.0.0.1:80", "--format", "nft")]
     public void Run_BadExplain_ExitsTwo(params string[] arguments) => Run(arguments).Code.ShouldBe(2);
 

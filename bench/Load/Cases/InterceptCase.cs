@@ -27,7 +27,7 @@ internal sealed class InterceptCase() : BenchCase("intercept", "the init contain
     private const double SliceSeconds = 0.1;
 
     private static readonly string[] CaptureAll = ["-p", "15001", "-z", "15006", "-u", "1337", "-b", "*", "-i", "*", "--ipv6=on"];
-    private static readonly string[] Few = [.. CaptureAll, "-o", string.Join(',', Enumerable.Range(7000, 50).Select(static p => p)), "-x", Blocks(50)];
+    private static readonly string[] Few = [.. CaptureAll, "-o", string.Join(',', Enumerable.Range(0, 50).Select(static i => 7000 + (2 * i))), "-x", Blocks(50)];
 
     public override IReadOnlyList<Bar> Bars => [
         new Bar(Apply, Init, null, AtLeast: false, 120),

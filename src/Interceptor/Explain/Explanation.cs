@@ -18,7 +18,7 @@ internal sealed class Explanation(RedirectPlan plan, Packet packet)
     /// <summary>The packet, the rules it meets a line each, and the verdict.</summary>
     public string Text()
     {
-        var text = new StringBuilder($"{(packet.Inbound ? "inbound" : "outbound")} {Protocol} from {packet.Source} to {new IPEndPoint(packet.Destination, packet.DestinationPort)}"
+        var text = new StringBuilder($"{(packet.Forwarded ? "forwarded" : packet.Inbound ? "inbound" : "outbound")} {Protocol} from {packet.Source} to {new IPEndPoint(packet.Destination, packet.DestinationPort)}"
             + $" through {packet.Interface}{(packet.Inbound ? "" : $" as uid {packet.Uid} gid {packet.Gid}")}\n");
         foreach ((RedirectChain chain, RedirectRule? rule) in _decision.Steps)
         {
@@ -29,7 +29,7 @@ internal sealed class Explanation(RedirectPlan plan, Packet packet)
         return text.Append($"verdict: {PlanText.Verdict(_decision.Verdict)}\n").ToString();
     }
 
-    /// <summary><c>{"direction", "proto", "src", "dst", "dport", "interface", "uid", "gid", "mark", "rules": [{"chain", "number", "match",
+    /// <summary><c>{"direction", "forwarded"?, "proto", "src", "dst", "dport", "interface", "uid", "gid", "mark", "rules": [{"chain", "number", "match",
     /// "verdict", "why"}], "verdict", "port"?}</c>, with "match" in nft's words.</summary>
     public string Json()
     {
@@ -60,6 +60,11 @@ internal sealed class Explanation(RedirectPlan plan, Packet packet)
     private void WritePacket(Utf8JsonWriter json)
     {
         json.WriteString("direction", packet.Inbound ? "in" : "out");
+        if (packet.Forwarded)
+        {
+            json.WriteBoolean("forwarded", true);
+        }
+
         json.WriteString("proto", Protocol);
         json.WriteString("src", packet.Source.ToString());
         json.WriteString("dst", packet.Destination.ToString());

@@ -57,7 +57,7 @@ internal sealed class AnnotationReader
 
     private bool ExcludesByIstios => Given.GetValueOrDefault(Excluded)?.Origin == $"annotation {AnnotationTable.ExcludedInboundPorts}";
 
-    private string IstiosPorts => _statusPort == "0" ? AnnotationTable.OwnPorts : $"{AnnotationTable.OwnPorts},{_statusPort ?? AnnotationTable.DefaultStatusPort}";
+    private string IstiosPorts => _statusPort is "" or "0" ? AnnotationTable.OwnPorts : $"{AnnotationTable.OwnPorts},{_statusPort ?? AnnotationTable.DefaultStatusPort}";
 
     private static bool IsLinkerds(FlagValues v) => v.Origin.StartsWith($"annotation {AnnotationTable.Linkerd}", StringComparison.Ordinal);
 
@@ -175,7 +175,7 @@ internal sealed class AnnotationReader
     private void SetOwnPort(string key, string value)
     {
         bool isStatus = key == AnnotationTable.StatusPort;
-        if (!EntryParser.TryPort(value, out _) && !(isStatus && value == "0"))
+        if (!EntryParser.TryPort(value, out _) && !(isStatus && value is "" or "0"))
         {
             _errors.Add($"annotation {key} '{value}': not a port (1 to 65535{(isStatus ? ", or 0 for none" : "")})");
         }

@@ -15,7 +15,7 @@ internal static class AnnotationTable
     /// <summary>What Istio adds to every pod's excluded inbound ports: metrics and readiness; and the agent's status, see <see cref="StatusPort"/>.</summary>
     public const string OwnPorts = "15090,15021";
 
-    /// <summary>Istio's for the port of the agent's status, to which the kubelet's probes go; "0" for none.</summary>
+    /// <summary>Istio's for the port of the agent's status, to which the kubelet's probes go; "0" or nothing for none.</summary>
     public const string StatusPort = "status.sidecar.istio.io/port";
 
     /// <summary>The port without <see cref="StatusPort"/>.</summary>

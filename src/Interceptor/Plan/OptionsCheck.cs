@@ -97,10 +97,11 @@ internal static class OptionsCheck
         // The verification plays proxy and application itself, so their ports must differ.
         if (o.Verify != VerifyMode.Off || o.RunValidation)
         {
-            foreach (int port in new[] { o.ProbePort, o.ProbePort + 1 }.Where(taken.ContainsKey))
+            int application = RedirectOptions.ApplicationPort(o.ProbePort);
+            foreach (int port in new[] { o.ProbePort, application }.Where(taken.ContainsKey))
             {
                 flags.Refuse($"{flags.Origin("iptables-probe-port")} '{o.ProbePort}' and {flags.Origin(taken[port])} '{port}': "
-                    + "the verification needs two ports of its own, this one and the next");
+                    + $"the verification needs two ports of its own, this one and {application}");
             }
         }
     }

@@ -81,6 +81,9 @@ internal sealed record RedirectOptions
     /// <summary>Port that a verification calls; on the next one it plays the application.</summary>
     public int ProbePort { get; init; } = 15002;
 
+    /// <summary>The port on which a verification plays the application, beside the one that it calls: the next, and of the last the one before.</summary>
+    public static int ApplicationPort(int probePort) => probePort < 65535 ? probePort + 1 : probePort - 1;
+
     /// <summary>How long a verification waits for a packet.</summary>
     public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromSeconds(5);
 

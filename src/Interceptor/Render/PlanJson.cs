@@ -4,8 +4,9 @@ using MeshL4.Interceptor.Plan;
 
 namespace MeshL4.Interceptor.Render;
 
-/// <summary>The plan for machines: <c>{"ipv6": bool, "chains": [{"table", "hook", "rules": [{"match", "verdict", "port"?, "number"?,
-/// "why"}]}], "routing": {"table", "marks", "passthrough"}}</c>, with "match" in nft's words; "number" is a mark or a zone.</summary>
+/// <summary>The plan for machines: <c>{"ipv6": bool, "sets": [{"name", "transport", "seconds"}], "chains": [{"table", "hook", "rules": [{"match",
+/// "verdict", "port"?, "number"?, "set"?, "why"}]}], "routing": {"table", "marks", "passthrough"}}</c>, with "match" in nft's words; "number"
+/// is a mark or a zone, "set" what the rule fills, "seconds" how long a port stays there (0: until a rule takes it out).</summary>
 internal static class PlanJson
 {
     /// <summary>Indented JSON with a final newline.</summary>
@@ -16,6 +17,7 @@ internal static class PlanJson
         {
             json.WriteStartObject();
             json.WriteBoolean("ipv6", plan.WithIpv6);
+            WriteSets(json, plan.Sets);
             json.WriteStartArray("chains");
             foreach (RedirectChain chain in plan.Chains)
             {
@@ -28,6 +30,21 @@ internal static class PlanJson
         }
 
         return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
+    }
+
+    private static void WriteSets(Utf8JsonWriter json, IReadOnlyList<LearnedSet> sets)
+    {
+        json.WriteStartArray("sets");
+        foreach (LearnedSet set in sets)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", set.Name);
+            json.WriteString("transport", set.Transport.ToString().ToLowerInvariant());
+            json.WriteNumber("seconds", set.Seconds);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static void WriteRouting(Utf8JsonWriter json, PolicyRouting routing)
@@ -64,6 +81,11 @@ internal static class PlanJson
             if (rule.Verdict.Number != 0)
             {
                 json.WriteNumber("number", rule.Verdict.Number);
+            }
+
+            if (rule.Verdict.Set is LearnedSet set)
+            {
+                json.WriteString("set", set.Name);
             }
 
             json.WriteString("why", rule.Why);

@@ -18,6 +18,10 @@ internal static class PolicyRoutes
         .. routing.Families.SelectMany(f => routing.Marks.Select(m => Rule(f, m, routing.Table))),
     ];
 
+    /// <summary>The same as commands for a shell, each a comment of nft's and of iptables-restore's: scripts of rules do not work without.</summary>
+    public static string Comments(PolicyRouting routing) => string.Concat(Lines(routing)
+        .Select(l => l.Split(' ', 3)).Select(words => $"# ip {words[0]} {words[1]} add {words[2]}\n"));
+
     /// <summary>::6 on lo. Addresses carry no protocol number for every version of ip; a flag that changes nothing for a single address
     /// tells ours.</summary>
     public const string Address = $"-6 addr {PolicyRouting.PassthroughAddress} dev lo nodad noprefixroute";

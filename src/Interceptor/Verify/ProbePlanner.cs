@@ -62,7 +62,7 @@ internal sealed class ProbePlanner
     private IEnumerable<Probe> Wanted()
     {
         var targets = new List<IPEndPoint> { new(Outside, OrdinaryPort) };
-        targets.AddRange(ProbeAddresses.Ends(_options.OutboundPorts).Select(p => new IPEndPoint(Outside, p)));
+        targets.AddRange(ProbeAddresses.Sample(ProbeAddresses.Ends(_options.OutboundPorts)).Select(p => new IPEndPoint(Outside, p)));
         targets.AddRange(Representatives(_options.OutboundBlocks.Blocks).Where(r => r.Address is not null)
             .Select(r => new IPEndPoint(r.Address!, OrdinaryPort)));
         foreach (IPEndPoint target in targets.Distinct())
@@ -81,8 +81,8 @@ internal sealed class ProbePlanner
 
     private IEnumerable<Identity> ProxyIdentities() =>
     [
-        .. _options.ProxyUids.Select(uid => new Identity(uid, _site.Application.Gid)),
-        .. _options.ProxyGids.Select(gid => new Identity(_site.Application.Uid, gid)),
+        .. ProbeAddresses.Sample(_options.ProxyUids, MostIdentities).Select(uid => new Identity(uid, _site.Application.Gid)),
+        .. ProbeAddresses.Sample(_options.ProxyGids, MostIdentities).Select(gid => new Identity(_site.Application.Uid, gid)),
     ];
 
     // Ourselves when we are that user: a CNI plugin's validation runs as the proxy and may not become anybody else.
@@ -190,7 +190,7 @@ internal sealed class ProbePlanner
         own ??= LoopbackAddress;
         // From the passthrough's own address no call is a self-call.
         IPAddress caller = own.Equals(PassthroughAddress) ? LoopbackAddress : own;
-        foreach (uint uid in _options.ProxyUids)
+        foreach (uint uid in ProbeAddresses.Sample(_options.ProxyUids, MostIdentities))
         {
             Probe call = Inside(SelfCall, Proxy(uid), caller, own);
             bool portExcluded = _options.OutboundExcludedPorts.Contains(_site.ProbePort);
@@ -234,7 +234,7 @@ internal sealed class ProbePlanner
             yield break;
         }
 
-        int[] ports = [OrdinaryPort, .. ProbeAddresses.Ends(_options.UdpPorts.Ports)];
+        int[] ports = [OrdinaryPort, .. ProbeAddresses.Sample(ProbeAddresses.Ends(_options.UdpPorts.Ports))];
         foreach (int port in ports.Distinct())
         {
             foreach (Probe probe in new[] { From(UdpCaptured, _site.Application, Outside, port, Transports.Udp), In(UdpCaptured, port, transport: Transports.Udp) })
@@ -248,7 +248,7 @@ internal sealed class ProbePlanner
     {
         List<int> ports =
         [
-            _site.ProbePort, _options.TunnelPort, .. ProbeAddresses.Ends(_options.InboundPorts.Ports),
+            _site.ProbePort, _options.TunnelPort, .. ProbeAddresses.Sample(ProbeAddresses.Ends(_options.InboundPorts.Ports)),
             .. ProbeAddresses.Sample(ProbeAddresses.Ends(_options.InboundExcludedPorts)),
         ];
         foreach (int port in ports.Distinct())

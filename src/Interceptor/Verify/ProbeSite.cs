@@ -28,7 +28,7 @@ internal sealed record ProbeSite
     public required int ProbePort { get; init; }
 
     /// <summary>The port on which the verification itself plays the application.</summary>
-    public int ApplicationPort => ProbePort < 65535 ? ProbePort + 1 : ProbePort - 1;
+    public int ApplicationPort => RedirectOptions.ApplicationPort(ProbePort);
 
     /// <summary>Can interfaces be made here? Without them only traffic inside the pod can be shown.</summary>
     public required bool CanMakeLinks { get; init; }

@@ -31,10 +31,14 @@ func (m mode) String() string {
 	return string(m)
 }
 
+// Of the mesh's configuration; 0 where it does not say.
+type meshConfig struct{ ProxyListenPort, ProxyInboundListenPort int32 }
+
 type pod struct {
 	Name        string
 	Annotations map[string]string
 	MeshMode    mode
+	MeshConfig  meshConfig
 	ProxyUID    int64
 	Values      map[string]any
 }
@@ -42,6 +46,7 @@ type pod struct {
 type data struct {
 	ObjectMeta         objectMeta
 	ProxyConfig        struct{ InterceptionMode mode }
+	MeshConfig         *meshConfig
 	Values             map[string]any
 	ProxyUID, ProxyGID int64
 }
@@ -127,7 +132,7 @@ func main() {
 	compiled := template.Must(template.New("meshl4").Funcs(functions).Parse(templateOf(string(chart))))
 	fmt.Printf("# Rendered by render.go, template %x, pods %x\n", sha256.Sum256(chart), sha256.Sum256(table))
 	for _, p := range pods.Pods {
-		d := data{ObjectMeta: objectMeta{p.Annotations}, Values: p.Values, ProxyUID: p.ProxyUID, ProxyGID: p.ProxyUID}
+		d := data{ObjectMeta: objectMeta{p.Annotations}, MeshConfig: &p.MeshConfig, Values: p.Values, ProxyUID: p.ProxyUID, ProxyGID: p.ProxyUID}
 		d.ProxyConfig.InterceptionMode = p.MeshMode
 		if d.Values == nil {
 			d.Values = pods.Values

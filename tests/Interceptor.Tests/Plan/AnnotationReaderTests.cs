@@ -78,6 +78,7 @@ public class AnnotationReaderTests
     [InlineData("15090,15021,15999,7", Istio + "excludeInboundPorts=7", "status.sidecar.istio.io/port=15999")]
     [InlineData("15090,15021,15999", "status.sidecar.istio.io/port=15999")]
     [InlineData("15090,15021", Istio + "includeInboundPorts=*", "status.sidecar.istio.io/port=0")]
+    [InlineData("15090,15021", Istio + "includeInboundPorts=*", "status.sidecar.istio.io/port=")]
     [InlineData("15090,15021,7", "status.sidecar.istio.io/port=0", Istio + "excludeInboundPorts=7")]
     [InlineData(null)]
     public void ExcludeOwnPorts_WhereAMeshsAnnotationsAreUsed_AddsThoseOfItsSidecar(string? ports, params string[] annotations)

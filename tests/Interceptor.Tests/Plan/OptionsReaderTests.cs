@@ -234,6 +234,15 @@ public class OptionsReaderTests
         Flags.Errors((flag, "15053")).ShouldBeEmpty();
     }
 
+    [Fact]
+    public void Read_LastPortAsTheProbes_IsRefusedWhereTheOneBeforeIsTheProxys()
+    {
+        string error = Flags.Errors(("iptables-probe-port", "65535"), ("envoy-port", "65534")).ShouldHaveSingleItem();
+        error.ShouldContain("--iptables-probe-port '65535' and --envoy-port '65534'");
+        error.ShouldEndWith("this one and 65534");
+        Flags.Errors(("iptables-probe-port", "65535")).ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData("15006", "inbound-capture-port", "15006")]
     [InlineData("15000", "envoy-port", "15001")]

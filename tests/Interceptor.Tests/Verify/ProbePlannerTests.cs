@@ -79,6 +79,33 @@ public class ProbePlannerTests
     }
 
     [Theory]
+    [InlineData("istio-inbound-ports", true, false)]
+    [InlineData("istio-outbound-ports", false, false)]
+    [InlineData("capture-udp", true, true)]
+    [InlineData("capture-udp", false, true)]
+    public void Of_ManyPorts_TakesAnEvenSampleWithBothEnds(string flag, bool inbound, bool udp)
+    {
+        string ports = string.Join(',', Enumerable.Range(0, 1000).Select(i => $"{20001 + (2 * i)}"));
+        int[] sent = [.. Of(("istio-inbound-interception-mode", "TRANSPARENT"), (flag, ports)).Select(p => p.Packet)
+            .Where(p => p.Inbound == inbound && p.Transport == (udp ? Transports.Udp : Transports.Tcp) && p.DestinationPort > 20000 && p.Destination.AddressFamily == AddressFamily.InterNetwork).Select(p => p.DestinationPort)];
+        sent.Length.ShouldBe(ProbeAddresses.SampleSize);
+        sent.ShouldBeUnique();
+        (sent.Min(), sent.Max()).ShouldBe((20001, 21999));
+    }
+
+    [Fact]
+    public void Of_ManyProxyIds_TakesEightOfEach()
+    {
+        string ids = string.Join(',', Enumerable.Range(2001, 100));
+        Probe[] probes = [.. Of(("istio-service-cidr", "*"), ("istio-inbound-ports", "*"), ("proxy-uid", ids), ("proxy-gid", ids)).Where(p => p.Family == AddressFamily.InterNetwork)];
+        Probe[] own = [.. probes.Where(p => p.Promise == Promises.ProxyNotLooped)];
+        own.Select(p => p.Sender.Uid).Where(u => u > 2000).Distinct().Count().ShouldBe(8);
+        own.Select(p => p.Sender.Gid).Where(g => g > 2000).Distinct().Count().ShouldBe(8);
+        own.Select(p => p.Sender.Uid).ShouldContain(2100u);
+        probes.Count(p => p.Promise == Promises.SelfCall).ShouldBe(8);
+    }
+
+    [Theory]
     [InlineData("224.0.0.0/4")]
     [InlineData("10.0.0.1/32")]
     [InlineData("ff02::/16")]
