@@ -14,6 +14,9 @@ internal sealed class Client : IDisposable
     /// <summary>Its own address: the key of its access record.</summary>
     public EndPoint Address { get; }
 
+    /// <summary>Neither bytes nor an end, nor a reset, are there to be read.</summary>
+    public bool IsSilent => !_socket.Poll(0, SelectMode.SelectRead);
+
     public static async Task<Client> ConnectAsync(int port, string address = "127.0.0.1")
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using MeshL4.TestKit;
 using Shouldly;
@@ -7,13 +8,17 @@ using Xunit;
 namespace MeshL4.EndToEnd.Tests.BadInput;
 
 /// <summary>
-/// Entry 21: ten thousand idle connections while the configuration changes a hundred times a second; then the cluster under most of them
-/// is deleted, and their listener with its log. Those of other listeners go on, and each of the others ends with one record.
+/// Entry 21: ten thousand idle connections while the configuration changes a hundred times a second for twenty seconds: endpoints and
+/// clusters under them, another chain of their listener, listeners that come and go. Then the cluster under most of them is deleted, and at
+/// last their listener with its log. Nobody is cut but those whose listener goes, and each of them ends with one record.
 /// </summary>
 public sealed class Entry21_ConfigurationChurnsUnderIdleConnections : IDisposable
 {
     // Together as many as a proxy holds unless told otherwise. Each relayed connection takes two descriptors of the proxy and two of the test; the usual hard limit is 20,000.
-    private const int Kept = 3000, Deleted = 5000, Silent = 2000, Updates = 300;
+    private const int Kept = 3000, Deleted = 5000, Silent = 2000, All = Kept + Deleted + Silent, Updates = 2000;
+
+    /// <summary>What a collector that is in no hurry may leave behind. Two thousand updates that each kept 50 KB would be more.</summary>
+    private const long SlackBytes = 96L << 20;
     private const string ListenerType = "envoy.config.listener.v3.Listener", ClusterType = "envoy.config.cluster.v3.Cluster";
     private readonly Peer _peer = Peer.Banner("ready"), _other = Peer.Banner("other");
     private readonly Bootstrap _bootstrap = new();
@@ -37,55 +42,129 @@ public sealed class Entry21_ConfigurationChurnsUnderIdleConnections : IDisposabl
         int sockets = await proxy.SocketsAtRestAsync();
 
         Client[] kept = await OpenAsync(_ports[0], Kept, "ready"), deleted = await OpenAsync(_ports[1], Deleted, "ready"), silent = await OpenAsync(_ports[2], Silent, "");
-        await Patience.UntilAsync(async () => await proxy.StatAsync("meshl4.downstream_connections") == Kept + Deleted + Silent, "all are held", () => proxy.Said);
-        await ChurnAsync(plane);
-        (await proxy.StatAsync("meshl4.downstream_connections")).ShouldBe(Kept + Deleted + Silent, "an update that does not concern a connection cut it");
+        Client[] all = [.. kept, .. deleted, .. silent];
+        await HeldAsync(proxy, All);
+        (long resident, string resources) = await MemoryAsync(proxy);
+        await ChurnAsync(plane, proxy);
+        await NobodyIsCutAsync(proxy, all);
+        await Patience.UntilAsync(async () => (await MemoryAsync(proxy)).Resources == resources, "as many resources are held as before", () => resources);
+        long now = 0;
+        await Patience.UntilAsync(
+            async () => (now = (await MemoryAsync(proxy)).Resident) < resident + SlackBytes, "memory is what it was", () => $"resident before: {resident}, now: {now}");
 
         plane.Change("deleted", [], (ClusterType, "deleted"));
         await Patience.UntilAsync(async () => !(await proxy.PageAsync("/clusters")).Contains("deleted::", StringComparison.Ordinal), "the cluster is gone", () => proxy.Said);
+        await NobodyIsCutAsync(proxy, all);
+        await AnswerAsync(kept);
+        await AnswerAsync(deleted);
+        deleted[0].Dispose(); // the proxy holds no more than there are
+        all = [.. all.Where(client => client != deleted[0])];
+        await HeldAsync(proxy, All - 1);
+        await NobodyIsLetInAsync(proxy);
+        await NobodyIsCutAsync(proxy, all);
+
         plane.Change("gone", [], (ListenerType, "deleted"), (ListenerType, "silent"));
-        await Patience.UntilAsync(async () => await proxy.StatAsync("meshl4.downstream_connections") == Kept, "theirs are drained", () => proxy.Said);
-
-        foreach (Client client in kept.Where((_, i) => i % 50 == 0))
-        {
-            (await client.EchoAsync("still here")).ShouldBe("still here");
-        }
-
+        await HeldAsync(proxy, Kept);
+        await AnswerAsync(kept);
         using (Client late = await Client.ConnectAsync(_ports[0]))
         {
             (await late.ReadAsync("ready")).ShouldBe("ready", "the endpoints of the last update");
         }
 
-        await Patience.UntilAsync(() => proxy.Records().Count >= Deleted, "each has its record", () => $"{proxy.Records().Count}");
-        IReadOnlyList<AccessRecord> records = proxy.Records();
-        List<AccessRecord> ended = [.. records.Where(r => r.Listener == "deleted")];
-        ended.Count.ShouldBe(Deleted);
-        ended.Select(r => r.Direct).ShouldBeUnique();
+        await EachHasItsRecordAsync(proxy, deleted);
         plane.Refusals.ShouldBeEmpty();
         (await proxy.StatAsync("meshl4.loop_faults")).ShouldBe(0);
         proxy.Said.ShouldNotContain("serve without endpoints", Case.Sensitive, "a cluster was given up for the wait of an earlier one of its name");
-        Array.ForEach([.. kept, .. deleted, .. silent], client => client.Dispose());
+        Array.ForEach(all, client => client.Dispose());
         await proxy.ReturnsToAsync(sockets);
     }
 
-    /// <summary>A hundred changes a second: endpoints under the open connections, and listeners with clusters of their own that come and go.</summary>
-    private async Task ChurnAsync(ControlPlane plane)
+    /// <summary>
+    /// A hundred changes a second: the endpoints that open connections go to leave and come back, their cluster has other settings, their listener
+    /// another chain beside theirs, and listeners with clusters of their own come and go.
+    /// </summary>
+    private async Task ChurnAsync(ControlPlane plane, ProxyProcess proxy)
     {
+        EndPoint[][] sets = [[_peer.Address], [_peer.Address, _other.Address], [_other.Address]];
         for (int i = 1; i <= Updates; i++)
         {
             string side = "side" + (i % 10), before = "side" + ((i + 9) % 10);
             (string, string)[] removed = i == 1 ? [] : [(ListenerType, before), (ClusterType, before)];
-            EndPoint[] endpoints = i % 2 == 0 ? [_peer.Address] : [_peer.Address, _other.Address];
             plane.Change(
-                $"{i}", [Listener(side, _ports[3], side), Cluster(side), XdsResources.Endpoints(side, _other.Address), XdsResources.Endpoints("kept", endpoints), XdsResources.Endpoints("deleted", endpoints)], removed);
+                $"{i}",
+                [
+                    Listener(side, _ports[3], side), WithAnotherChain(Listener("kept", _ports[0], "kept"), i), Cluster(side), Cluster("kept", i % 5), Cluster("deleted", i % 5),
+                    XdsResources.Endpoints(side, _other.Address), XdsResources.Endpoints("kept", sets[i % 3]), XdsResources.Endpoints("deleted", sets[i % 3])
+                ],
+                removed);
             await Task.Delay(10);
         }
 
         string last = "side" + (Updates % 10);
-        await plane.EventAsync(
-            e => e["type_url"]?.ToString().EndsWith(".ClusterLoadAssignment", StringComparison.Ordinal) == true
-                && e["resource_names_subscribe"]?.AsArray().Any(name => (string?)name == last) == true,
-            "the churn has arrived");
+        plane.Change(
+            "last", [Listener("kept", _ports[0], "kept"), Cluster("kept"), Cluster("deleted"), XdsResources.Endpoints("kept", _peer.Address), XdsResources.Endpoints("deleted", _peer.Address)],
+            (ListenerType, last), (ClusterType, last));
+        await Patience.UntilAsync(
+            async () => await proxy.PageAsync("/clusters") is { } page && !page.Contains(last + "::", StringComparison.Ordinal)
+                && !page.Contains(_other.Address.ToString()!, StringComparison.Ordinal),
+            "the churn has arrived", () => proxy.Said);
+    }
+
+    /// <summary>A new connection to a listener whose cluster is gone is closed and counted.</summary>
+    private async Task NobodyIsLetInAsync(ProxyProcess proxy)
+    {
+        try
+        {
+            using Client refused = await Client.ConnectAsync(_ports[1]);
+            (await refused.ReadToEndAsync()).Bytes.ShouldBeEmpty();
+        }
+        catch (SocketException reset) when (reset.SocketErrorCode == SocketError.ConnectionReset)
+        {
+            // The proxy was faster than the return from connect.
+        }
+
+        List<AccessRecord> refusals = [];
+        await Patience.UntilAsync(() => (refusals = [.. proxy.Records().Where(static record => record.Flags == "NC")]).Count > 0, "the refusal has its record", () => proxy.Said);
+        refusals.ShouldHaveSingleItem().ShouldSatisfyAllConditions(one => one.Listener.ShouldBe("deleted"), one => one.Details.ShouldBe("cluster_not_found"));
+        (await proxy.StatAsync("tcp.deleted.downstream_cx_no_route")).ShouldBe(1);
+    }
+
+    private static Task HeldAsync(ProxyProcess proxy, int connections)
+    {
+        long held = -1;
+        return Patience.UntilAsync(
+            async () => (held = await proxy.StatAsync("meshl4.downstream_connections")) == connections, $"{connections} are held", () => $"{held}\n{proxy.Said}");
+    }
+
+    /// <summary>Nothing is to be read at any of them, neither bytes nor an end.</summary>
+    private static async Task NobodyIsCutAsync(ProxyProcess proxy, Client[] clients)
+    {
+        clients.Count(static client => !client.IsSilent).ShouldBe(0, "an update that does not concern a connection cut it");
+        await HeldAsync(proxy, clients.Length);
+    }
+
+    private static async Task AnswerAsync(Client[] clients)
+    {
+        foreach (Client client in clients.Where((_, i) => i % 50 == 0))
+        {
+            (await client.EchoAsync("still here")).ShouldBe("still here");
+        }
+    }
+
+    private static async Task EachHasItsRecordAsync(ProxyProcess proxy, Client[] clients)
+    {
+        await Patience.UntilAsync(() => proxy.Records().Count >= clients.Length, "each has its record", () => $"{proxy.Records().Count}");
+        ILookup<string, AccessRecord> records = proxy.Records().ToLookup(static record => record.Direct);
+        clients.Count(client => records[client.Address.ToString()!].Count() != 1).ShouldBe(0);
+    }
+
+    /// <summary>Bytes resident, and how many resources of each type are held.</summary>
+    private static async Task<(long Resident, string Resources)> MemoryAsync(ProxyProcess proxy)
+    {
+        JsonNode memory = JsonNode.Parse(await proxy.PageAsync("/memory"))!;
+        return (
+            long.Parse((string)memory["total_physical_bytes"]!, System.Globalization.CultureInfo.InvariantCulture),
+            string.Join(' ', memory["resources"]!.AsArray().Select(static one => $"{one!["type_url"]}={one["count"]}").Order(StringComparer.Ordinal)));
     }
 
     private static async Task<Client[]> OpenAsync(int port, int count, string banner)
@@ -134,9 +213,19 @@ public sealed class Entry21_ConfigurationChurnsUnderIdleConnections : IDisposabl
         return listener;
     }
 
-    private static JsonObject Cluster(string name)
+    /// <summary>A chain for connections that never come, another one with each <paramref name="update"/>.</summary>
+    private static JsonObject WithAnotherChain(JsonObject listener, int update)
+    {
+        JsonObject other = (JsonObject)listener["filter_chains"]![0]!.DeepClone();
+        (other["name"], other["filter_chain_match"]) = ("other", new JsonObject { ["destination_port"] = update });
+        listener["filter_chains"]!.AsArray().Add(other);
+        return listener;
+    }
+
+    private static JsonObject Cluster(string name, int more = 0)
     {
         JsonObject cluster = XdsResources.EdsCluster(name);
+        cluster["connect_timeout"] = $"{5 + more}s";
         cluster["eds_cluster_config"]!["eds_config"]!["initial_fetch_timeout"] = "2s"; // runs out while the configuration changes
         cluster["circuit_breakers"] = new JsonObject { ["thresholds"] = new JsonArray(new JsonObject { ["max_connections"] = 100_000 }) };
         return cluster;
