@@ -113,6 +113,11 @@ public sealed class ReachingServersTests : IDisposable
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
         await SaysAsync(proxy, _port, "blue ");
         plane.Events.Where(e => (string?)e["event"] == "open").Select(e => (string?)e["method"]).Order().ShouldBe(methods.Split(' '));
+        string[] series = [.. Exposition.Series(await proxy.PageAsync("/stats/prometheus"))];
+        series.ShouldContain("envoy_control_plane_connection_attempts{}");
+        series.ShouldBeUnique();
+        (await proxy.StatAsync("control_plane.connection_attempts")).ShouldBe(2);
+        (await proxy.StatAsync("control_plane.connected_state")).ShouldBe(1);
     }
 
     [Fact]

@@ -47,6 +47,9 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     /// <summary>Whether nothing is wanted of it.</summary>
     public bool IsIdle => options.Subscriptions.All(static one => one.Wanted.IsNothing);
 
+    /// <summary>Whether its server answers now, if anything is wanted of it.</summary>
+    public bool IsHeard() => options.Subscriptions.All(one => IsHeard(one.TypeUrl));
+
     /// <summary>Looks again at what is wanted. Any thread.</summary>
     public void Wake() => _events?.Writer.TryWrite(null); // A full queue is looked at afterwards anyway.
 

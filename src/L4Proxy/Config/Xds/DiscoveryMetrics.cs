@@ -1,14 +1,11 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
-using System.Text;
 using MeshL4.L4Proxy.Reporting;
 
 namespace MeshL4.L4Proxy.Config.Xds;
 
-/// <summary>Figures of one stream in Envoy's names: <c>control_plane.*</c>, <c>listener_manager.lds.*</c>, <c>cluster_manager.cds.*</c>.</summary>
+/// <summary>Figures of one stream.</summary>
 internal sealed class DiscoveryMetrics : IMetricSource
 {
-    private static readonly MetricScope ControlPlane = new("control_plane");
     private readonly ConcurrentDictionary<string, TypeCounters> _types = new(StringComparer.Ordinal);
     private volatile string _identifier = "";
     private int _connected;
@@ -73,40 +70,25 @@ internal sealed class DiscoveryMetrics : IMetricSource
 
     public void Collect(IMetricVisitor visitor)
     {
-        visitor.Gauge(ControlPlane, "connected_state", Volatile.Read(ref _connected));
-        visitor.Counter(ControlPlane, "connection_attempts", Volatile.Read(ref _attempts));
-        visitor.Counter(ControlPlane, "responses_not_asked_for", Volatile.Read(ref _notAskedFor));
-        visitor.Counter(ControlPlane, "responses_not_taken", Volatile.Read(ref _notTaken));
-        if (_identifier.Length > 0)
-        {
-            visitor.Gauge(new MetricScope("", Labels: [KeyValuePair.Create("identifier", _identifier)]), "meshl4_control_plane_info", 1);
-        }
-
-        foreach ((string typeUrl, TypeCounters type) in _types)
-        {
-            (string scope, string prefix) = NameOf(typeUrl);
-            var own = new MetricScope(scope);
-            visitor.Counter(own, prefix + ".update_attempt", Volatile.Read(ref type.Attempts));
-            visitor.Counter(own, prefix + ".update_success", Volatile.Read(ref type.Successes));
-            visitor.Counter(own, prefix + ".update_rejected", Volatile.Read(ref type.Rejections));
-            visitor.Counter(own, prefix + ".update_failure", Volatile.Read(ref type.Failures));
-            visitor.Counter(own, prefix + ".init_fetch_timeout", Volatile.Read(ref type.FetchTimeouts));
-            visitor.Gauge(own, prefix + ".version", Number(type.VersionText));
-        }
+        var totals = new DiscoveryTotals();
+        AddTo(totals, isAwaited: false);
+        totals.Collect(visitor);
     }
 
-    private static (string Scope, string Prefix) NameOf(string typeUrl) => typeUrl switch
+    /// <summary>Adds these figures to those of other streams.</summary>
+    /// <param name="totals">Takes them.</param>
+    /// <param name="isAwaited">Whether something is wanted of this stream, and its server does not answer.</param>
+    public void AddTo(DiscoveryTotals totals, bool isAwaited)
     {
-        TypeUrls.Listener => ("listener_manager", "lds"),
-        TypeUrls.Cluster => ("cluster_manager", "cds"),
-        TypeUrls.NameTable => ("dns_proxy", "nds"),
-        TypeUrls.Endpoints => ("cluster_manager", "eds"),
-        _ => ("control_plane", DiscoveryMethods.ShortName(typeUrl)),
-    };
-
-    /// <summary>A version as a number that is equal for equal texts; 0 for none.</summary>
-    private static long Number(string version)
-        => version.Length == 0 ? 0 : BitConverter.ToInt64(SHA256.HashData(Encoding.UTF8.GetBytes(version))) & long.MaxValue;
+        totals.Stream(IsConnected, isAwaited, _identifier);
+        totals.Responses(Volatile.Read(ref _attempts), Volatile.Read(ref _notAskedFor), Volatile.Read(ref _notTaken));
+        foreach ((string typeUrl, TypeCounters type) in _types)
+        {
+            totals.Type(typeUrl, new TypeFigures(
+                Volatile.Read(ref type.Attempts), Volatile.Read(ref type.Successes), Volatile.Read(ref type.Rejections), Volatile.Read(ref type.Failures),
+                Volatile.Read(ref type.FetchTimeouts), type.VersionText));
+        }
+    }
 
     private TypeCounters Of(string typeUrl) => _types.GetOrAdd(typeUrl, static _ => new TypeCounters());
 

@@ -117,10 +117,13 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
 
     public void Collect(IMetricVisitor visitor)
     {
-        foreach (DiscoveryClient client in _clients.Values)
+        var totals = new DiscoveryTotals();
+        foreach (DiscoveryClient client in _clients.Values.OrderBy(static client => client.Source, StringComparer.Ordinal))
         {
-            client.Metrics.Collect(visitor);
+            client.Metrics.AddTo(totals, isAwaited: !client.IsHeard());
         }
+
+        totals.Collect(visitor);
     }
 
     public void Dispose()

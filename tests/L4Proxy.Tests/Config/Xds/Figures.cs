@@ -7,11 +7,20 @@ internal sealed class Figures : IMetricVisitor
 {
     public Dictionary<string, long> Values { get; } = [];
 
-    public void Counter(in MetricScope scope, string name, long value) => Values[$"{scope.Scope}.{name}"] = value;
+    /// <summary>All names, as often as they came.</summary>
+    public List<string> Names { get; } = [];
 
-    public void Gauge(in MetricScope scope, string name, long value) => Values[$"{scope.Scope}.{name}"] = value;
+    public void Counter(in MetricScope scope, string name, long value) => Take($"{scope.Scope}.{name}", value);
+
+    public void Gauge(in MetricScope scope, string name, long value) => Take($"{scope.Scope}.{name}", value);
 
     public void Histogram(in MetricScope scope, string name, ReadOnlySpan<double> upperBounds, ReadOnlySpan<long> counts, double sum)
     {
+    }
+
+    private void Take(string name, long value)
+    {
+        Names.Add(name);
+        Values[name] = value;
     }
 }
