@@ -34,8 +34,8 @@ internal sealed class LazyEndpoints : IDisposable
     /// <summary>Told on a pool thread when a cluster begins or ends to be used.</summary>
     public Action Changed { get; set; } = static () => { };
 
-    /// <summary>Whether endpoints that are given up could be asked for again: while no control plane answers, none are.</summary>
-    public Func<bool> CanAsk { get; set; } = static () => true;
+    /// <summary>Whether endpoints of a source that are given up could be asked for again: while its control plane does not answer, none are.</summary>
+    public Func<string, bool> CanAsk { get; set; } = static _ => true;
 
     /// <summary>Clusters whose endpoints are wanted now.</summary>
     public int Count => _used.Count;
@@ -92,10 +92,10 @@ internal sealed class LazyEndpoints : IDisposable
 
     private void GiveUpIdle()
     {
-        bool any = false, kept = !CanAsk();
+        bool any = false;
         foreach ((string name, ClusterUse use) in _used)
         {
-            if (kept || (_store.Current.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) && cluster.State.ActiveConnections > 0))
+            if (_store.Current.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) && (cluster.State.ActiveConnections > 0 || !CanAsk(cluster.EdsSource)))
             {
                 use.Touch();
             }

@@ -139,6 +139,31 @@ public sealed class LazyEndpointsTests : IDisposable
         (await later.ReadAsync("blue ")).ShouldBe("blue ");
     }
 
+    /// <summary>Of two control planes one is gone: what the other has can be asked for again, and is given up.</summary>
+    [Fact]
+    public async Task EndpointsOfAnUnusedCluster_AreGivenUp_WhenAnotherControlPlaneIsGone()
+    {
+        await using ControlPlane plane = await ControlPlane.StartAsync();
+        ControlPlane other = await ControlPlane.StartAsync();
+        var bootstrap = new Bootstrap();
+        bootstrap.Cluster("other", new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, other.Port));
+        JsonObject elsewhere = EdsCluster("d");
+        elsewhere["eds_cluster_config"]!["eds_config"] = JsonNode.Parse(
+            """{"resource_api_version": "V3", "api_config_source": {"api_type": "DELTA_GRPC", "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": {"cluster_name": "other"}}]}}""");
+        plane.Set("1", Listener("l", _port, "c"), Listener("m", _other, "d"), EdsCluster("c"), elsewhere, Endpoints("c", _blue.Address));
+        other.Set("1", Endpoints("d", _teal.Address));
+        await using ProxyProcess proxy = await StartAsync("DELTA_GRPC", plane, "hold: 60s, idle: 1s", bootstrap);
+        using Client held = await Client.ConnectAsync(_other);
+        (await held.ReadAsync("teal ")).ShouldBe("teal ");
+        await GoneAsync(other, proxy);
+        held.Dispose();
+
+        await SaysAsync(proxy, _port, "blue ");
+        await Patience.UntilAsync(
+            () => plane.Requests("ClusterLoadAssignment").Any(request => IsGone(request, "DELTA_GRPC")), "the endpoints of the unused cluster are given up", plane.Said);
+        await SaysAsync(proxy, _other, "teal ");
+    }
+
     private static async Task GoneAsync(ControlPlane plane, ProxyProcess proxy)
     {
         await plane.DisposeAsync();

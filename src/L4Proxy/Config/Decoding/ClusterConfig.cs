@@ -40,7 +40,7 @@ internal sealed record ClusterConfig
     public StreamSourceConfig? EdsStream { get; init; }
 
     /// <summary>Whose its endpoints are; empty when it has them inline or from elsewhere.</summary>
-    public string EdsSource { get; init; } = "";
+    public string EdsSource => Template.EdsSource;
 }
 
 /// <summary>A <c>path_config_source</c>.</summary>

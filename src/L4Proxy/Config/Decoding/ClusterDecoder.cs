@@ -32,7 +32,6 @@ internal static class ClusterDecoder
             SocketMatches = matches,
             EdsFile = discovery.EdsFile,
             EdsStream = discovery.EdsStream,
-            EdsSource = discovery.EdsFile?.Path ?? discovery.EdsStream?.SourceOf(TypeUrls.Endpoints) ?? "",
             Secrets = Secrets(cluster, scope),
         };
     }
@@ -71,6 +70,7 @@ internal static class ClusterDecoder
             DnsTargets = [.. endpoints.Where(endpoint => endpoint.Host.Length > 0).Select(endpoint => new DnsTargetSnapshot(endpoint.Host, endpoint.Port, endpoint.Weight))],
             DnsRefresh = discovery.DnsRefresh,
             DnsFamily = discovery.DnsFamily,
+            EdsSource = discovery.EdsFile?.Path ?? (discovery.EdsStream is { } stream ? Interned<string>.Of(stream.SourceOf(TypeUrls.Endpoints)) : ""),
             EdsServiceName = cluster.EdsClusterConfig?.ServiceName is { Length: > 0 } service ? service : cluster.Name,
             OriginalDestinationPort = (int?)cluster.OriginalDstLbConfig?.UpstreamPortOverride,
             Limits = Limits(cluster),

@@ -54,6 +54,9 @@ internal sealed record ClusterSnapshot
 
     public DnsLookupFamily DnsFamily { get; init; }
 
+    /// <summary>Whose its endpoints are; empty when it has them inline or from elsewhere.</summary>
+    public string EdsSource { get; init; } = "";
+
     /// <summary>Name asked for over EDS: <c>service_name</c>, else the cluster's name.</summary>
     public string EdsServiceName { get; init; } = "";
 

@@ -233,6 +233,6 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         }
     }
 
-    /// <summary>Whether the control planes that are asked for endpoints answer now.</summary>
-    private bool IsHeard() => _clients.Values.All(static client => client.IsHeard(TypeUrls.Endpoints));
+    /// <summary>Whether the control plane of this source of endpoints answers now.</summary>
+    private bool IsHeard(string source) => !_clients.TryGetValue(source, out DiscoveryClient? client) || client.IsHeard(TypeUrls.Endpoints);
 }
