@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
-using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 
 namespace MeshL4.L4Proxy.Config.Decoding;
@@ -8,21 +7,21 @@ namespace MeshL4.L4Proxy.Config.Decoding;
 /// <summary>A resource that another one names: a route configuration, a secret, the settings of a filter. Where it comes from, and how long it is waited for.</summary>
 internal sealed record ResourceNeed
 {
-    public required string TypeUrl { get; init; }
+    /// <summary>Tells it from others: of two control planes that have equal names each is asked for its own.</summary>
+    public required ResourceKey Key { get; init; }
 
-    public required string Name { get; init; }
+    public string TypeUrl => Key.TypeUrl;
+
+    public string Name => Key.Name;
+
+    /// <summary>Whose it is.</summary>
+    public string Source => Key.Source;
 
     /// <summary>Null when it comes from a file or from the bootstrap.</summary>
     public StreamSourceConfig? Stream { get; init; }
 
     /// <summary>Null when it comes from a stream or from the bootstrap.</summary>
     public FileSourceConfig? File { get; init; }
-
-    /// <summary>Whose it is: of two control planes that have equal names each is asked for its own.</summary>
-    public string Source => File?.Path ?? Stream?.SourceOf(TypeUrl) ?? ResourceTable<object>.StaticSource;
-
-    /// <summary>Tells it from others.</summary>
-    public ResourceKey Key => ResourceKey.Of(TypeUrl, Source, Name);
 
     /// <summary>How long who names it waits for it; zero for ever.</summary>
     public TimeSpan FirstFetch { get; init; } = StreamSourceConfig.DefaultFirstFetch;
@@ -46,7 +45,7 @@ internal sealed record ResourceNeed
         StreamSourceConfig? stream = ControlPlaneDecoder.StreamOf(source, scope);
         return file is null && stream is null ? null : new ResourceNeed
         {
-            TypeUrl = typeUrl, Name = name, File = file, Stream = stream,
+            Key = ResourceKey.Of(typeUrl, file?.Path ?? Interned<string>.Of(stream!.SourceOf(typeUrl)), name), File = file, Stream = stream,
             FirstFetch = StreamSourceConfig.FirstFetchOf(source.InitialFetchTimeout, scope),
         };
     }

@@ -21,10 +21,11 @@ internal sealed class EndpointDemand(
     public void Follow(SnapshotBuilder builder)
     {
         var demand = new Dictionary<DiscoveryClient, Dictionary<string, TimeSpan>>();
+        var clients = new Dictionary<string, DiscoveryClient?>(StringComparer.Ordinal);
         foreach (ClusterConfig cluster in builder.Clusters)
         {
             bool used = builder.Lazy?.IsUsed(cluster.Template.Name) ?? true;
-            if (used && cluster.EdsStream is { } source && clientOf(source) is { } client)
+            if (used && cluster.EdsStream is { } source && ClientOf(cluster.EdsSource, source, clients) is { } client)
             {
                 demand.TryAdd(client, new Dictionary<string, TimeSpan>(StringComparer.Ordinal));
                 demand[client].TryAdd(cluster.Template.EdsServiceName, source.FirstFetch);
@@ -36,6 +37,17 @@ internal sealed class EndpointDemand(
         {
             Follow(builder, client, demand.GetValueOrDefault(client) ?? []);
         }
+    }
+
+    /// <summary>Ten thousand clusters name a few sources.</summary>
+    private DiscoveryClient? ClientOf(string key, StreamSourceConfig source, Dictionary<string, DiscoveryClient?> known)
+    {
+        if (!known.TryGetValue(key, out DiscoveryClient? client))
+        {
+            known.Add(key, client = clientOf(source));
+        }
+
+        return client;
     }
 
     /// <summary>What is to come over the aggregated stream never comes where the bootstrap has none.</summary>

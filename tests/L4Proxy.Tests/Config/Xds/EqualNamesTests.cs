@@ -67,12 +67,23 @@ public sealed class EqualNamesTests : IDisposable
     [Fact]
     public void Routes_OfAnotherSource_AreNotWaitedFor()
     {
-        var need = new ResourceNeed { TypeUrl = TypeUrls.Routes, Name = "r", Stream = StreamOf(Grpc("one")) };
+        ResourceNeed need = Need(Grpc("one"));
         Deliver(TypeUrls.Routes, "ads", new RouteConfiguration { Name = "r" });
         _builder.Discovered.Lacks(need).ShouldBeTrue();
-        _builder.Discovered.Lacks(need with { Stream = StreamOf(Ads()) }).ShouldBeFalse();
+        _builder.Discovered.Lacks(Need(Ads())).ShouldBeFalse();
         Deliver(TypeUrls.Routes, need.Source, new RouteConfiguration { Name = "r" });
         _builder.Discovered.Lacks(need).ShouldBeFalse();
+    }
+
+    /// <summary>They are compared for each of ten thousand resources with each update.</summary>
+    [Fact]
+    public void Sources_AreMadeOnce_AndSharedByAllThatNameThem()
+    {
+        Deliver(TypeUrls.Cluster, "ads", Eds("b", Grpc("one")), Eds("e", Grpc("one")));
+        ReferenceEquals(SourceOf("b"), SourceOf("e")).ShouldBeTrue();
+        ResourceNeed need = Need(Grpc("one"));
+        ReferenceEquals(need.Source, Need(Grpc("one")).Source).ShouldBeTrue();
+        ReferenceEquals(need.Key.Source, need.Source).ShouldBeTrue();
     }
 
     [Fact]
@@ -147,6 +158,9 @@ public sealed class EqualNamesTests : IDisposable
         Deliver(TypeUrls.Endpoints, SourceOf("c"), Endpoints("10.0.0.3"));
         Deliver(TypeUrls.Endpoints, SourceOf("d"), Endpoints("10.0.0.4"));
     }
+
+    private static ResourceNeed Need(ConfigSource source)
+        => ResourceNeed.From(TypeUrls.Routes, "r", source, new DecodeScope(new IssueCollector(), "")).ShouldNotBeNull();
 
     private string SourceOf(string cluster) => _builder.Clusters.Single(one => one.Template.Name == cluster).EdsSource;
 
