@@ -9,7 +9,7 @@ namespace MeshL4.L4Proxy.Config;
 
 /// <summary>
 /// Writes a message as protobuf's JSON with proto field names. Unlike the library's formatter it does not stop at an extension it
-/// does not know: the type URL is shown with the bytes in base64. Keys, passwords and tokens are not shown.
+/// does not know: its type URL is shown, and how long it is. What is in it is not, for it may be anything. Keys, passwords and tokens are not shown.
 /// </summary>
 internal static class MessageJson
 {
@@ -166,18 +166,38 @@ internal static class MessageJson
         {
             try
             {
-                WriteMessage(writer, type.Parser.ParseFrom(any.Value), any.TypeUrl, depth);
+                IMessage inner = type.Parser.ParseFrom(any.Value);
+                if (Decoding.MessageTypes.IsTypedStruct(type))
+                {
+                    WriteUnknown(writer, any, inner.Descriptor.FindFieldByName("type_url").Accessor.GetValue(inner) as string);
+                }
+                else
+                {
+                    WriteMessage(writer, inner, any.TypeUrl, depth);
+                }
+
                 return;
             }
             catch (InvalidProtocolBufferException)
             {
-                // Shown as bytes below: the dump must also show what cannot be read.
+                // Told below: the dump must also show what cannot be read.
             }
         }
 
+        WriteUnknown(writer, any, null);
+    }
+
+    /// <summary>No list of fields says what of it is a secret.</summary>
+    private static void WriteUnknown(Utf8JsonWriter writer, Any any, string? structOf)
+    {
         writer.WriteStartObject();
         writer.WriteString("@type", any.TypeUrl);
-        writer.WriteBase64String("value", any.Value.Span);
+        if (structOf is not null)
+        {
+            writer.WriteString("type_url", structOf);
+        }
+
+        writer.WriteNumber("meshl4_bytes", any.Value.Length);
         writer.WriteEndObject();
     }
 }

@@ -21,8 +21,12 @@ internal static class SensitiveFields
     private const string Redis = "envoy.extensions.filters.network.redis_proxy.v3.";
     private const string XRpc = "meshl4.xrpc.v1.";
 
+    /// <summary>Values of HTTP headers that routes add: a token may be among them, and the L7 engine adds them, not this process.</summary>
+    private const string AddedHeader = "envoy.config.core.v3.HeaderValueOption.header";
+
     private static readonly FrozenSet<string> Names = FrozenSet.ToFrozenSet(
     [
+        AddedHeader,
         Tls + "TlsCertificate.private_key", Tls + "TlsCertificate.password", Tls + "TlsCertificate.pkcs12", Tls + "TlsSessionTicketKeys.keys",
         Tls + "TlsCertificate.private_key_provider", Tls + "GenericSecret.secret", Tls + "GenericSecret.secrets",
         Grpc + "SslCredentials.private_key", Grpc + "CallCredentials.access_token", Grpc + "CallCredentials.google_refresh_token",
@@ -37,6 +41,9 @@ internal static class SensitiveFields
     internal static IEnumerable<string> All => Names;
 
     public static bool Contains(FieldDescriptor field) => Names.Contains(field.FullName);
+
+    /// <summary>Whether nothing that this process does depends on the field.</summary>
+    public static bool IsForOthers(FieldDescriptor field) => field.FullName == AddedHeader;
 
     /// <summary>Puts <see cref="Redacted"/> in the place of what a message has there itself.</summary>
     public static void Redact(IMessage message, FieldDescriptor field) => TakeOut(message, field, Redacted);
@@ -54,6 +61,8 @@ internal static class SensitiveFields
                 return true;
             case DataSource source:
                 return TakeOut(source, instead);
+            case HeaderValue header:
+                return TakeOut(header, instead);
             case IDictionary map:
                 return TakeOutAll(map.Values, instead);
             case IList list:

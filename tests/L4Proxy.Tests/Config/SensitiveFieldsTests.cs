@@ -70,7 +70,7 @@ public sealed partial class SensitiveFieldsTests
         FieldDescriptor value = field.IsMap ? field.MessageType.FindFieldByNumber(2) : field;
         bool isText = value.FieldType is FieldType.String or FieldType.Bytes;
         bool isStructure = value.FieldType == FieldType.Message && value.MessageType.FullName is "google.protobuf.Struct" or "google.protobuf.Any" or "envoy.config.core.v3.HeaderValue";
-        return (value.FieldType == FieldType.Message && value.MessageType.FullName == DataSource.Descriptor.FullName)
+        return (value.FieldType == FieldType.Message && (value.MessageType.FullName == DataSource.Descriptor.FullName || value.MessageType.FullName == HeaderValue.Descriptor.FullName))
             || ((isText || isStructure) && NameOfASecret().IsMatch(field.Name) && !field.Name.StartsWith("runtime_key", StringComparison.Ordinal));
     }
 

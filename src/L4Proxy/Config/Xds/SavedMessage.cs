@@ -8,7 +8,7 @@ using Any = Google.Protobuf.WellKnownTypes.Any;
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>
-/// A resource as it goes to disk: without what <see cref="SensitiveFields"/> names, and without what this build does not know, which may
+/// A resource as it goes to disk: without what <see cref="SensitiveFields"/> names, and without what this build cannot act on, which may
 /// hold anything. What cannot work without its secret must not work in another way: a filter chain loses its filters and so closes
 /// what it matches; any other resource is not saved. Recursion is as deep as the walker let the message in.
 /// </summary>
@@ -19,7 +19,7 @@ internal sealed class SavedMessage
 
     private SavedMessage(IMessage message)
     {
-        Message = Known(message.Descriptor, message.ToByteString());
+        Message = KnownMessage.Of(message);
         IsUsable = !Remove(Message, FieldPath.Root);
     }
 
@@ -33,8 +33,6 @@ internal sealed class SavedMessage
 
     /// <summary>Makes a copy for the disk; <paramref name="message"/> stays as it is.</summary>
     public static SavedMessage Of(IMessage message) => new(message);
-
-    private static IMessage Known(MessageDescriptor type, ByteString bytes) => type.Parser.WithDiscardUnknownFields(true).ParseFrom(bytes);
 
     /// <summary>True when the message lost a secret and something around it has to fail for that.</summary>
     private bool Remove(IMessage message, FieldPath path)
@@ -108,26 +106,17 @@ internal sealed class SavedMessage
 
     private bool RemoveInside(Any any, FieldPath path)
     {
-        MessageDescriptor? type = MessageTypes.Find(any.TypeUrl);
-        if (type is null || MessageTypes.IsTypedStruct(type))
+        // What cannot be read is not there any more.
+        if (MessageTypes.Find(any.TypeUrl) is not { } type || MessageTypes.IsTypedStruct(type))
         {
-            any.Value = ByteString.Empty;
             return false;
         }
 
-        try
-        {
-            IMessage inner = Known(type, any.Value);
-            bool needs = Remove(inner, path);
-            any.Value = inner.ToByteString();
+        IMessage inner = type.Parser.ParseFrom(any.Value);
+        bool needs = Remove(inner, path);
+        any.Value = inner.ToByteString();
 
-            // TLS is not spoken by this build: what asks for it refuses, with its keys or without.
-            return needs && type.File.Package != TlsPackage;
-        }
-        catch (InvalidProtocolBufferException)
-        {
-            any.Value = ByteString.Empty;
-            return false;
-        }
+        // TLS is not spoken by this build: what asks for it refuses, with its keys or without.
+        return needs && type.File.Package != TlsPackage;
     }
 }
