@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
@@ -58,8 +57,9 @@ internal static class FilterChainDecoder
             : null;
     }
 
+    /// <summary>What this build cannot act on does not count: the same chain from the file of the last good resources lacks it.</summary>
     private static UInt128 Fingerprint(FilterChain chain)
-        => BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(LiveRoutes.Without(chain).ToByteArray()));
+        => BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(KnownMessage.FormOf(LiveRoutes.Without(chain))));
 
     private static TerminalSnapshot? Finish(FilterChain chain, DecodeScope scope, TerminalSnapshot? terminal)
     {
