@@ -127,7 +127,7 @@ internal sealed class DnsResolution(
             // Who wants to know soonest is heeded, for the others' sake too.
             TimeSpan? lived = (await life.ConfigureAwait(false))?.For(followed.Given);
             double random = Random.Shared.NextDouble();
-            TimeSpan wait = followed.Refreshes.Min(one => followed.Failures > 0 ? one.AfterFailure(followed.Failures, random) : one.AfterAnswer(lived));
+            TimeSpan wait = followed.Refreshes.Min(one => followed.Failures > 0 ? one.AfterFailure(followed.Failures, random) : one.AfterAnswer(lived, random));
             await (delay ?? Task.Delay)(wait < LongestWait ? wait : LongestWait, wake.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

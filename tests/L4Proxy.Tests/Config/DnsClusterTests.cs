@@ -57,8 +57,8 @@ public sealed class DnsClusterTests : IDisposable
     public void Start_TimeToLiveAndFailureRate_AreTakenFromBothStyles(string style)
     {
         string end = style.StartsWith("type", StringComparison.Ordinal) ? "" : "}}";
-        DnsRefresh refresh = _folder.Start(Bootstrap(style + "respect_dns_ttl: true, dns_failure_refresh_rate: {base_interval: 2s}" + end, 7001)).Clusters["c"].DnsRefresh;
-        refresh.ShouldBe(new DnsRefresh(TimeSpan.FromSeconds(5), true, new DnsFailureRefresh(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(20))));
+        DnsRefresh refresh = _folder.Start(Bootstrap(style + "respect_dns_ttl: true, dns_jitter: 3s, dns_failure_refresh_rate: {base_interval: 2s}" + end, 7001)).Clusters["c"].DnsRefresh;
+        refresh.ShouldBe(new DnsRefresh(TimeSpan.FromSeconds(5), true, new DnsFailureRefresh(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(20))) { Jitter = TimeSpan.FromSeconds(3) });
     }
 
     [Theory]

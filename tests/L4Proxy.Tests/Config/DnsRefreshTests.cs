@@ -23,7 +23,39 @@ public sealed class DnsRefreshTests
     [InlineData(true, 0, 60)]
     [InlineData(true, -1, 60)]
     public void AfterAnswer_IsTheTimeToLive_WhereItIsRespectedAndKnown(bool respects, int life, int wait)
-        => new DnsRefresh(Rate, respects, null).AfterAnswer(life < 0 ? null : TimeSpan.FromSeconds(life)).ShouldBe(TimeSpan.FromSeconds(wait));
+        => new DnsRefresh(Rate, respects, null).AfterAnswer(life < 0 ? null : TimeSpan.FromSeconds(life), 0.5).ShouldBe(TimeSpan.FromSeconds(wait));
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0.5, 10)]
+    public void AfterAnswer_JitterIsAdded_ToTheTimeToLiveToo(double random, int more)
+    {
+        var refresh = new DnsRefresh(Rate, true, Failure) { Jitter = TimeSpan.FromSeconds(20) };
+        refresh.AfterAnswer(null, random).ShouldBe(Rate + TimeSpan.FromSeconds(more));
+        refresh.AfterAnswer(TimeSpan.FromSeconds(7), random).ShouldBe(TimeSpan.FromSeconds(7 + more));
+        refresh.AfterFailure(1, 0.5).TotalSeconds.ShouldBe(0.5, "a failure has a random wait of its own");
+    }
+
+    [Fact]
+    public async Task Jitter_IsAnotherWithEachAnswer()
+    {
+        var waits = new ConcurrentQueue<TimeSpan>();
+        var jitter = TimeSpan.FromSeconds(20);
+        using var names = new DnsResolution(
+            static (_, _) => Task.FromResult<IPAddress[]>([IPAddress.Loopback]),
+            static () => { },
+            static (_, _) => { },
+            null,
+            (wait, stop) =>
+            {
+                waits.Enqueue(wait);
+                return waits.Count < 20 ? Task.CompletedTask : Task.Delay(Timeout.Infinite, stop);
+            });
+        names.Follow([Cluster(new DnsRefresh(Rate, false, null) { Jitter = jitter })]);
+        await Patience.UntilAsync(() => waits.Count == 20, "twenty waits");
+        waits.ShouldAllBe(wait => wait >= Rate && wait < Rate + jitter);
+        waits.Distinct().Count().ShouldBeGreaterThan(1);
+    }
 
     [Fact]
     public void AfterFailure_IsTheRate_OrGrowsToItsBound()

@@ -33,7 +33,7 @@ internal static class DiscoveryDecoder
         StreamSourceConfig? stream = type == ClusterDiscovery.Eds && cluster.EdsClusterConfig?.EdsConfig is { } source
             ? ControlPlaneDecoder.StreamOf(source, eds) : null;
         Cluster.Types.RefreshRate? failure = cluster.DnsFailureRefreshRate;
-        DnsRefresh refresh = Refresh(scope, cluster.DnsRefreshRate, cluster.RespectDnsTtl, failure is null ? null : (failure.BaseInterval, failure.MaxInterval));
+        DnsRefresh refresh = Refresh(scope, cluster.DnsRefreshRate, cluster.DnsJitter, cluster.RespectDnsTtl, failure is null ? null : (failure.BaseInterval, failure.MaxInterval));
         return new DiscoveryConfig(type, refresh, (Family)(int)cluster.DnsLookupFamily, file, stream);
     }
 
@@ -82,14 +82,17 @@ internal static class DiscoveryDecoder
         // In this message the families are counted from 1; 0 is "not set" and means AUTO.
         var family = (Family)Math.Max(0, (int)dns.DnsLookupFamily - 1);
         DnsCluster.Types.RefreshRate? failure = dns.DnsFailureRefreshRate;
-        DnsRefresh refresh = Refresh(typed, dns.DnsRefreshRate, dns.RespectDnsTtl, failure is null ? null : (failure.BaseInterval, failure.MaxInterval));
+        DnsRefresh refresh = Refresh(typed, dns.DnsRefreshRate, dns.DnsJitter, dns.RespectDnsTtl, failure is null ? null : (failure.BaseInterval, failure.MaxInterval));
         return new DiscoveryConfig(dns.AllAddressesInSingleEndpoint ? ClusterDiscovery.LogicalDns : ClusterDiscovery.StrictDns, refresh, family);
     }
 
-    private static DnsRefresh Refresh(DecodeScope scope, Duration? rate, bool respectsTimeToLive, (Duration? First, Duration? Longest)? failure)
+    private static DnsRefresh Refresh(DecodeScope scope, Duration? rate, Duration? jitter, bool respectsTimeToLive, (Duration? First, Duration? Longest)? failure)
         => Interned<DnsRefresh>.Of(new(
             scope.PositiveDuration("dns_refresh_rate", rate) ?? DnsRefresh.Default.Rate, respectsTimeToLive,
-            failure is null ? null : Failure(scope.Field("dns_failure_refresh_rate"), failure.Value.First, failure.Value.Longest)));
+            failure is null ? null : Failure(scope.Field("dns_failure_refresh_rate"), failure.Value.First, failure.Value.Longest))
+        {
+            Jitter = scope.Duration("dns_jitter", jitter) ?? TimeSpan.Zero,
+        });
 
     /// <summary>Without a longest wait it is ten times the first.</summary>
     private static DnsFailureRefresh? Failure(DecodeScope scope, Duration? first, Duration? longest)

@@ -122,9 +122,13 @@ internal sealed record DnsRefresh(TimeSpan Rate, bool RespectsTimeToLive, DnsFai
 {
     public static readonly DnsRefresh Default = new(TimeSpan.FromSeconds(5), false, null);
 
+    /// <summary>What is added to the wait after an answer, at most: a fleet that was told the same does not ask at once.</summary>
+    public TimeSpan Jitter { get; init; }
+
     /// <summary>The wait after an answer.</summary>
     /// <param name="life">Time to live of its records; null when unknown.</param>
-    public TimeSpan AfterAnswer(TimeSpan? life) => RespectsTimeToLive && life > TimeSpan.Zero ? life.Value : Rate;
+    /// <param name="random">From 0 to below 1.</param>
+    public TimeSpan AfterAnswer(TimeSpan? life, double random) => (RespectsTimeToLive && life > TimeSpan.Zero ? life.Value : Rate) + (random * Jitter);
 
     /// <summary>The wait after failures in a row.</summary>
     /// <param name="failures">How many, from 1.</param>

@@ -47,7 +47,7 @@ internal static class RouteFinder
             && (ignoreCase ? System.Text.Ascii.EqualsIgnoreCase(key[..prefix.Length], prefix) : key.StartsWith(prefix)));
     }
 
-    /// <summary>Whether a method is in a list of configuration (upper case; empty takes all).</summary>
+    /// <summary>Whether a method is in a list of configuration (upper case; empty takes all). The codec's first name stands for all it has no name for.</summary>
     public static bool HasMethod<TCodec>(System.Collections.Immutable.ImmutableArray<string> methods, int method, in TCodec codec, in FrameView frame)
         where TCodec : struct, IXRpcCodec<TCodec>
     {
@@ -63,7 +63,12 @@ internal static class RouteFinder
 
         // Not one of the codec's own: the name is in the frame.
         int meta = TCodec.Traits.FindMeta("method");
-        return meta >= 0 && codec.TryMeta(frame, meta, out ReadOnlySpan<byte> name) && Contains(methods, name);
+        if (meta < 0)
+        {
+            return method == 0 && !TCodec.Traits.Methods.IsEmpty && Contains(methods, TCodec.Traits.Methods[0]);
+        }
+
+        return codec.TryMeta(frame, meta, out ReadOnlySpan<byte> name) && Contains(methods, name);
     }
 
     /// <summary>Whether a frame has a metadata value as a condition wants it.</summary>

@@ -13,10 +13,13 @@ internal sealed class CodecVocabulary(CodecTraits? codec)
     /// <summary>Where frames carry the method's name, it need not be among those that are counted by name.</summary>
     private bool TakesAnyMethod => codec is null || codec.FindMeta("method") >= 0;
 
-    /// <summary>Told at <paramref name="scope"/> when no request can have this method. The codec's first stands for all that have no name of their own.</summary>
+    /// <summary>
+    /// Told at <paramref name="scope"/> when no request can have this method. The codec's first stands for all that have no name of their own;
+    /// where frames carry names, a method may be called so.
+    /// </summary>
     public void CheckMethod(string name, DecodeScope scope)
     {
-        if (!TakesAnyMethod && !codec!.Methods.Skip(1).Contains(name, StringComparer.OrdinalIgnoreCase))
+        if (!TakesAnyMethod && !codec!.Methods.Contains(name, StringComparer.OrdinalIgnoreCase))
         {
             scope.Error($"'{name}' is no method that the codec {codec.Name} tells from others{Nearest(name.ToLowerInvariant(), codec.Methods.Skip(1))}");
         }
