@@ -15,7 +15,14 @@ public sealed class RedisTurnTests
 
     /// <summary>What is held of the second answer must not keep the first one, which it waits for, from being passed on.</summary>
     [Fact]
-    public async Task LongAnswer_BehindAnEarlierOneThatFillsTheLimit_GoesOnAndBothArrive()
+    public Task LongAnswer_BehindAnEarlierOneThatFillsTheLimit_GoesOnAndBothArrive() => BothArriveAsync("", TimeSpan.Zero);
+
+    /// <summary>The client reads all it gets: that the first server is slow is not the client's fault.</summary>
+    [Fact]
+    public Task LongAnswer_BehindAServerSlowerThanReadersMayBe_WaitsAndBothArrive() =>
+        BothArriveAsync(", limits: {slow_reader_timeout: 0.5s}", TimeSpan.FromSeconds(3));
+
+    private static async Task BothArriveAsync(string limits, TimeSpan pause)
     {
         using var slow = new TcpListener(IPAddress.Loopback, 0);
         using var quick = new TcpListener(IPAddress.Loopback, 0);
@@ -24,7 +31,7 @@ public sealed class RedisTurnTests
         var bootstrap = new Bootstrap();
         bootstrap.Cluster("slow", slow.LocalEndpoint);
         bootstrap.Cluster("quick", quick.LocalEndpoint);
-        int port = bootstrap.Listener("in", Bootstrap.XRpcProxy("redis", "{match: {key_prefix: a}, forward: {cluster: slow}}, {forward: {cluster: quick}}"));
+        int port = bootstrap.Listener("in", Bootstrap.XRpcProxy("redis", "{match: {key_prefix: a}, forward: {cluster: slow}}, {forward: {cluster: quick}}", limits));
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap);
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, port);
@@ -34,6 +41,7 @@ public sealed class RedisTurnTests
         Task early = AnswerAsync(second, 'b');
         await Patience.UntilAsync(
             async () => await proxy.StatAsync("cluster.quick.upstream_cx_rx_bytes_total") > 1024 * 1024, "the early answer fills what may be held", () => proxy.Said);
+        await Task.Delay(pause);
         using TcpClient first = await slow.AcceptTcpClientAsync();
         Task due = AnswerAsync(first, 'a');
 

@@ -131,6 +131,18 @@ public sealed class XRpcPolicyTests : IDisposable
         Wait.Until(() => direct.Ask("EXISTS k") == ":1", "no copy came");
     }
 
+    [Fact]
+    public void Mirror_GetsWhatTheServersGet_WithoutThePrefixThatIsTakenOff()
+    {
+        using Sidecar proxy = Start("{name: a, match: {key_prefix: 'a:'}, remove_key_prefix: true, forward: {cluster: main}}", out int port, "mirrors: [{cluster: other}]");
+        using Call client = Call.To(port);
+        client.Ask("SET a:k 1").ShouldBe("+OK");
+        client.Ask("MSET a:m 1 a:n 2").ShouldBe("+OK");
+        using Call direct = Call.To(_other.Port);
+        Wait.Until(() => direct.Ask("EXISTS k m n") == ":3", "no copies came");
+        direct.Ask("DBSIZE").ShouldBe(":3");
+    }
+
     public void Dispose()
     {
         _redis.Dispose();

@@ -370,22 +370,12 @@ internal sealed partial class XRpcSession<TCodec>
 
     private bool Write(in FrameView frame, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, ulong id, RequestState<TCodec>? state)
     {
-        ReadOnlySpan<byte> replaced = _owner.Exchange.ReplacementBytes;
-        int remove = replaced.IsEmpty && route.RemoveKeyPrefix ? route.Match.KeyPrefix.Length : 0;
-        bool edits = remove > 0 || !route.Policies.RequestMetadata.IsEmpty || (id != 0 && TCodec.Traits.Id is null);
-        ReadOnlySpan<byte> bytes = replaced.IsEmpty ? frame.Bytes : replaced;
-        if (edits && replaced.IsEmpty)
+        if (!TryEdit(frame, route, id, out ReadOnlySpan<byte> bytes, out bool holdsId))
         {
-            ScratchWriter edited = _owner.Edited;
-            edited.Clear();
-            if (!_codec.WriteEdited(frame, new HeadEdit(id == 0 ? null : id, remove, MetadataOf(route)), edited))
-            {
-                return false;
-            }
-
-            bytes = edited.Written;
+            return false;
         }
-        else if (id != 0)
+
+        if (id != 0 && !holdsId)
         {
             // The bytes are this loop's own receive buffer.
             IdBytes.Write(MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(bytes), bytes.Length), TCodec.Traits.Id!, id);
@@ -393,6 +383,35 @@ internal sealed partial class XRpcSession<TCodec>
 
         state?.KeepForRetry(bytes);
         link.Output.Append(bytes);
+        return true;
+    }
+
+    /// <summary>What a server gets of a frame: as the conversation or the codec wrote it anew, or as it came.</summary>
+    /// <param name="frame">The frame.</param>
+    /// <param name="route">Says what is taken off and added.</param>
+    /// <param name="id">The id there; 0 for none.</param>
+    /// <param name="bytes">What it gets.</param>
+    /// <param name="holdsId">Whether the id is in these bytes already.</param>
+    /// <returns>False where the codec cannot write it.</returns>
+    private bool TryEdit(in FrameView frame, XRpcRouteSnapshot route, ulong id, out ReadOnlySpan<byte> bytes, out bool holdsId)
+    {
+        ReadOnlySpan<byte> replaced = _owner.Exchange.ReplacementBytes;
+        bytes = replaced.IsEmpty ? frame.Bytes : replaced;
+        int remove = route.RemoveKeyPrefix ? route.Match.KeyPrefix.Length : 0;
+        holdsId = replaced.IsEmpty && (remove > 0 || !route.Policies.RequestMetadata.IsEmpty || (id != 0 && TCodec.Traits.Id is null));
+        if (!holdsId)
+        {
+            return true;
+        }
+
+        ScratchWriter edited = _owner.Edited;
+        edited.Clear();
+        if (!_codec.WriteEdited(frame, new HeadEdit(id == 0 ? null : id, remove, MetadataOf(route)), edited))
+        {
+            return false;
+        }
+
+        bytes = edited.Written;
         return true;
     }
 

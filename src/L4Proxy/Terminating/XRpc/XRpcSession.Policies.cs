@@ -43,7 +43,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        Mirror(frame, decision, policies);
+        Mirror(frame, decision, route);
         _admitted = true;
         return true;
     }
@@ -82,7 +82,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (owesCopies)
         {
-            Mirror(frame, decision, route.Policies);
+            Mirror(frame, decision, route);
         }
 
         return true;
@@ -103,9 +103,10 @@ internal sealed partial class XRpcSession<TCodec>
         return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, message ?? "fault injected"));
     }
 
-    private void Mirror(in FrameView frame, in Decision decision, XRpcPoliciesSnapshot policies)
+    /// <summary>Sends copies of what the servers of the route get: without the prefix it takes off, and in the same pieces.</summary>
+    private void Mirror(in FrameView frame, in Decision decision, XRpcRouteSnapshot route)
     {
-        foreach (XRpcMirrorSnapshot mirror in policies.Mirrors)
+        foreach (XRpcMirrorSnapshot mirror in route.Policies.Mirrors)
         {
             bool skipped = !MayCopy || !frame.IsWhole || frame.Head.Replies == FrameHead.UntilEnd || (mirror.ExcludeReads && (decision.Flags & ForwardFlags.ReadOnly) != 0)
                 || (decision.Flags & (OwnConnection | ForwardFlags.Quiet)) != 0 || IsPinned
@@ -115,27 +116,43 @@ internal sealed partial class XRpcSession<TCodec>
                 continue;
             }
 
-            ref Binding binding = ref _bindings[at];
-            UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
-            if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark)
+            if (decision.Act == Act.Split)
             {
-                continue;
+                for (int i = 0; i < _owner.Exchange.FragmentCount; i++)
+                {
+                    _owner.Exchange.FragmentAt(i, out ReadOnlySpan<byte> fragment);
+                    SendCopy(at, fragment, expectsReply: true);
+                }
             }
-
-            if (!HasPlace(link, binding.Cluster) || !link.TryReserve(out ulong id))
+            else if (TryEdit(frame, route, 0, out ReadOnlySpan<byte> bytes, out _))
             {
-                _stats.MirrorsOverflown++;
-                continue;
+                SendCopy(at, bytes, frame.Head.Replies != 0);
             }
-
-            WriteCopy(link, frame.Bytes, id);
-            if (frame.Head.Replies != 0)
-            {
-                link.Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden, SentAt = _now };
-            }
-
-            _stats.Mirrored++;
         }
+    }
+
+    private void SendCopy(int at, ReadOnlySpan<byte> bytes, bool expectsReply)
+    {
+        ref Binding binding = ref _bindings[at];
+        UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
+        if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark)
+        {
+            return;
+        }
+
+        if (!HasPlace(link, binding.Cluster) || !link.TryReserve(out ulong id))
+        {
+            _stats.MirrorsOverflown++;
+            return;
+        }
+
+        WriteCopy(link, bytes, id);
+        if (expectsReply)
+        {
+            link.Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden, SentAt = _now };
+        }
+
+        _stats.Mirrored++;
     }
 
     /// <summary>Appends a frame with another id, when the protocol has ids at a fixed place.</summary>

@@ -192,8 +192,8 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         double most = Proxy.Limits.SlowReaderTimeout.TotalMilliseconds;
         if (_output.IsEmpty)
         {
-            // It would take more, but its turn is behind answers held for others, which wait for it: one that ends lets all others go on.
-            if (ms - Math.Max(_lastProgressMs, _owner.GivenUpAtMs) > most)
+            // It would take more, but its turn has not come. Where others wait for what is held, one that ends lets them all go on.
+            if (ms - Math.Max(_lastProgressMs, _owner.GivenUpAtMs) > most && HoldsOthersBack())
             {
                 _owner.GivenUpAtMs = ms;
                 End(ResponseFlags.UO, EndedBy.Proxy, "early_answers_over_limit");
