@@ -50,7 +50,10 @@ internal static class CallCheck
         {
             errors.Add($"--format '{format}': {command}, as it is asked for here, prints {string.Join(" or ", known)} only; plan and apply --dry-run print every format");
         }
-
+        else if (format == "iptables" && options.OwnerGroups?.Count > OptionsCheck.MostGroupsOfIptables)
+        {
+            errors.Add($"--format '{format}' and {call.Flags["istio-outbound-owner-groups"].Origin}: iptables takes {OptionsCheck.MostGroupsOfIptables} groups at most");
+        }
         else if (format == "iptables" && options.Mode == InterceptionMode.Transparent)
         {
             errors.Add($"--format '{format}' and {call.Flags["istio-inbound-interception-mode"].Origin} 'TRANSPARENT': {IptablesText.NoTransparent}");

@@ -68,9 +68,14 @@ internal static class Program
             }
 
             RedirectOptions options = PodAddresses.WithFamilies(reading.Options, out Ipv6Choice ipv6);
-            if (command is "apply" or "plan" && ipv6.LeftAlone.Count > 0)
+            if (command != "cleanup" && ipv6.LeftAlone.Count > 0)
             {
                 error.Write($"meshl4-init: note: IPv6 is left alone, as by istio-iptables in a pod with addresses of IPv4 ({string.Join(", ", ipv6.LeftAlone)} pass the proxy by); --dual-stack or --ipv6 on captures it\n");
+            }
+
+            foreach (string note in Ipv6Choice.Unheeded(options))
+            {
+                error.Write($"meshl4-init: note: {note}\n");
             }
 
             return Execute(command, options, format, packet, output, error, childLimit);

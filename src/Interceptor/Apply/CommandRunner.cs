@@ -10,9 +10,6 @@ internal sealed record CommandResult(int ExitCode, string Output, string Error);
 /// <param name="limit">How long a program may run; a minute unless given.</param>
 internal sealed class CommandRunner(TimeSpan? limit = null)
 {
-    // The least that a pipe holds: a page, for users that have many of them.
-    private const int PipeHolds = 4096;
-
     private readonly TimeSpan _limit = limit ?? TimeSpan.FromMinutes(1);
 
     /// <summary>Environment variables that programs are given besides our own.</summary>
@@ -38,10 +35,13 @@ internal sealed class CommandRunner(TimeSpan? limit = null)
         // Both streams are read while input is written: a program that fills one pipe while we fill another would wait for ever.
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
-        _ = Feed(process, input ?? "");
-        if (!process.WaitForExit(_limit))
+        // A program that does not read would hold us up in the middle of its input.
+        using var late = new Timer(static state => Kill((Process)state!), process, _limit, Timeout.InfiniteTimeSpan);
+        Write(process, input ?? "");
+        TimeSpan rest = _limit - Stopwatch.GetElapsedTime(started);
+        if (rest <= TimeSpan.Zero || !process.WaitForExit(rest))
         {
-            process.Kill(entireProcessTree: true);
+            Kill(process);
             throw new RedirectException(RedirectFailure.Timeout, $"{program} did not end within {_limit.TotalSeconds:0} s and was ended");
         }
 
@@ -69,16 +69,16 @@ internal sealed class CommandRunner(TimeSpan? limit = null)
         }
     }
 
-    // Beside the waiting where it is more than a pipe holds: a program that reads nothing would hold us up in the middle of it.
-    private static Task Feed(Process process, string input)
+    private static void Kill(Process process)
     {
-        if (input.Length > PipeHolds)
+        try
         {
-            return Task.Run(() => Write(process, input));
+            process.Kill(entireProcessTree: true);
         }
-
-        Write(process, input);
-        return Task.CompletedTask;
+        catch (Exception e) when (e is InvalidOperationException or Win32Exception)
+        {
+            // It has just ended by itself.
+        }
     }
 
     private static void Write(Process process, string input)

@@ -20,6 +20,32 @@ internal sealed record Ipv6Choice(bool On, IReadOnlyList<IPAddress> LeftAlone)
         return new(on, on ? [] : ipv6);
     }
 
+    /// <summary>What was asked for and says nothing since IPv6 is left alone, whoever decided that.</summary>
+    public static IEnumerable<string> Unheeded(RedirectOptions options)
+    {
+        if (options.WithIpv6)
+        {
+            yield break;
+        }
+
+        if (options is { Dns: DnsCapture.Servers, CapturesDns: false })
+        {
+            yield return "--redirect-dns: every name server is of IPv6, which is left alone, so no query is captured";
+        }
+
+        (string Flag, IEnumerable<IPNetwork> Blocks)[] lists = [
+            ("--istio-service-cidr", options.OutboundBlocks.Blocks), ("--istio-service-exclude-cidr", options.OutboundExcludedBlocks),
+            ("--subnets-to-ignore", options.InboundExcludedSources)];
+        foreach ((string flag, IEnumerable<IPNetwork> blocks) in lists)
+        {
+            IPNetwork[] unheeded = [.. blocks.Where(b => b.BaseAddress.AddressFamily == AddressFamily.InterNetworkV6)];
+            if (unheeded.Length > 0)
+            {
+                yield return $"{flag}: '{unheeded[0]}' is of IPv6, which is left alone, and says nothing";
+            }
+        }
+    }
+
     private static bool IsLinkLocal(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6
         ? address.IsIPv6LinkLocal
         : address.GetAddressBytes() is [169, 254, ..];

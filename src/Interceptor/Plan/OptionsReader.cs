@@ -18,11 +18,6 @@ internal sealed class OptionsReader
     {
         var reader = new OptionsReader(given, files);
         RedirectOptions options = reader.Applying(reader.Dns(reader.Proxy(reader.Outbound(reader.Inbound(new RedirectOptions())))));
-        if (options is { Dns: DnsCapture.Servers, CapturesDns: false })
-        {
-            reader._notes.Add($"{reader._flags.Origin("redirect-dns")}: every name server is of IPv6, which is switched off, so no query is captured");
-        }
-
         OptionsCheck.Together(options, reader._flags);
         return new(options, reader._flags.Errors, reader._notes);
     }

@@ -5,13 +5,17 @@ namespace MeshL4.L4Proxy.Clusters;
 /// <summary>
 /// Asks the system for the addresses of names, on a bounded number of threads of its own: the system's question is a blocking call, and
 /// names whose servers do not answer take many seconds each. On the pool they would keep control planes, timers and the admin API waiting.
-/// Names asked for the first time go before those that are looked up again. Threads end when there is nothing to ask.
+/// Names asked for the first time go before those that are looked up again, and names that failed last take half of the threads at most.
+/// Threads end when there is nothing to ask.
 /// </summary>
 /// <param name="ask">Blocks until the answer is there.</param>
 internal sealed class NameLookups(Func<string, IPAddress[]> ask)
 {
     /// <summary>Questions under way at once.</summary>
     public const int MostThreads = 16;
+
+    /// <summary>Questions under way at once about names whose last one failed.</summary>
+    public const int MostFailing = MostThreads / 2;
 
     private const int StackBytes = 512 * 1024;
 
@@ -21,7 +25,10 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask)
     private readonly Lock _access = new();
     private readonly Queue<Lookup> _first = new();
     private readonly Queue<Lookup> _again = new();
+    private readonly Queue<Lookup> _failing = new();
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _failed = new(StringComparer.Ordinal);
+    private int _failingUnderWay;
     private int _threads;
 
     /// <summary>The addresses of a name, when its turn has come.</summary>
@@ -29,23 +36,43 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask)
     /// <param name="cancellation">Ends the wait; a question under way goes on for nobody.</param>
     public Task<IPAddress[]> AskAsync(string host, CancellationToken cancellation)
     {
-        var lookup = new Lookup(host, cancellation);
+        Lookup lookup;
         lock (_access)
         {
             if (_known.Count >= MostKnown)
             {
                 _known.Clear();
+                _failed.Clear();
             }
 
-            (_known.Add(host) ? _first : _again).Enqueue(lookup);
+            lookup = new Lookup(host, _failed.Contains(host), cancellation);
+            (_known.Add(host) ? _first : lookup.FailedLast ? _failing : _again).Enqueue(lookup);
             if (_threads < MostThreads)
             {
-                _threads++;
-                new Thread(Work, StackBytes) { IsBackground = true, Name = "names" }.Start();
+                StartThread();
             }
         }
 
         return lookup.Task;
+    }
+
+    /// <summary>Where the system has no thread left, those that run go on; where none runs, one of the pool does their work.</summary>
+    private void StartThread()
+    {
+        _threads++;
+        try
+        {
+            new Thread(Work, StackBytes) { IsBackground = true, Name = "names" }.Start();
+        }
+        catch (OutOfMemoryException)
+        {
+            _threads--;
+            if (_threads == 0)
+            {
+                _threads++;
+                ThreadPool.UnsafeQueueUserWorkItem(static self => self.Work(), this, preferLocal: false);
+            }
+        }
     }
 
     private void Work()
@@ -53,6 +80,7 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask)
         while (Next() is { } lookup)
         {
             lookup.Run(ask);
+            Ended(lookup);
         }
     }
 
@@ -65,8 +93,31 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask)
                 return next;
             }
 
+            // Those that are left are taken by the threads that have one of them now.
+            if (_failingUnderWay < MostFailing && _failing.TryDequeue(out next))
+            {
+                _failingUnderWay++;
+                return next;
+            }
+
             _threads--;
             return null;
+        }
+    }
+
+    private void Ended(Lookup lookup)
+    {
+        lock (_access)
+        {
+            _failingUnderWay -= lookup.FailedLast ? 1 : 0;
+            if (lookup.Task.IsFaulted)
+            {
+                _failed.Add(lookup.Host);
+            }
+            else if (lookup.Task.IsCompletedSuccessfully)
+            {
+                _failed.Remove(lookup.Host);
+            }
         }
     }
 
@@ -74,13 +125,17 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask)
     {
         private readonly TaskCompletionSource<IPAddress[]> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly CancellationTokenRegistration _cancelled;
-        private readonly string _host;
 
-        public Lookup(string host, CancellationToken cancellation)
+        public Lookup(string host, bool failedLast, CancellationToken cancellation)
         {
-            _host = host;
+            (Host, FailedLast) = (host, failedLast);
             _cancelled = cancellation.Register(() => _answer.TrySetCanceled(cancellation));
         }
+
+        public string Host { get; }
+
+        /// <summary>Whether the question before this one had no answer.</summary>
+        public bool FailedLast { get; }
 
         public Task<IPAddress[]> Task => _answer.Task;
 
@@ -93,7 +148,7 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask)
 
             try
             {
-                _answer.TrySetResult(ask(_host));
+                _answer.TrySetResult(ask(Host));
             }
 #pragma warning disable CA1031 // Whatever it is, it is for who asked; the thread goes on.
             catch (Exception failure)

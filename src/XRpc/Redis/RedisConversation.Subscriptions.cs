@@ -99,7 +99,9 @@ public sealed partial class RedisConversation
             return Error(exchange, RedisErrors.RefusedWhileSubscribed(request.Command), ForwardFlags.Last);
         }
 
-        Decision decision = request.Command.Rule != RedisRule.Subscribe && (request.Command.Keys.Count > 0 || IsCustom(request))
+        bool isKeyed = request.Id == RedisCommandId.Ssubscribe
+            || (request.Command.Rule != RedisRule.Subscribe && (request.Command.Keys.Count > 0 || IsCustom(request)));
+        Decision decision = isKeyed
             ? Keyed(request, exchange)
             : Keyless(request, exchange, ForwardFlags.None);
         return decision.Act == Act.Forward

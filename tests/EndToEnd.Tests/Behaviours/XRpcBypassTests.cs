@@ -71,6 +71,7 @@ public sealed class XRpcBypassTests : IDisposable
     [InlineData(3, "SUBSCRIBE a|FLUSHALL")]
     [InlineData(3, "SUBSCRIBE a|SET secret:1 x")]
     [InlineData(2, "MONITOR|FLUSHALL")]
+    [InlineData(2, "SSUBSCRIBE open|SSUBSCRIBE secret:1")]
     public void Policies_HoldWhileTheConnectionRelays(int version, string commands)
     {
         using Sidecar proxy = Start(All, NoFlush, out int port);

@@ -134,13 +134,30 @@ public sealed class XRpcPolicyTests : IDisposable
     [Fact]
     public void Mirror_GetsWhatTheServersGet_WithoutThePrefixThatIsTakenOff()
     {
-        using Sidecar proxy = Start("{name: a, match: {key_prefix: 'a:'}, remove_key_prefix: true, forward: {cluster: main}}", out int port, "mirrors: [{cluster: other}]");
+        using Sidecar proxy = Start("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main, remove_key_prefix: true}}", out int port, "mirrors: [{cluster: other}]");
         using Call client = Call.To(port);
         client.Ask("SET a:k 1").ShouldBe("+OK");
         client.Ask("MSET a:m 1 a:n 2").ShouldBe("+OK");
         using Call direct = Call.To(_other.Port);
         Wait.Until(() => direct.Ask("EXISTS k m n") == ":3", "no copies came");
         direct.Ask("DBSIZE").ShouldBe(":3");
+    }
+
+    [Fact]
+    public void Mirror_OfACommandForEveryServer_GetsItOnce()
+    {
+        using Peer second = Peer.Redis();
+        int port = Ports.Free();
+        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
+            + "route_config: {name: r, routes: [{name: all, forward: {cluster: both}}]}, policies: {mirrors: [{cluster: other}]}}}";
+        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter))
+            .With(Boot.Cluster("both", [_redis.Address, second.Address], ", lb_policy: RING_HASH"), Boot.Cluster("other", [_other.Address])));
+        using Call direct = Call.To(_other.Port);
+        direct.Ask("SET k 1").ShouldBe("+OK");
+        using Call client = Call.To(port);
+        client.Ask("FLUSHALL").ShouldBe("+OK");
+        Wait.Until(() => direct.Ask("EXISTS k") == ":0", "no copy came");
+        proxy.Stat("redis.x.downstream_rq_mirrored").ShouldBe(1);
     }
 
     public void Dispose()

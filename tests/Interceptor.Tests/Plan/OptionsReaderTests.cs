@@ -177,12 +177,23 @@ public class OptionsReaderTests
     }
 
     [Fact]
+    public void Unheeded_BlocksOfIpv6WhereAddressesLeaveItAlone_AreNamed()
+    {
+        using var etc = new EtcFolder();
+        RedirectOptions options = etc.Read(("istio-service-cidr", "10.0.0.0/8,fd00::/8"), ("subnets-to-ignore", "::/0")).Options;
+        Ipv6Choice.Unheeded(options).ShouldBeEmpty();
+        Ipv6Choice.Unheeded(options with { WithIpv6 = false }).ShouldBe([
+            "--istio-service-cidr: 'fd00::/8' is of IPv6, which is left alone, and says nothing",
+            "--subnets-to-ignore: '::/0' is of IPv6, which is left alone, and says nothing"]);
+    }
+
+    [Fact]
     public void Read_OnlyServersOfAFamilyThatIsOff_NothingIsCapturedAndNothingZoned()
     {
         using var etc = new EtcFolder(("resolv.conf", "nameserver fd00::a\n"));
         OptionsReading reading = etc.Read(("redirect-dns", "true"), ("istio-service-cidr", "*"), ("ipv6", "off"));
         reading.Errors.ShouldBeEmpty();
-        reading.Notes.ShouldHaveSingleItem().ShouldContain("no query is captured");
+        Ipv6Choice.Unheeded(reading.Options).ShouldHaveSingleItem().ShouldContain("no query is captured");
         RedirectPlanner.Plan(reading.Options).Chains.ShouldNotContain(c => c.Table == NetfilterTable.Raw);
         RedirectPlanner.Plan(reading.Options with { WithIpv6 = true }).Chains.ShouldContain(c => c.Table == NetfilterTable.Raw);
     }

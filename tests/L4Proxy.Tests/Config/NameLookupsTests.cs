@@ -58,6 +58,33 @@ public sealed class NameLookupsTests : IDisposable
         (await lookups.AskAsync("good", default).WaitAsync(Patience.Limit)).ShouldBe([IPAddress.Loopback]);
     }
 
+    [Fact]
+    public async Task NamesThatFailed_TakeHalfOfTheThreads_AndOthersAreAskedMeanwhile()
+    {
+        using var dead = new ManualResetEventSlim(true);
+        using var limit = new CancellationTokenSource(Patience.Limit);
+        var lookups = new NameLookups(host =>
+        {
+            if (!host.StartsWith("dead", StringComparison.Ordinal))
+            {
+                return [IPAddress.Loopback];
+            }
+
+            dead.Wait(limit.Token);
+            throw new SocketException(11);
+        });
+        await lookups.AskAsync("good", default).WaitAsync(Patience.Limit);
+        Task[] Dead() => [.. Enumerable.Range(0, 3 * NameLookups.MostThreads).Select(i => Should.ThrowAsync<SocketException>(() => lookups.AskAsync("dead" + i, default)))];
+        await Task.WhenAll(Dead()).WaitAsync(Patience.Limit);
+        dead.Reset();
+        Task[] again = Dead();
+
+        (await lookups.AskAsync("good", default).WaitAsync(Patience.Limit)).ShouldBe([IPAddress.Loopback]);
+        again.ShouldAllBe(static one => !one.IsCompleted);
+        dead.Set();
+        await Task.WhenAll(again).WaitAsync(Patience.Limit);
+    }
+
     private IPAddress[] Ask(string host)
     {
         _asked.Enqueue((host, Thread.CurrentThread.IsThreadPoolThread));

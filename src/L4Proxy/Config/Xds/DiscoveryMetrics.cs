@@ -68,6 +68,18 @@ internal sealed class DiscoveryMetrics : IMetricSource
     /// <summary>The time for a first response ran out.</summary>
     public void FetchTimedOut(string typeUrl) => Interlocked.Increment(ref Of(typeUrl).FetchTimeouts);
 
+    /// <summary>Takes over the counts of a stream that is no more.</summary>
+    public void Absorb(DiscoveryMetrics gone)
+    {
+        Interlocked.Add(ref _attempts, Volatile.Read(ref gone._attempts));
+        Interlocked.Add(ref _notAskedFor, Volatile.Read(ref gone._notAskedFor));
+        Interlocked.Add(ref _notTaken, Volatile.Read(ref gone._notTaken));
+        foreach ((string typeUrl, TypeCounters type) in gone._types)
+        {
+            Of(typeUrl).Add(type);
+        }
+    }
+
     public void Collect(IMetricVisitor visitor)
     {
         var totals = new DiscoveryTotals();
@@ -100,5 +112,14 @@ internal sealed class DiscoveryMetrics : IMetricSource
         public long Failures;
         public long FetchTimeouts;
         public volatile string VersionText = "";
+
+        public void Add(TypeCounters more)
+        {
+            Interlocked.Add(ref Attempts, Volatile.Read(ref more.Attempts));
+            Interlocked.Add(ref Successes, Volatile.Read(ref more.Successes));
+            Interlocked.Add(ref Rejections, Volatile.Read(ref more.Rejections));
+            Interlocked.Add(ref Failures, Volatile.Read(ref more.Failures));
+            Interlocked.Add(ref FetchTimeouts, Volatile.Read(ref more.FetchTimeouts));
+        }
     }
 }

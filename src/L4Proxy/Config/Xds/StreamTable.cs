@@ -4,7 +4,7 @@ namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>
 /// The streams by their source. Each is run once, and taken down when nothing was wanted of it for a while: a control plane that names
-/// another server, or says it otherwise, would leave a connection behind with each change. Its counters go with it.
+/// another server, or says it otherwise, would leave a connection behind with each change. Its counts stay.
 /// </summary>
 internal sealed class StreamTable : IDisposable
 {
@@ -26,6 +26,9 @@ internal sealed class StreamTable : IDisposable
         _timer = (time ?? TimeProvider.System).CreateTimer(_ => TakeDownIdle(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         LookLater();
     }
+
+    /// <summary>Counts of the streams that were taken down: a sum over all streams never falls.</summary>
+    public DiscoveryMetrics Departed { get; } = new();
 
     /// <summary>All streams.</summary>
     public IReadOnlyCollection<DiscoveryClient> Values
@@ -108,6 +111,7 @@ internal sealed class StreamTable : IDisposable
                 if (line.IdleLooks > 1)
                 {
                     _lines.Remove(source);
+                    Departed.Absorb(line.Client.Metrics);
                     line.Stop();
                 }
             }

@@ -118,6 +118,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
     public void Collect(IMetricVisitor visitor)
     {
         var totals = new DiscoveryTotals();
+        _clients.Departed.AddTo(totals, isAwaited: false);
         foreach (DiscoveryClient client in _clients.Values.OrderBy(static client => client.Source, StringComparer.Ordinal))
         {
             client.Metrics.AddTo(totals, isAwaited: !client.IsHeard());

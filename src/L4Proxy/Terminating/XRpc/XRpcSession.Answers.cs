@@ -20,8 +20,9 @@ internal sealed partial class XRpcSession<TCodec>
         if (_conversation.OnRefused(request, exchange, out Decision instead) && _pinned is { State: not LinkState.Closed } own && _pinnedRoute is { } route
             && own.TryReserve(out _))
         {
+            bool sent = Send(new FrameView(in request, default, isWhole: true), instead, route, own);
             _lastFailure = reply.Reason;
-            return Send(new FrameView(in request, default, isWhole: true), instead, route, own);
+            return sent;
         }
 
         return AnswerError(request, reply);

@@ -118,15 +118,27 @@ internal sealed partial class XRpcSession<TCodec>
 
             if (decision.Act == Act.Split)
             {
-                for (int i = 0; i < _owner.Exchange.FragmentCount; i++)
-                {
-                    _owner.Exchange.FragmentAt(i, out ReadOnlySpan<byte> fragment);
-                    SendCopy(at, fragment, expectsReply: true);
-                }
+                SendPieces(at);
             }
             else if (TryEdit(frame, route, 0, out ReadOnlySpan<byte> bytes, out _))
             {
                 SendCopy(at, bytes, frame.Head.Replies != 0);
+            }
+        }
+    }
+
+    /// <summary>Copies of the pieces of a split request; of one that is the same for every server, one.</summary>
+    private void SendPieces(int at)
+    {
+        SessionExchange<TCodec> exchange = _owner.Exchange;
+        exchange.FragmentAt(0, out ReadOnlySpan<byte> first);
+        SendCopy(at, first, expectsReply: true);
+        for (int i = 1; i < exchange.FragmentCount; i++)
+        {
+            exchange.FragmentAt(i, out ReadOnlySpan<byte> piece);
+            if (!piece.SequenceEqual(first))
+            {
+                SendCopy(at, piece, expectsReply: true);
             }
         }
     }

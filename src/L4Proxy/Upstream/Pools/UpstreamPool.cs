@@ -78,7 +78,7 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
             return any!;
         }
 
-        if (_shared.Count(link => link.Endpoint.Address.Equals(endpoint.Address)) >= Math.Max(MostAtAddress, count + MostExtra))
+        if (CountAt(endpoint.Address) >= Math.Max(MostAtAddress, count + MostExtra))
         {
             LongestIdle(_shared, endpoint.Address)?.Close(LocalReplyReason.Overflow, reset: false);
         }
@@ -86,16 +86,21 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
         return Add(_shared, snapshot, endpoint, profile, isPrivate: false);
     }
 
-    /// <summary>Makes room for another connection of the cluster; false when none is idle.</summary>
-    public bool CloseLongestIdle()
+    /// <summary>
+    /// Makes room for another connection of the cluster; false when none is idle. One for a single client does not take the place of one
+    /// that all others share.
+    /// </summary>
+    /// <param name="isPrivate">Whether the other is for one client alone.</param>
+    public bool TryMakeRoom(bool isPrivate)
     {
-        if (LongestIdle(_shared) is { } link)
+        if (CloseIdle())
         {
-            link.Close(LocalReplyReason.Overflow, reset: false);
             return true;
         }
 
-        return CloseIdle();
+        UpstreamLink<TCodec>? link = isPrivate ? null : LongestIdle(_shared);
+        link?.Close(LocalReplyReason.Overflow, reset: false);
+        return link is not null;
     }
 
     /// <summary>A connection for one client alone: an idle one, or a new one; null at the bound.</summary>
@@ -131,6 +136,17 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
 
         TickAll(_shared, now);
         TickAll(_private, now);
+    }
+
+    private int CountAt(EndPoint address)
+    {
+        int count = 0;
+        foreach (UpstreamLink<TCodec> link in _shared)
+        {
+            count += link.Endpoint.Address.Equals(address) ? 1 : 0;
+        }
+
+        return count;
     }
 
     private static UpstreamLink<TCodec>? LongestIdle(List<UpstreamLink<TCodec>> links, EndPoint? address = null)
