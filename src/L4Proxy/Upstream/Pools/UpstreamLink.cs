@@ -396,7 +396,7 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
 
     private async ValueTask ConnectAsync()
     {
-        if (!Cluster.State.TryAcquire(Cluster.Limits) && !(Pool.TryMakeRoom(IsPrivate) && Cluster.State.TryAcquire(Cluster.Limits)))
+        if (!Cluster.State.TryAcquire(Cluster.Limits) && !(Pool.TryMakeRoom(IsPrivate, Cluster.Limits.MaxConnections) && Cluster.State.TryAcquire(Cluster.Limits)))
         {
             Interlocked.Increment(ref Cluster.State.Counters.CxOverflow);
             Close(LocalReplyReason.Overflow, reset: false);

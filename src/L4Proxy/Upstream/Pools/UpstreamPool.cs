@@ -87,18 +87,19 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     }
 
     /// <summary>
-    /// Makes room for another connection of the cluster; false when none is idle. One for a single client does not take the place of one
-    /// that all others share.
+    /// Makes room for another connection of the cluster; false when none is idle. Those of single clients take the place of
+    /// shared ones for half of the connections at most: the others' requests need some.
     /// </summary>
     /// <param name="isPrivate">Whether the other is for one client alone.</param>
-    public bool TryMakeRoom(bool isPrivate)
+    /// <param name="most">Connections of the cluster at most.</param>
+    public bool TryMakeRoom(bool isPrivate, uint most)
     {
         if (CloseIdle())
         {
             return true;
         }
 
-        UpstreamLink<TCodec>? link = isPrivate ? null : LongestIdle(_shared);
+        UpstreamLink<TCodec>? link = isPrivate && _private.Count > most / 2 ? null : LongestIdle(_shared);
         link?.Close(LocalReplyReason.Overflow, reset: false);
         return link is not null;
     }
@@ -180,7 +181,8 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     {
         foreach (UpstreamLink<TCodec> link in _private)
         {
-            if (link.PinnedTo is null && link.InFlight == 0)
+            // Not the one that asks for room: it is here already, and connects.
+            if (link is { PinnedTo: null, InFlight: 0, State: LinkState.Open })
             {
                 link.Close(LocalReplyReason.Overflow, reset: false);
                 return true;
