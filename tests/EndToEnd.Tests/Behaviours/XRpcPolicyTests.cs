@@ -147,11 +147,8 @@ public sealed class XRpcPolicyTests : IDisposable
     public void Mirror_OfACommandForEveryServer_GetsItOnce()
     {
         using Peer second = Peer.Redis();
-        int port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + "route_config: {name: r, routes: [{name: all, forward: {cluster: both}}]}, policies: {mirrors: [{cluster: other}]}}}";
-        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter))
-            .With(Boot.Cluster("both", [_redis.Address, second.Address], ", lb_policy: RING_HASH"), Boot.Cluster("other", [_other.Address])));
+        string both = Boot.Cluster("both", [_redis.Address, second.Address], ", lb_policy: RING_HASH");
+        using Sidecar proxy = Start("{name: all, forward: {cluster: both}}", out int port, "mirrors: [{cluster: other}]", both);
         using Call direct = Call.To(_other.Port);
         direct.Ask("SET k 1").ShouldBe("+OK");
         using Call client = Call.To(port);
@@ -167,13 +164,13 @@ public sealed class XRpcPolicyTests : IDisposable
         _folder.Dispose();
     }
 
-    private Sidecar Start(string routes, out int port, string policies = "")
+    private Sidecar Start(string routes, out int port, string policies = "", params string[] clusters)
     {
         port = Ports.Free();
         string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
             + $"route_config: {{name: r, routes: [{routes}]}}, policies: {{{policies}}}}}}}";
         return Sidecar.Start(new Boot()
             .Listen("l", port, Boot.Chain(filter))
-            .With(Boot.Cluster("main", [_redis.Address]), Boot.Cluster("other", [_other.Address])));
+            .With([Boot.Cluster("main", [_redis.Address]), Boot.Cluster("other", [_other.Address]), .. clusters]));
     }
 }

@@ -1,10 +1,9 @@
 using System.Collections.Concurrent;
-using MeshL4.L4Proxy.Reporting;
 
 namespace MeshL4.L4Proxy.Config.Xds;
 
 /// <summary>Figures of one stream.</summary>
-internal sealed class DiscoveryMetrics : IMetricSource
+internal sealed class DiscoveryMetrics
 {
     private readonly ConcurrentDictionary<string, TypeCounters> _types = new(StringComparer.Ordinal);
     private volatile string _identifier = "";
@@ -78,13 +77,6 @@ internal sealed class DiscoveryMetrics : IMetricSource
         {
             Of(typeUrl).Add(type);
         }
-    }
-
-    public void Collect(IMetricVisitor visitor)
-    {
-        var totals = new DiscoveryTotals();
-        AddTo(totals, isAwaited: false);
-        totals.Collect(visitor);
     }
 
     /// <summary>Adds these figures to those of other streams.</summary>

@@ -36,11 +36,9 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _stats.Asked(request.Method);
         _stats.RequestsEnded++;
-        ScratchWriter bytes = _owner.Local;
-        bytes.Clear();
-        if (request.Replies != 0 && TCodec.WriteLocalReply(request, reply, bytes))
+        if (TryWriteError(request, reply, out ReadOnlySpan<byte> bytes))
         {
-            Deliver(bytes.Written);
+            Deliver(bytes);
         }
 
         _stopReading = true;
@@ -48,15 +46,23 @@ internal sealed partial class XRpcSession<TCodec>
         return true;
     }
 
+    /// <summary>The protocol's words for it; false for a request without an answer.</summary>
+    private bool TryWriteError(in FrameHead request, in LocalReply reply, out ReadOnlySpan<byte> bytes)
+    {
+        ScratchWriter writer = _owner.Local;
+        writer.Clear();
+        bool written = request.Replies != 0 && TCodec.WriteLocalReply(request, reply, writer);
+        bytes = writer.Written;
+        return written;
+    }
+
     private bool AnswerError(in FrameHead request, in LocalReply reply)
     {
         _lastFailure = reply.Reason;
         _stats.Asked(request.Method);
-        ScratchWriter bytes = _owner.Local;
-        bytes.Clear();
-        if (request.Replies != 0 && TCodec.WriteLocalReply(request, reply, bytes))
+        if (TryWriteError(request, reply, out ReadOnlySpan<byte> bytes))
         {
-            AnswerBytes(bytes.Written, TakeSequence(), request.Method, isError: true);
+            AnswerBytes(bytes, TakeSequence(), request.Method, isError: true);
         }
         else
         {

@@ -217,8 +217,7 @@ public sealed class DeltaProtocolTests : IAsyncLifetime
         _fixture.Verdict = _ => new Received("bad", []);
         stream.Respond(Clusters("2", "a"));
         await stream.RequestAsync<DeltaDiscoveryRequest>();
-        var figures = new Figures();
-        _fixture.Client.Metrics.Collect(figures);
+        Figures figures = Figures.Of(_fixture.Client.Metrics);
         figures.Values["control_plane.connected_state"].ShouldBe(1);
         figures.Values["cluster_manager.cds.update_attempt"].ShouldBe(1);
         figures.Values["cluster_manager.cds.update_success"].ShouldBe(1);

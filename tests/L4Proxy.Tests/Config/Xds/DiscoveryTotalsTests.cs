@@ -44,8 +44,7 @@ public sealed class DiscoveryTotalsTests
         }
 
         seen.ShouldBeUnique();
-        Stream(TypeUrls.Endpoints, "1").Collect(_figures);
-        long alone = _figures.Values["cluster_manager.eds.version"];
+        long alone = Figures.Of(Stream(TypeUrls.Endpoints, "1")).Values["cluster_manager.eds.version"];
         Collect((Stream(TypeUrls.Endpoints, "1"), false), (new DiscoveryMetrics(), false));
         _figures.Values["cluster_manager.eds.version"].ShouldBe(alone);
     }

@@ -1,3 +1,4 @@
+using MeshL4.L4Proxy.Config.Xds;
 using MeshL4.L4Proxy.Reporting;
 
 namespace MeshL4.L4Proxy.Tests.Config.Xds;
@@ -9,6 +10,16 @@ internal sealed class Figures : IMetricVisitor
 
     /// <summary>All names, as often as they came.</summary>
     public List<string> Names { get; } = [];
+
+    /// <summary>What one stream alone would show.</summary>
+    public static Figures Of(DiscoveryMetrics stream)
+    {
+        var totals = new DiscoveryTotals();
+        stream.AddTo(totals, isAwaited: false);
+        var figures = new Figures();
+        totals.Collect(figures);
+        return figures;
+    }
 
     public void Counter(in MetricScope scope, string name, long value) => Take($"{scope.Scope}.{name}", value);
 

@@ -230,9 +230,7 @@ public sealed class SotwProtocolTests
         ScriptedPlane.Stream last = await fixture.Plane.OpenedAsync();
         fixture.Waits.Select(wait => wait.TotalMilliseconds).ShouldBe([100, 200, 400, 800, 1600, 3200, 6400, 12800, 15000, 15000]);
         fixture.Warnings.ShouldHaveSingleItem().ShouldContain("InvalidOperationException: a defect");
-        var figures = new Figures();
-        fixture.Client.Metrics.Collect(figures);
-        figures.Values["control_plane.responses_not_taken"].ShouldBe(10);
+        Figures.Of(fixture.Client.Metrics).Values["control_plane.responses_not_taken"].ShouldBe(10);
 
         fixture.Verdict = static _ => new Received(null, []);
         last.Respond(Response(TypeUrls.Endpoints, "2", "n"));

@@ -37,11 +37,7 @@ public sealed class StreamTableTests : IDisposable, IUpdateReceiver
         _streams.Values.ShouldBeEmpty();
         _disposed.ShouldBe(1);
         await Patience.UntilAsync(() => stream.IsDisposed, "the connection is closed");
-        var kept = new DiscoveryTotals();
-        _streams.Departed.AddTo(kept, isAwaited: false);
-        var figures = new Figures();
-        kept.Collect(figures);
-        figures.Values["control_plane.connection_attempts"].ShouldBe(1, "a sum does not fall");
+        Figures.Of(_streams.Departed).Values["control_plane.connection_attempts"].ShouldBe(1, "a sum does not fall");
 
         Get("a").ShouldNotBeSameAs(client);
         (await _plane.OpenedAsync()).ShouldNotBeSameAs(stream);
