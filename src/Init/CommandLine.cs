@@ -92,14 +92,30 @@ internal sealed class CommandLine
         errors.AddRange(annotations.Errors);
         notes.AddRange(annotations.Notes);
         notes.AddRange(annotations.Overruled(given).Distinct());
+        var all = new Dictionary<string, FlagValues>();
+        foreach ((string flag, FlagValues values) in given)
+        {
+            all[flag] = Filed(flag, values);
+        }
+
         // An annotation is not its reader's to trust: "@" in it reads no file.
-        var all = given.Select(Filed).Concat(annotations.Beside(given)).Concat(environment.Where(e => !given.ContainsKey(e.Key) && !annotations.Given.ContainsKey(e.Key)).Select(Filed))
-            .DistinctBy(g => g.Key).ToDictionary();
+        foreach ((string flag, FlagValues values) in annotations.Beside(given))
+        {
+            all.TryAdd(flag, values);
+        }
+
+        foreach ((string flag, FlagValues values) in environment)
+        {
+            if (!all.ContainsKey(flag) && !annotations.Given.ContainsKey(flag))
+            {
+                all[flag] = Filed(flag, values);
+            }
+        }
+
         annotations.ExcludeOwnPorts(all, given);
         return all;
 
-        KeyValuePair<string, FlagValues> Filed(KeyValuePair<string, FlagValues> g) =>
-            g.Key == Annotations ? g : KeyValuePair.Create(g.Key, FromFiles(g.Value, errors));
+        FlagValues Filed(string flag, FlagValues values) => flag == Annotations ? values : FromFiles(values, errors);
     }
 
     private static Dictionary<string, FlagValues> Environment(Func<string, string?> variable)
@@ -116,10 +132,19 @@ internal sealed class CommandLine
         return given;
     }
 
-    private Dictionary<string, string> Extra(ParseResult parsed) => new[] { "format" }.Concat(PacketFlags)
-        .Select(n => (Name: n, Result: parsed.GetResult(_options[n])))
-        .Where(p => p.Result is { Tokens.Count: > 0 })
-        .ToDictionary(p => p.Name, p => p.Result!.Tokens[^1].Value);
+    private Dictionary<string, string> Extra(ParseResult parsed)
+    {
+        var given = new Dictionary<string, string>();
+        foreach (string name in (string[])["format", .. PacketFlags])
+        {
+            if (parsed.GetResult(_options[name]) is { Tokens: { Count: > 0 } tokens })
+            {
+                given[name] = tokens[^1].Value;
+            }
+        }
+
+        return given;
+    }
 
     // "@file" stands for the file's lines: ten thousand blocks do not fit an argument.
     private static FlagValues FromFiles(FlagValues given, List<string> errors)

@@ -1,6 +1,6 @@
 using System.Net;
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using MeshL4.Interceptor.Linux;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Verify;
 
@@ -13,15 +13,21 @@ internal static class PodAddresses
     public static RedirectOptions WithFamilies(RedirectOptions options, out Ipv6Choice choice)
     {
         choice = !options.Ipv6ByAddresses ? new(options.WithIpv6, [])
-            : File.Exists("/proc/net/if_inet6") ? Ipv6Choice.Of(Look(), options.DualStack) : new(false, []);
+            : File.Exists("/proc/thread-self/net/if_inet6") ? Ipv6Choice.Of(Look(), options.DualStack) : new(false, []);
         return options with { WithIpv6 = choice.On };
     }
 
     // Without our own: what a run has put there must not have the next one decide otherwise.
     private static IEnumerable<IPAddress> Look()
     {
-        IEnumerable<IPAddress> ours = new[] { AddressFamily.InterNetwork, AddressFamily.InterNetworkV6 }
-            .SelectMany(f => Enumerable.Range(0, ProbeLink.Most).Select(i => new ProbeLink(i, "").Address(f))).Append(ProbePlanner.Ipv6PassthroughAddress);
-        return NetworkInterface.GetAllNetworkInterfaces().SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address).Except(ours);
+        var ours = new HashSet<IPAddress> { ProbePlanner.Ipv6PassthroughAddress };
+        for (int number = 0; number < ProbeLink.Most; number++)
+        {
+            var link = new ProbeLink(number, "");
+            ours.Add(link.Address(AddressFamily.InterNetwork));
+            ours.Add(link.Address(AddressFamily.InterNetworkV6));
+        }
+
+        return InterfaceAddresses.All().Where(a => !ours.Contains(a));
     }
 }

@@ -154,9 +154,14 @@ internal static class Program
 
     private static void TellUnansweredDns(RedirectOptions options, TextWriter error)
     {
+        if (options is not { CapturesDns: true, RedirectOutbound: true })
+        {
+            return;
+        }
+
         bool tcp = ConnectionTable.IsListenedOn(options.DnsPort);
         bool udp = ConnectionTable.IsBoundUdp(options.DnsPort);
-        if (options is { CapturesDns: true, RedirectOutbound: true } && !(tcp && udp))
+        if (!(tcp && udp))
         {
             string transparent = options.Mode == InterceptionMode.Transparent ? "; in this mode it must have transparent: true" : "";
             error.Write($"meshl4-init: warning: redirect-dns: nothing listens on port {options.DnsPort} ({(tcp ? "UDP" : udp ? "TCP" : "UDP and TCP")}) yet; "

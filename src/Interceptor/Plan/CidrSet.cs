@@ -25,19 +25,27 @@ internal sealed class CidrSet
     /// <summary>The blocks of <paramref name="blocks"/> that are of <paramref name="family"/>.</summary>
     public static CidrSet Of(AddressFamily family, IEnumerable<IPNetwork> blocks)
     {
-        var kept = new List<IPNetwork>();
-        IOrderedEnumerable<IPNetwork> sorted = blocks.Where(b => b.BaseAddress.AddressFamily == family)
-            .OrderBy(b => Key(b.BaseAddress)).ThenBy(b => b.PrefixLength);
-        foreach (IPNetwork block in sorted)
+        var given = new List<AddressBlock>();
+        foreach (IPNetwork block in blocks)
         {
-            if (kept.Count == 0 || !kept[^1].Contains(block.BaseAddress))
+            if (block.BaseAddress.AddressFamily == family)
+            {
+                given.Add(new(block.BaseAddress.GetAddressBytes(), block.PrefixLength));
+            }
+        }
+
+        given.Sort(static (a, b) => a.CompareTo(b));
+        var kept = new List<AddressBlock>();
+        foreach (AddressBlock block in given)
+        {
+            if (kept.Count == 0 || !kept[^1].Contains(block))
             {
                 kept.Add(block);
                 JoinHalves(kept);
             }
         }
 
-        return new CidrSet(family, kept);
+        return new CidrSet(family, kept.ConvertAll(static b => new IPNetwork(new IPAddress(b.Start), b.PrefixLength)));
     }
 
     /// <summary>A set of one block, given as "10.0.0.0/8" or "::1/128".</summary>
@@ -54,22 +62,13 @@ internal sealed class CidrSet
     public override string ToString() => string.Join(", ", Blocks);
 
     // Two halves of one block become that block, and the result may be the second half of a larger one.
-    private static void JoinHalves(List<IPNetwork> kept)
+    private static void JoinHalves(List<AddressBlock> kept)
     {
-        while (kept.Count > 1 && kept[^1].PrefixLength > 0 && kept[^1].PrefixLength == kept[^2].PrefixLength)
+        while (kept.Count > 1 && kept[^2].IsFirstHalfBefore(kept[^1]))
         {
-            int prefix = kept[^1].PrefixLength - 1;
-            UInt128 parent = Key(kept[^2].BaseAddress);
-            int host = (kept[^1].BaseAddress.AddressFamily == AddressFamily.InterNetwork ? 32 : 128) - prefix;
-            UInt128 mask = host == 128 ? 0 : ~((UInt128.One << host) - 1);
-            if ((parent & mask) != parent || (Key(kept[^1].BaseAddress) & mask) != parent)
-            {
-                return;
-            }
-
-            IPAddress start = kept[^2].BaseAddress;
+            AddressBlock first = kept[^2];
             kept.RemoveRange(kept.Count - 2, 2);
-            kept.Add(new IPNetwork(start, prefix));
+            kept.Add(new(first.Start, first.PrefixLength - 1));
         }
     }
 

@@ -24,9 +24,11 @@ internal sealed record SystemFiles(string Folder = "/etc")
     ];
 
     // Both files: name, password, id, and more, between colons.
-    private uint? Id(string file, string name) => Lines(file).Select(l => l.Split(':'))
-        .Where(parts => parts.Length > 2 && parts[0] == name)
-        .Select(parts => EntryParser.TryId(parts[2], out uint id) ? id : (uint?)null).FirstOrDefault();
+    private uint? Id(string file, string name)
+    {
+        string[]? entry = Lines(file).Select(l => l.Split(':')).FirstOrDefault(parts => parts.Length > 2 && parts[0] == name);
+        return entry is not null && EntryParser.TryId(entry[2], out uint id) ? id : null;
+    }
 
     private string[] Lines(string file)
     {

@@ -1,16 +1,12 @@
-using System.Buffers.Binary;
 using System.Net;
-using System.Net.Sockets;
 using MeshL4.Interceptor.Plan;
 
 namespace MeshL4.Interceptor.Render;
 
-/// <summary>An inclusive range of addresses as nft lists it: an address, a block, or first-last. nft joins neighbours that are no
-/// halves of one block, so a listing can only be compared with text that joined them too.</summary>
-internal readonly record struct AddressRange(AddressFamily Family, UInt128 First, UInt128 Last)
+/// <summary>An inclusive range of addresses, by their bytes, as nft lists it: an address, a block, or first-last. nft joins neighbours that
+/// are no halves of one block, so a listing can only be compared with text that joined them too.</summary>
+internal readonly record struct AddressRange(byte[] First, byte[] Last)
 {
-    private int Bits => Family == AddressFamily.InterNetwork ? 32 : 128;
-
     /// <summary>The blocks with neighbours joined.</summary>
     public static IReadOnlyList<AddressRange> Join(CidrSet blocks)
     {
@@ -18,7 +14,7 @@ internal readonly record struct AddressRange(AddressFamily Family, UInt128 First
         foreach (IPNetwork block in blocks.Blocks)
         {
             AddressRange next = Of(block);
-            if (joined.Count > 0 && joined[^1].Last + 1 == next.First)
+            if (joined.Count > 0 && joined[^1].IsRightBefore(next))
             {
                 joined[^1] = joined[^1] with { Last = next.Last };
             }
@@ -34,28 +30,53 @@ internal readonly record struct AddressRange(AddressFamily Family, UInt128 First
     /// <inheritdoc/>
     public override string ToString()
     {
-        UInt128 size = Last - First + 1;
-        if (size == 1)
+        int bits = First.Length * 8;
+        int prefix = 0;
+        while (prefix < bits && Bit(First, prefix) == Bit(Last, prefix))
         {
-            return Address(First);
+            prefix++;
         }
 
-        bool isBlock = UInt128.IsPow2(size) && (First & (size - 1)) == 0;
-        return isBlock ? $"{Address(First)}/{Bits - (int)UInt128.Log2(size)}" : $"{Address(First)}-{Address(Last)}";
+        if (prefix == bits)
+        {
+            return new IPAddress(First).ToString();
+        }
+
+        bool isBlock = true;
+        for (int at = prefix; at < bits; at++)
+        {
+            isBlock &= !Bit(First, at) && Bit(Last, at);
+        }
+
+        return isBlock ? $"{new IPAddress(First)}/{prefix}" : $"{new IPAddress(First)}-{new IPAddress(Last)}";
     }
 
     private static AddressRange Of(IPNetwork block)
     {
-        AddressFamily family = block.BaseAddress.AddressFamily;
-        UInt128 first = CidrSet.Key(block.BaseAddress);
-        int host = (family == AddressFamily.InterNetwork ? 32 : 128) - block.PrefixLength;
-        return new(family, first, first + (host == 128 ? UInt128.MaxValue : (UInt128.One << host) - 1));
+        byte[] first = block.BaseAddress.GetAddressBytes();
+        byte[] last = [.. first];
+        for (int at = block.PrefixLength; at < last.Length * 8; at++)
+        {
+            last[at / 8] |= (byte)(0x80 >> (at % 8));
+        }
+
+        return new(first, last);
     }
 
-    private string Address(UInt128 key)
+    // The first address after ours: its last bytes of 255 become zero, and the byte before them one more.
+    private bool IsRightBefore(AddressRange next)
     {
-        Span<byte> bytes = stackalloc byte[16];
-        BinaryPrimitives.WriteUInt128BigEndian(bytes, key);
-        return new IPAddress(Family == AddressFamily.InterNetwork ? bytes[12..] : bytes).ToString();
+        int at = Last.Length - 1;
+        while (at >= 0 && Last[at] == byte.MaxValue)
+        {
+            if (next.First[at--] != 0)
+            {
+                return false;
+            }
+        }
+
+        return at >= 0 && next.First[at] == Last[at] + 1 && Last.AsSpan(0, at).SequenceEqual(next.First.AsSpan(0, at));
     }
+
+    private static bool Bit(byte[] address, int at) => (address[at / 8] & (0x80 >> (at % 8))) != 0;
 }

@@ -27,7 +27,15 @@ public class SetTests
     [InlineData("11.0.0.0/8 12.0.0.0/8", "11.0.0.0-12.255.255.255")]
     [InlineData("1.2.3.4/32", "1.2.3.4")]
     [InlineData("255.255.255.255/32 255.255.255.254/32", "255.255.255.254/31")]
-    public void AddressRange_NeighbouringBlocks_AreOneRange(string blocks, string expected) =>
-        string.Join(' ', AddressRange.Join(CidrSet.Of(AddressFamily.InterNetwork, blocks.Split(' ').Select(b => IPNetwork.Parse(b)))))
-            .ShouldBe(expected);
+    [InlineData("0.0.0.0/0", "0.0.0.0/0")]
+    [InlineData("10.255.255.0/24 11.0.0.0/32", "10.255.255.0-11.0.0.0")]
+    [InlineData("10.0.0.0/24 10.0.2.0/24", "10.0.0.0/24 10.0.2.0/24")]
+    [InlineData("10.0.0.255/32 11.0.1.0/32", "10.0.0.255 11.0.1.0")]
+    [InlineData("fd00:0:0:ff::/64 fd00:0:0:100::/64", "fd00:0:0:ff::-fd00::100:ffff:ffff:ffff:ffff")]
+    [InlineData("ffff:8000::/17 ffff::/17", "ffff::/16")]
+    public void AddressRange_NeighbouringBlocks_AreOneRange(string blocks, string expected)
+    {
+        IPNetwork[] parsed = [.. blocks.Split(' ').Select(b => IPNetwork.Parse(b))];
+        string.Join(' ', AddressRange.Join(CidrSet.Of(parsed[0].BaseAddress.AddressFamily, parsed))).ShouldBe(expected);
+    }
 }
