@@ -5,11 +5,12 @@ namespace MeshL4.Init.Tests.Killed;
 
 /// <summary>A program killed before its system calls, one call after the other, each time from the same beginning.</summary>
 /// <param name="stage">Where.</param>
-/// <param name="apply">Arguments of the program that is killed, and of the one that runs after it.</param>
-/// <param name="diff">Arguments that end with 0 when what was wanted is in force.</param>
+/// <param name="killed">Arguments of the program that is killed.</param>
+/// <param name="again">Arguments of the one that may run after it.</param>
+/// <param name="diff">Arguments that end with 0 when what was wanted is in force after that.</param>
 /// <param name="prepare">Brings an empty namespace to the beginning.</param>
 /// <param name="verified">Does a verification belong to the program?</param>
-internal sealed class KillSweep(KillStage stage, string[] apply, string[] diff, Action prepare, bool verified)
+internal sealed class KillSweep(KillStage stage, string[] killed, string[] again, string[] diff, Action prepare, bool verified)
 {
     /// <summary>Kills before each call of a sample that is spread over all and has the last one; before every call, or every n-th from
     /// the k-th on, when MESHL4_KILL_SWEEP says "all" or "k/n". Calls are those that <see cref="KillStage.Count"/> lists. Both of what may follow are tried, in turn: another run reaches what was
@@ -20,16 +21,16 @@ internal sealed class KillSweep(KillStage stage, string[] apply, string[] diff, 
         string empty = stage.State();
         prepare();
         string before = stage.Table();
-        IReadOnlyList<KillPoint> points = stage.Count(apply, verified);
+        IReadOnlyList<KillPoint> points = stage.Count(killed, verified);
         string after = stage.Table();
         stage.RunAlone("cleanup");
         points.Count.ShouldBeGreaterThan(sample * 2);
         KillPoint[] chosen = Choose(points, sample);
-        int killed = 0;
+        int ended = 0;
         for (int i = 0; i < chosen.Length; i++)
         {
             prepare();
-            killed += stage.Kill(chosen[i], apply) ? 1 : 0;
+            ended += stage.Kill(chosen[i], killed) ? 1 : 0;
             stage.Table().ShouldBeOneOf([before, after], $"{chosen[i]}");
             if (i % 2 == 0)
             {
@@ -37,11 +38,11 @@ internal sealed class KillSweep(KillStage stage, string[] apply, string[] diff, 
             }
 
             stage.RunAlone("cleanup");
-            stage.State().ShouldBe(empty, $"{chosen[i]}{(i % 2 == 0 ? ", another apply" : "")}, cleanup");
+            stage.State().ShouldBe(empty, $"{chosen[i]}{(i % 2 == 0 ? ", {again[0]}" : "")}, cleanup");
         }
 
-        killed.ShouldBeGreaterThanOrEqualTo(chosen.Length - Math.Max(1, chosen.Length / 10));
-        return $"killed at {killed} of {chosen.Length} system calls, of {points.Count} in all";
+        ended.ShouldBeGreaterThanOrEqualTo(chosen.Length - Math.Max(1, chosen.Length / 10));
+        return $"killed at {ended} of {chosen.Length} system calls, of {points.Count} in all";
     }
 
     private static KillPoint[] Choose(IReadOnlyList<KillPoint> points, int sample)
@@ -57,11 +58,11 @@ internal sealed class KillSweep(KillStage stage, string[] apply, string[] diff, 
     {
         if (verified)
         {
-            stage.RunAlone(apply);
+            stage.RunAlone(again);
         }
         else
         {
-            stage.Run(apply);
+            stage.Run(again);
         }
 
         stage.Run(diff);

@@ -30,6 +30,7 @@ public class KilledApplyTests(ITestOutputHelper output)
         string[] common = ["-b", "*", "-i", "*", "-x", Blocks, .. backend.Length > 0 ? new[] { backend } : []];
         string[] wanted = ["-m", mode, .. common];
         string[] earlier = ["-m", mode == "REDIRECT" ? "TPROXY" : "REDIRECT", "-q", "9999", .. common];
+        string[] apply = ["apply", "--verify", "off", .. wanted];
         void Prepare()
         {
             if (replace)
@@ -38,7 +39,7 @@ public class KilledApplyTests(ITestOutputHelper output)
             }
         }
 
-        var sweep = new KillSweep(stage, ["apply", "--verify", "off", .. wanted], ["diff", .. wanted], Prepare, verified: false);
+        var sweep = new KillSweep(stage, apply, apply, ["diff", .. wanted], Prepare, verified: false);
         output.WriteLine(sweep.Run(Sample));
     }
 }

@@ -27,7 +27,19 @@ public class KilledVerificationTests(ITestOutputHelper output)
             }
         }
 
-        var sweep = new KillSweep(stage, ["apply", .. wanted], ["diff", .. wanted], Prepare, verified: true);
+        var sweep = new KillSweep(stage, ["apply", .. wanted], ["apply", .. wanted], ["diff", .. wanted], Prepare, verified: true);
+        output.WriteLine(sweep.Run(Sample));
+    }
+
+    [Theory]
+    [InlineData("REDIRECT", "")]
+    [InlineData("TPROXY", "--force-iptables-binary=legacy")]
+    [InlineData("TRANSPARENT", "")]
+    public void Verify_KilledAnywhere_RulesStayAndTheNextOneHolds(string mode, string backend)
+    {
+        using var stage = new KillStage();
+        string[] rules = ["-m", mode, "-b", "*", "-d", "15090", "-i", "*", "-x", "172.16.0.0/12", "-k", "tap0", .. backend.Length > 0 ? new[] { backend } : []];
+        var sweep = new KillSweep(stage, ["verify", .. rules], ["verify", .. rules], ["diff", .. rules], () => stage.Run(["apply", "--verify", "off", .. rules]), verified: true);
         output.WriteLine(sweep.Run(Sample));
     }
 }
