@@ -50,9 +50,9 @@ internal static class CallCheck
         {
             errors.Add($"--format '{format}': {command}, as it is asked for here, prints {string.Join(" or ", known)} only; plan and apply --dry-run print every format");
         }
-        else if (format == "iptables" && options.OwnerGroups?.Count > OptionsCheck.MostGroupsOfIptables)
+        else if (format == "iptables" && OptionsCheck.TooManyGroups(options.OwnerGroups?.Count) is string tooMany)
         {
-            errors.Add($"--format '{format}' and {call.Flags["istio-outbound-owner-groups"].Origin}: iptables takes {OptionsCheck.MostGroupsOfIptables} groups at most");
+            errors.Add($"--format '{format}' and {call.Flags["istio-outbound-owner-groups"].Origin}: {tooMany}");
         }
         else if (format == "iptables" && options.Mode == InterceptionMode.Transparent)
         {

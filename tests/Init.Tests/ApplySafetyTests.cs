@@ -131,8 +131,18 @@ public class ApplySafetyTests
         fake nft true
         "$0" cleanup || exit 13
         PATH=$d:$PATH "$0" -i '*' --istio-outbound-owner-groups $most,7 --verify off 2>$d/e; [ $? = 5 ] || exit 14
-        grep -q 'istio-outbound-owner-groups: iptables takes 48 groups at most' $d/e || { cat $d/e; exit 15; }
+        grep -q 'istio-outbound-owner-groups: iptables takes 48 groups at most, nft takes any number$' $d/e || { cat $d/e; exit 15; }
         [ -z "$(rules)" ] || exit 16
+        for command in apply diff; do
+            PATH=$d:$PATH "$0" $command -i '*' --istio-outbound-owner-groups $most,7 --verify off 2>$d/e; [ $? = 5 ] || exit 17
+            grep -q 'nft was made to fail' $d/e || { cat $d/e; exit 18; }
+        done
+        mkdir $d/bin; for p in iptables ip6tables; do for v in save restore; do ln -s "$(command -v $p-legacy-$v)" $d/bin; done; done
+        PATH=$d/bin "$0" -i '*' --istio-outbound-owner-groups $most,7 --verify off 2>$d/e; [ $? = 5 ] || exit 19
+        grep -q 'nft is not installed' $d/e || { cat $d/e; exit 20; }
+        "$0" plan --format iptables -i '*' --istio-outbound-owner-groups $most >$d/o || exit 21
+        "$0" plan --format iptables -i '*' --istio-outbound-owner-groups $most,7 2>$d/e; [ $? = 2 ] || exit 22
+        grep -q 'iptables takes 48 groups at most' $d/e || { cat $d/e; exit 23; }
         """);
 
     [Fact]

@@ -29,6 +29,22 @@ public class DualStackTests
         error.Contains(Note, StringComparison.Ordinal).ShouldBe(!ipv6 && addresses.Contains("fd77", StringComparison.Ordinal), error);
     }
 
+    [Theory]
+    [InlineData(Both, "--ipv6 off", "IPv6 is switched off in the options")]
+    [InlineData(Both, "", "IPv6 is left alone: the pod's first address is not of it, and dual stack not asked for")]
+    [InlineData("ip addr add 10.77.0.2/24 dev eth0\n", "--dual-stack", "IPv6 is left alone: the pod has no address of it")]
+    public void Apply_Ipv6LeftAlone_RulesAndExplainSayWhoDecidedThat(string addresses, string flags, string why)
+    {
+        (int code, string output, string error) = Run($"""
+            {Pod}{addresses}
+            "$0" -b '*' -i '*' --verify off {flags} || exit 10
+            nft list table inet meshl4 | grep "{why}" || exit 11
+            "$0" diff -b '*' -i '*' {flags} || exit 12
+            "$0" explain -i '*' {flags} --out --proto tcp --src fd77::2 --dst '[2001:db8::1]:80' --uid 1000 | grep "{why}" || exit 13
+            """);
+        code.ShouldBe(0, error + output);
+    }
+
     [Fact]
     public void Apply_PodOfBothFamilies_LeavesIpv6AloneAndSaysSoAndWhatCapturesIt()
     {

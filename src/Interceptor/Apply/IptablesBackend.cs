@@ -95,7 +95,7 @@ internal sealed class IptablesBackend(CommandRunner runner, string? kind, bool w
     {
         if (IptablesText.Obstacle(plan) is string obstacle)
         {
-            return new(RedirectFailure.Refused, obstacle);
+            return new(RedirectFailure.Refused, runner.Exists("nft") ? obstacle : $"{obstacle}; nft is not installed");
         }
 
         // Connections by IPv6 would pass the proxy by, and nobody would know.

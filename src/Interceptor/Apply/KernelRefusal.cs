@@ -44,9 +44,10 @@ internal sealed partial record KernelRefusal(RedirectFailure Failure, string Adv
                 + "add both to the init container's capabilities and run it as root.");
         }
 
-        if (program == "ip" && text.Contains("File exists", StringComparison.Ordinal))
+        // What was there when routes and addresses were read is not added again, or is refused by its name.
+        if (program == "ip" && (text.Contains("File exists", StringComparison.Ordinal) || text.Contains("address already assigned", StringComparison.Ordinal)))
         {
-            return new(RedirectFailure.Refused, "The rules need a routing table of their own, and theirs has a default route of somebody else's: name another one with --istio-inbound-tproxy-route-table.");
+            return new(RedirectFailure.Refused, "Another program has added the same route or address in this moment: run again, for what is there by then is taken into account.");
         }
 
         return MissingExtension(text) ?? MissingTable(program, text, noTable) ?? MissingExpression(text)

@@ -13,10 +13,14 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     // "local default" with -N, which says types and tables by number: names are whatever the image's files say.
     private const string LocalDefault = "2 default ";
 
+    // The same of any destination.
+    private const string Local = "2 ";
+
     // What a route of IPv6 has that was added without one.
     private const string Ipv6Metric = "1024";
 
     private readonly HashSet<string> _othersRoutes = [];
+    private readonly List<(string Table, string Line)> _leadingElsewhere = [];
     private bool _othersAddress;
     private bool _unread;
 
@@ -33,6 +37,7 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     {
         _unread = true;
         _othersRoutes.Clear();
+        _leadingElsewhere.Clear();
         if (!runner.Exists(Program))
         {
             return [];
@@ -42,6 +47,12 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
         _unread = false;
         return installed;
     }
+
+    /// <summary>Routes of somebody else's that <see cref="Installed"/> last saw in the routing table of <paramref name="plan"/>, and that lead anywhere but
+    /// here: beside them ours is not looked at, or for some destinations only.</summary>
+    public IReadOnlyList<string> LeadingElsewhere(RedirectPlan plan) => plan.Routing.Marks.Count == 0
+        ? []
+        : [.. _leadingElsewhere.Where(r => r.Table == $"{plan.Routing.Table}").Select(r => r.Line)];
 
     /// <summary>The same, or null when ip fails: then nothing is known.</summary>
     public IReadOnlyList<string>? TryInstalled()
@@ -101,17 +112,22 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
 
     private IEnumerable<string> Read(string flag)
     {
-        string listed = Run(["-N", flag, "-batch", "-"], "rule show\nroute show table all exact default\naddr show dev lo\n");
+        string listed = Run(["-N", flag, "-batch", "-"], "rule show\nroute show table all\naddr show dev lo\n");
         string[] lines = listed.Split('\n');
         string? address = lines.FirstOrDefault(l => Word(l, "inet6") == PolicyRouting.PassthroughAddress);
         _othersAddress = flag == "-6" && address is not null && !address.Contains("noprefixroute", StringComparison.Ordinal);
         string[] routes = [.. lines.Where(l => l.StartsWith(LocalDefault, StringComparison.Ordinal))];
+        _leadingElsewhere.AddRange(lines.Where(l => IsRoute(l) && !IsOurs(l) && !(l.StartsWith(Local, StringComparison.Ordinal) && Word(l, "dev") == "lo"))
+            .Select(l => (Word(l, "table")!, $"{flag} route {l.Trim()}")));
         // One of the same words but of somebody else's is as good as ours, and cannot stand beside it. With a metric it can.
         _othersRoutes.UnionWith(routes.Where(l => !IsOurs(l) && Word(l, "dev") == "lo" && Word(l, "metric") is null or Ipv6Metric).Select(l => Route(flag, l)));
         return (address is null || _othersAddress ? Array.Empty<string>() : [PolicyRoutes.Address]).Concat(routes.Where(IsOurs).Select(l => Route(flag, l)))
             .Concat(lines.Where(l => IsOurs(l) && Word(l, "fwmark") is not null)
                 .Select(l => $"{flag} rule fwmark {Word(l, "fwmark")} lookup {Word(l, "lookup")} protocol {PolicyRoutes.Protocol}"));
     }
+
+    // In a table that is not main. A rule says where it looks, not where it stands.
+    private static bool IsRoute(string line) => Word(line, "table") is not null;
 
     private static bool IsOurs(string line) => Word(line, "proto") == $"{PolicyRoutes.Protocol}";
 

@@ -21,23 +21,12 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     public SetOutcome Apply(RedirectPlan plan)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = _backends.Choose();
-        try
-        {
-            return Apply(plan, backend, installed);
-        }
-        catch (RedirectException e) when (_backends.PassedOver is not null)
-        {
-            throw _backends.OfBoth(e);
-        }
-    }
-
-    private SetOutcome Apply(RedirectPlan plan, IRuleBackend backend, IReadOnlyList<string> installed)
-    {
         (IReadOnlyList<string> routes, string? unread) = Routes(plan);
+        RefuseRoutes(_routes.LeadingElsewhere(plan), plan.Routing.Table);
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         IReadOnlyList<string> missing = Less(wantedRoutes, routes);
         IReadOnlyList<string> stale = Less(routes, wantedRoutes);
-        bool others = !installed.SequenceEqual(backend.Wanted(plan));
+        bool others = !installed.SequenceEqual(WithReason(() => backend.Wanted(plan)));
         if (!options.Reconcile && !options.ForceApply)
         {
             RefuseOthers([.. others && installed.Count > 0 ? [(backend.Name, installed)] : Array.Empty<(string, IReadOnlyList<string>)>(), .. Beside(backend)]);
@@ -45,7 +34,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
 
         bool differs = others || options.ForceApply;
 
-        AddOrUndo(missing, routes, differs ? () => backend.Replace(plan) : () => { });
+        AddOrUndo(missing, routes, differs ? () => WithReason(() => Replaced(backend, plan)) : () => { });
         return new(backend.Name, RemoveLeftOvers(backend, stale) || differs || missing.Count + stale.Count > 0, unread);
     }
 
@@ -53,7 +42,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     public IReadOnlyList<RuleDifference> Diff(RedirectPlan plan)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = _backends.Choose();
-        IReadOnlyList<string> wanted = backend.Wanted(plan);
+        IReadOnlyList<string> wanted = WithReason(() => backend.Wanted(plan));
         IReadOnlyList<string> routes = Routes(plan).Lines;
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         int same = installed.Zip(wanted).TakeWhile(pair => pair.First == pair.Second).Count();
@@ -63,7 +52,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             .. Beside(backend).SelectMany(b => b.Lines.Select(l => new RuleDifference(false, $"{b.Name}: {l}"))),
             .. installed.Skip(same).SkipLast(tail).Select(l => new RuleDifference(false, l)),
             .. wanted.Skip(same).SkipLast(tail).Select(l => new RuleDifference(true, l)),
-            .. Less(routes, wantedRoutes).Select(l => new RuleDifference(false, $"ip {l}")),
+            .. Less(routes, wantedRoutes).Concat(_routes.LeadingElsewhere(plan)).Select(l => new RuleDifference(false, $"ip {l}")),
             .. Less(wantedRoutes, routes).Select(l => new RuleDifference(true, $"ip {l}")),
         ];
     }
@@ -139,6 +128,25 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
             .. remembered.OrderByDescending(r => r.Any).Select(r => r.PutBack),
             () => _routes.Remove(routes is null ? [] : Less(_routes.Installed(), routes)),
         ]);
+    }
+
+    private static bool Replaced(IRuleBackend backend, RedirectPlan plan)
+    {
+        backend.Replace(plan);
+        return true;
+    }
+
+    // A backend that stands in for nft says of its failure why nft was passed over.
+    private T WithReason<T>(Func<T> act)
+    {
+        try
+        {
+            return act();
+        }
+        catch (RedirectException e) when (_backends.PassedOver is not null)
+        {
+            throw _backends.OfBoth(e);
+        }
     }
 
     // One backend that fails is no reason to leave the others as they are.
@@ -246,6 +254,15 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         {
             string where = string.Join(", ", others.Select(o => $"{o.Lines.Count} lines, {o.Name}"));
             throw new RedirectException(RedirectFailure.Conflict, $"--reconcile=false: other rules of ours are in force ({where}); diff shows them, cleanup removes them");
+        }
+    }
+
+    private static void RefuseRoutes(IReadOnlyList<string> others, int table)
+    {
+        if (others.Count > 0)
+        {
+            throw new RedirectException(RedirectFailure.Refused, $"routing table {table}, which the rules need for themselves, has routes of somebody else's, beside which theirs is not looked at: "
+                + $"{string.Join("; ", others)}\nRemove them, or name another table with --istio-inbound-tproxy-route-table.");
         }
     }
 

@@ -20,6 +20,14 @@ internal sealed record Ipv6Choice(bool On, IReadOnlyList<IPAddress> LeftAlone)
         return new(on, on ? [] : ipv6);
     }
 
+    /// <summary>Why IPv6 is left alone where it is. Of options alone, so that a rule's comment is the same in every run.</summary>
+    public static string Reason(RedirectOptions options) => options switch
+    {
+        { Ipv6ByAddresses: false } => "IPv6 is switched off in the options",
+        { DualStack: true } => "IPv6 is left alone: the pod has no address of it",
+        _ => "IPv6 is left alone: the pod's first address is not of it, and dual stack not asked for",
+    };
+
     /// <summary>What was asked for and says nothing since IPv6 is left alone, whoever decided that.</summary>
     public static IEnumerable<string> Unheeded(RedirectOptions options)
     {

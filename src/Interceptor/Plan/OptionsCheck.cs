@@ -6,8 +6,13 @@ namespace MeshL4.Interceptor.Plan;
 /// <summary>Options that are right one by one and cannot be so together.</summary>
 internal static class OptionsCheck
 {
-    /// <summary>How many groups one rule of iptables can name: its parser takes no more arguments.</summary>
-    public const int MostGroupsOfIptables = 48;
+    // How many one rule of iptables can name: its parser takes no more arguments.
+    private const int MostGroupsOfIptables = 48;
+
+    /// <summary>Why iptables cannot capture for so many groups alone, or null when it can.</summary>
+    /// <param name="groups">How many; null when it is for everyone.</param>
+    public static string? TooManyGroups(int? groups) =>
+        groups > MostGroupsOfIptables ? $"iptables takes {MostGroupsOfIptables} groups at most, nft takes any number" : null;
 
     /// <summary>Refuses what cannot be together, naming both flags.</summary>
     public static void Together(RedirectOptions o, FlagReader flags)
@@ -38,10 +43,9 @@ internal static class OptionsCheck
             Clash("istio-outbound-owner-groups", flags.Text("istio-outbound-owner-groups"), "istio-outbound-owner-groups-exclude", flags.Text("istio-outbound-owner-groups-exclude"));
         }
 
-        if (o.OwnerGroups?.Count > MostGroupsOfIptables && o.ForcedIptables is string forced)
+        if (o.ForcedIptables is string forced && TooManyGroups(o.OwnerGroups?.Count) is string tooMany)
         {
-            flags.Refuse($"{flags.Origin("istio-outbound-owner-groups")} '{flags.Text("istio-outbound-owner-groups")}' and {flags.Origin("force-iptables-binary")} '{forced}': "
-                + $"iptables takes {MostGroupsOfIptables} groups at most, nft takes any number");
+            flags.Refuse($"{flags.Origin("istio-outbound-owner-groups")} '{flags.Text("istio-outbound-owner-groups")}' and {flags.Origin("force-iptables-binary")} '{forced}': {tooMany}");
         }
 
         if (o.Mode != InterceptionMode.Redirect && PacketMarks.All.Contains(o.Mark))

@@ -20,7 +20,7 @@ internal static class RuleWords
 
     /// <summary>IPv6 when it is off: the chains see both families.</summary>
     public static IEnumerable<RedirectRule> OtherFamily(RedirectOptions o) =>
-        o.WithIpv6 ? [] : [Return("IPv6 is switched off in the options", new FamilyMatch(AddressFamily.InterNetworkV6))];
+        o.WithIpv6 ? [] : [Return(Ipv6Choice.Reason(o), new FamilyMatch(AddressFamily.InterNetworkV6))];
 
     /// <summary>Interfaces that are to be left alone.</summary>
     public static IEnumerable<RedirectRule> ExcludedInterfaces(RedirectOptions o) =>

@@ -20,10 +20,10 @@ internal static class IptablesText
     public const string NoTransparent = "transparent mode needs nft: iptables can neither look at the sending socket nor learn ports";
 
     /// <summary>Why iptables cannot do what <paramref name="plan"/> asks for, or null when it can.</summary>
-    public static string? Obstacle(RedirectPlan plan) => plan.Sets.Count > 0 ? NoTransparent
-        : plan.Chains.SelectMany(c => c.Rules).SelectMany(r => r.Matches).Any(m => m is OwnerMatch { Negated: true, Ids.Count: > OptionsCheck.MostGroupsOfIptables })
-            ? $"--istio-outbound-owner-groups: iptables takes {OptionsCheck.MostGroupsOfIptables} groups at most, and nft is not here"
-            : null;
+    public static string? Obstacle(RedirectPlan plan) => plan.Sets.Count > 0
+        ? NoTransparent
+        : plan.Chains.SelectMany(c => c.Rules).SelectMany(r => r.Matches).OfType<OwnerMatch>().Where(m => m.Negated)
+            .Select(m => OptionsCheck.TooManyGroups(m.Ids.Count)).OfType<string>().Select(tooMany => $"--istio-outbound-owner-groups: {tooMany}").FirstOrDefault();
 
     /// <summary>Every line for one family, each with its table before it: declarations of our chains ("nat :MESHL4_OUTPUT - [0:0]"), the
     /// jumps out of the built-in chains, and our rules ("nat -A ...").</summary>

@@ -91,6 +91,17 @@ public class KernelRefusalTests
     [InlineData("ip", "")]
     public void Read_AnythingElse_IsLeftToTheText(string program, string text) => Read(program, text, RedirectFailure.Refused).ShouldBeEmpty();
 
+    // What was there before was read, and is refused by its name or counts as ours: only something that has come since is in the way.
+    [Theory]
+    [InlineData("RTNETLINK answers: File exists\nCommand failed -:1")]
+    [InlineData("Error: ipv6: address already assigned.\nCommand failed -:1")]
+    public void Read_SameWasAddedMeanwhile_AsksForAnotherRun(string text)
+    {
+        string advice = Read("ip", text, RedirectFailure.Refused);
+        advice.ShouldContain("run again");
+        advice.ShouldNotContain("--istio-inbound-tproxy-route-table");
+    }
+
     private static string Read(string program, string text, RedirectFailure expected)
     {
         var refusal = KernelRefusal.Read(program, text, []);

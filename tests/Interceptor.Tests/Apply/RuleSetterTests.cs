@@ -195,17 +195,42 @@ public class RuleSetterTests
     }
 
     [Theory]
-    [InlineData("-4", "10.77.0.1")]
-    [InlineData("-6", "fd77::1")]
-    public void Apply_AnotherDefaultRouteInTheTable_IsRefusedAndLeftThere(string family, string gateway)
+    [InlineData("-4", "default via 10.77.0.1")]
+    [InlineData("-6", "default via fd77::1")]
+    [InlineData("-6", "default via fd77::1 metric 100")]
+    [InlineData("-6", "blackhole default metric 100")]
+    [InlineData("-4", "198.51.100.0/24 via 10.77.0.1")]
+    [InlineData("-6", "2001:db8::/32 via fd77::1")]
+    public void Apply_RouteElsewhereInTheTable_IsRefusedByItsNameAndLeftThere(string family, string route)
     {
         using var pod = new Pod();
-        pod.Exec("ip", family, "route", "add", "default", "via", gateway, "table", "133");
+        pod.Exec(["ip", family, "route", "add", .. route.Split(' '), "table", "133"]);
         string before = Routes(pod);
-        Should.Throw<RedirectException>(() => pod.Apply(("istio-inbound-ports", "*"), ("istio-inbound-interception-mode", "TPROXY")))
-            .Message.ShouldContain("--istio-inbound-tproxy-route-table");
+        (string, string)[] flags = [("istio-inbound-ports", "*"), ("istio-inbound-interception-mode", "TPROXY")];
+        var refused = Should.Throw<RedirectException>(() => pod.Apply(flags));
+        refused.Failure.ShouldBe(RedirectFailure.Refused);
+        refused.Message.ShouldContain("routing table 133");
+        // The kernel's numbers stand for names of kinds.
+        refused.Message.ShouldContain($"{family} route {route.Replace("blackhole", "6", StringComparison.Ordinal).Split(" metric")[0]}");
+        refused.Message.ShouldContain("--istio-inbound-tproxy-route-table");
         Routes(pod).ShouldBe(before);
+        pod.Exec("ip", family, "rule").ShouldNotContain("fwmark");
         pod.Exec("nft", "list", "tables").ShouldNotContain("meshl4");
+        pod.Apply([.. flags, ("istio-inbound-tproxy-route-table", "134")]).Written.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Diff_RouteElsewhereCameIntoTheTable_IsTooMuch()
+    {
+        using var pod = new Pod();
+        (string, string)[] flags = [("istio-inbound-ports", "*"), ("istio-inbound-interception-mode", "TPROXY")];
+        pod.Apply(flags);
+        pod.Exec("ip", "-6", "route", "add", "default", "via", "fd77::1", "dev", "eth0", "table", "133", "metric", "100");
+        RuleDifference difference = pod.In(() => pod.Setter(flags).Diff(RedirectPlanner.Plan(Flags.Options(flags)))).ShouldHaveSingleItem();
+        difference.Wanted.ShouldBeFalse();
+        difference.Line.ShouldStartWith("ip -6 route default via fd77::1");
+        // A plan without marks looks into no table.
+        pod.Apply(("istio-inbound-ports", "*")).Written.ShouldBeTrue();
     }
 
     private static string Routes(Pod pod) => string.Concat(new[] { "-4", "-6" }.Select(f => pod.Exec("ip", f, "route", "show", "table", "all", "exact", "default")));
