@@ -20,7 +20,7 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     private const string Ipv6Metric = "1024";
 
     private readonly HashSet<string> _othersRoutes = [];
-    private readonly List<(string Table, string Line)> _leadingElsewhere = [];
+    private readonly List<string> _leadingElsewhere = [];
     private bool _othersAddress;
     private bool _unread;
 
@@ -52,7 +52,7 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     /// here: beside them ours is not looked at, or for some destinations only.</summary>
     public IReadOnlyList<string> LeadingElsewhere(RedirectPlan plan) => plan.Routing.Marks.Count == 0
         ? []
-        : [.. _leadingElsewhere.Where(r => r.Table == $"{plan.Routing.Table}").Select(r => r.Line)];
+        : [.. _leadingElsewhere.Where(l => Word(l, "table") == $"{plan.Routing.Table}" && (plan.WithIpv6 || l.StartsWith("-4", StringComparison.Ordinal)))];
 
     /// <summary>The same, or null when ip fails: then nothing is known.</summary>
     public IReadOnlyList<string>? TryInstalled()
@@ -117,17 +117,15 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
         string? address = lines.FirstOrDefault(l => Word(l, "inet6") == PolicyRouting.PassthroughAddress);
         _othersAddress = flag == "-6" && address is not null && !address.Contains("noprefixroute", StringComparison.Ordinal);
         string[] routes = [.. lines.Where(l => l.StartsWith(LocalDefault, StringComparison.Ordinal))];
-        _leadingElsewhere.AddRange(lines.Where(l => IsRoute(l) && !IsOurs(l) && !(l.StartsWith(Local, StringComparison.Ordinal) && Word(l, "dev") == "lo"))
-            .Select(l => (Word(l, "table")!, $"{flag} route {l.Trim()}")));
+        // A rule's line says "lookup".
+        _leadingElsewhere.AddRange(lines.Where(l => Word(l, "table") is not null && !IsOurs(l) && !(l.StartsWith(Local, StringComparison.Ordinal) && Word(l, "dev") == "lo"))
+            .Select(l => $"{flag} route {l.Trim()}"));
         // One of the same words but of somebody else's is as good as ours, and cannot stand beside it. With a metric it can.
         _othersRoutes.UnionWith(routes.Where(l => !IsOurs(l) && Word(l, "dev") == "lo" && Word(l, "metric") is null or Ipv6Metric).Select(l => Route(flag, l)));
         return (address is null || _othersAddress ? Array.Empty<string>() : [PolicyRoutes.Address]).Concat(routes.Where(IsOurs).Select(l => Route(flag, l)))
             .Concat(lines.Where(l => IsOurs(l) && Word(l, "fwmark") is not null)
                 .Select(l => $"{flag} rule fwmark {Word(l, "fwmark")} lookup {Word(l, "lookup")} protocol {PolicyRoutes.Protocol}"));
     }
-
-    // In a table that is not main. A rule says where it looks, not where it stands.
-    private static bool IsRoute(string line) => Word(line, "table") is not null;
 
     private static bool IsOurs(string line) => Word(line, "proto") == $"{PolicyRoutes.Protocol}";
 

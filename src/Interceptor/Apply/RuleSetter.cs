@@ -26,7 +26,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         IReadOnlyList<string> missing = Less(wantedRoutes, routes);
         IReadOnlyList<string> stale = Less(routes, wantedRoutes);
-        bool others = !installed.SequenceEqual(WithReason(() => backend.Wanted(plan)));
+        bool others = !installed.SequenceEqual(Wanted(backend, plan));
         if (!options.Reconcile && !options.ForceApply)
         {
             RefuseOthers([.. others && installed.Count > 0 ? [(backend.Name, installed)] : Array.Empty<(string, IReadOnlyList<string>)>(), .. Beside(backend)]);
@@ -34,7 +34,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
 
         bool differs = others || options.ForceApply;
 
-        AddOrUndo(missing, routes, differs ? () => WithReason(() => Replaced(backend, plan)) : () => { });
+        AddOrUndo(missing, routes, differs ? () => WithReason(() => backend.Replace(plan)) : () => { });
         return new(backend.Name, RemoveLeftOvers(backend, stale) || differs || missing.Count + stale.Count > 0, unread);
     }
 
@@ -42,7 +42,7 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
     public IReadOnlyList<RuleDifference> Diff(RedirectPlan plan)
     {
         (IRuleBackend backend, IReadOnlyList<string> installed) = _backends.Choose();
-        IReadOnlyList<string> wanted = WithReason(() => backend.Wanted(plan));
+        IReadOnlyList<string> wanted = Wanted(backend, plan);
         IReadOnlyList<string> routes = Routes(plan).Lines;
         IReadOnlyList<string> wantedRoutes = _routes.Wanted(plan);
         int same = installed.Zip(wanted).TakeWhile(pair => pair.First == pair.Second).Count();
@@ -130,18 +130,19 @@ internal sealed class RuleSetter(CommandRunner runner, RedirectOptions options)
         ]);
     }
 
-    private static bool Replaced(IRuleBackend backend, RedirectPlan plan)
+    private IReadOnlyList<string> Wanted(IRuleBackend backend, RedirectPlan plan)
     {
-        backend.Replace(plan);
-        return true;
+        IReadOnlyList<string> wanted = [];
+        WithReason(() => wanted = backend.Wanted(plan));
+        return wanted;
     }
 
     // A backend that stands in for nft says of its failure why nft was passed over.
-    private T WithReason<T>(Func<T> act)
+    private void WithReason(Action act)
     {
         try
         {
-            return act();
+            act();
         }
         catch (RedirectException e) when (_backends.PassedOver is not null)
         {

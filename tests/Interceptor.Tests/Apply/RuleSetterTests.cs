@@ -229,7 +229,8 @@ public class RuleSetterTests
         RuleDifference difference = pod.In(() => pod.Setter(flags).Diff(RedirectPlanner.Plan(Flags.Options(flags)))).ShouldHaveSingleItem();
         difference.Wanted.ShouldBeFalse();
         difference.Line.ShouldStartWith("ip -6 route default via fd77::1");
-        // A plan without marks looks into no table.
+        // A plan of the other family, or without marks, does not look there.
+        pod.Apply([.. flags, ("ipv6", "off")]).Written.ShouldBeTrue();
         pod.Apply(("istio-inbound-ports", "*")).Written.ShouldBeTrue();
     }
 
