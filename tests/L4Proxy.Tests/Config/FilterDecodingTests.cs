@@ -123,6 +123,7 @@ public sealed class FilterDecodingTests : IDisposable
     [InlineData("local_ratelimit.v3.LocalRateLimit", "stat_prefix: s, share_key: k, token_bucket: {max_tokens: 1, fill_interval: 1s}", "share_key")]
     [InlineData("set_filter_state.v3.Config", "on_new_connection: [{object_key: k, format_string: {text_format_source: {inline_string: '%NO_SUCH%'}}}]", "NO_SUCH")]
     [InlineData("echo.v3.Echo", "", "echo")]
+    [InlineData("mysql_proxy.v3.MySQLProxy", "stat_prefix: s", "(envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy) is not supported")]
     public void Filter_Wrong_IsNamed(string type, string fields, string reason) =>
         _folder.Errors(Bootstrap(Chain(Filter(type, fields)))).ShouldContain(reason);
 

@@ -37,12 +37,13 @@ public sealed partial class SensitiveFieldsTests
 
         // Places and names.
         "meshl4.bootstrap.v1.ControlPlaneOptions.token_file",
-        "envoy.config.core.v3.GrpcService.EnvoyGrpc.authority",
+        "envoy.config.core.v3.GrpcService.EnvoyGrpc.authority", "envoy.config.core.v3.HealthCheck.GrpcHealthCheck.authority",
         "envoy.config.core.v3.GrpcService.GoogleGrpc.credentials_factory_name",
         "envoy.config.grpc_credential.v3.FileBasedMetadataConfig.header_key",
         "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit.share_key",
 
-        // Keys of maps, of filter state and of requests.
+        // Keys of maps, of metadata, of filter state and of requests.
+        "envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector.keys",
         "envoy.config.core.v3.HeaderValue.key", "envoy.type.matcher.v3.FilterStateMatcher.key",
         "envoy.type.v3.HashPolicy.FilterState.key", "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.HashPolicy.key",
         "envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue.object_key",

@@ -10,7 +10,6 @@ internal static class InertFilters
     [
         "envoy.tcp.metadataexchange.config.MetadataExchange", "istio.metadata_exchange", "envoy.filters.network.metadata_exchange",
         "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", "envoy.filters.network.mongo_proxy",
-        "envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy",
     ]);
 
     /// <summary>Istio's telemetry. Its metrics (<c>istio_tcp_*</c>) are always kept, so that there is nothing to tell.</summary>

@@ -87,12 +87,15 @@ internal static class LoadBalancingDecoder
     {
         if (TypedConfig.Is<RoundRobinPolicy>(typed))
         {
-            return new(LoadBalancingPolicy.RoundRobin, 2, Weighted(TypedConfig.Unpack<RoundRobinPolicy>(typed!, scope)?.LocalityLbConfig));
+            RoundRobinPolicy? robin = TypedConfig.Unpack<RoundRobinPolicy>(typed!, scope);
+            LaterClusterFields.CheckSlowStart(robin?.SlowStartConfig, scope);
+            return new(LoadBalancingPolicy.RoundRobin, 2, Weighted(robin?.LocalityLbConfig));
         }
 
         if (TypedConfig.Is<LeastRequest>(typed))
         {
             LeastRequest? least = TypedConfig.Unpack<LeastRequest>(typed!, scope);
+            LaterClusterFields.CheckSlowStart(least?.SlowStartConfig, scope);
             return new(LoadBalancingPolicy.LeastRequest, Choices(least?.ChoiceCount, scope.Field("choice_count")), Weighted(least?.LocalityLbConfig));
         }
 
@@ -107,11 +110,19 @@ internal static class LoadBalancingDecoder
             : null;
     }
 
-    private static LoadBalancingConfig Ring(RingHash? ring, DecodeScope scope) =>
-        Ring(ring?.MinimumRingSize, scope) with { LocalityWeighted = ring?.LocalityWeightedLbConfig is not null };
+    private static LoadBalancingConfig Ring(RingHash? ring, DecodeScope scope)
+    {
+        LaterClusterFields.CheckRing(ring?.MinimumRingSize, ring?.MaximumRingSize, scope);
+        LaterClusterFields.CheckBalance(ring?.HashBalanceFactor, scope);
+        LaterClusterFields.CheckBalance(ring?.ConsistentHashingLbConfig?.HashBalanceFactor, scope.Field("consistent_hashing_lb_config"));
+        return Ring(ring?.MinimumRingSize, scope) with { LocalityWeighted = ring?.LocalityWeightedLbConfig is not null };
+    }
 
-    private static LoadBalancingConfig MaglevOf(Maglev? maglev, DecodeScope scope) =>
-        MaglevOf(maglev?.TableSize, scope.Field("table_size"), scope) with { LocalityWeighted = maglev?.LocalityWeightedLbConfig is not null };
+    private static LoadBalancingConfig MaglevOf(Maglev? maglev, DecodeScope scope)
+    {
+        LaterClusterFields.CheckBalance(maglev?.ConsistentHashingLbConfig?.HashBalanceFactor, scope.Field("consistent_hashing_lb_config"));
+        return MaglevOf(maglev?.TableSize, scope.Field("table_size"), scope) with { LocalityWeighted = maglev?.LocalityWeightedLbConfig is not null };
+    }
 
     private static LoadBalancingConfig Ring(ulong? size, DecodeScope scope)
     {
