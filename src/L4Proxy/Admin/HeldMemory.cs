@@ -5,7 +5,7 @@ namespace MeshL4.L4Proxy.Admin;
 /// <param name="Count">How many run.</param>
 /// <param name="Wire">Their length on the wire.</param>
 /// <param name="Stored">What is kept of that, compressed, to show them.</param>
-/// <param name="Compiled">What they were compiled to; an estimate, 0 for types that are not compiled to anything of their own.</param>
+/// <param name="Compiled">What they were compiled to; an estimate.</param>
 internal sealed record ResourceMemory(string TypeUrl, int Count, long Wire, long Stored, long Compiled);
 
 /// <summary>Buffers of one loop that connections use now.</summary>

@@ -9,7 +9,8 @@ namespace MeshL4.L4Proxy.Clusters;
 /// Threads end when there is nothing to ask.
 /// </summary>
 /// <param name="ask">Blocks until the answer is there.</param>
-internal sealed class NameLookups(Func<string, IPAddress[]> ask)
+/// <param name="start">Starts a thread; null for one of the system's.</param>
+internal sealed class NameLookups(Func<string, IPAddress[]> ask, Action<ThreadStart>? start = null)
 {
     /// <summary>Questions under way at once.</summary>
     public const int MostThreads = 16;
@@ -62,7 +63,7 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask)
         _threads++;
         try
         {
-            new Thread(Work, StackBytes) { IsBackground = true, Name = "names" }.Start();
+            (start ?? StartOwn)(Work);
         }
         catch (OutOfMemoryException)
         {
@@ -74,6 +75,8 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask)
             }
         }
     }
+
+    private static void StartOwn(ThreadStart work) => new Thread(work, StackBytes) { IsBackground = true, Name = "names" }.Start();
 
     private void Work()
     {

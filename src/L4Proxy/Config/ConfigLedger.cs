@@ -64,11 +64,11 @@ internal sealed class ConfigLedger(TimeProvider time) : Admin.IConfigDump
     }
 
     /// <summary>What the running resources hold, by type.</summary>
-    /// <param name="compiled">Bytes of what they were compiled to, by type URL.</param>
+    /// <param name="compiled">Bytes of what they were compiled to, by type URL, of the types that a snapshot has.</param>
     public IReadOnlyList<Admin.ResourceMemory> Memory(IReadOnlyDictionary<string, long> compiled) =>
         [.. Running.GroupBy(static one => one.TypeUrl).OrderBy(static group => group.Key, StringComparer.Ordinal).Select(group => new Admin.ResourceMemory(
             group.Key, group.Count(), group.Sum(static one => (long)one.Stored.WireBytes), StoredResource.HeldBytes(group.Select(static one => one.Stored)),
-            compiled.GetValueOrDefault(group.Key)))];
+            compiled.TryGetValue(group.Key, out long bytes) ? bytes : group.Sum(static one => CompiledSize.OfNamed(one.Key, one.Stored.WireBytes))))];
 
     public void RecordBootstrap(IMessage bootstrap)
     {

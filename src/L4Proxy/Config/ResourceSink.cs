@@ -59,6 +59,18 @@ internal sealed class ResourceSink(
         }
     }
 
+    /// <summary>Changes what is waited for; compiles and swaps again when <paramref name="change"/> says that it did.</summary>
+    public void Change(Func<SnapshotBuilder, bool> change)
+    {
+        lock (_delivering)
+        {
+            if (change(builder))
+            {
+                Publish();
+            }
+        }
+    }
+
     /// <summary>
     /// Runs <paramref name="deliveries"/> as one: a single swap follows. Their verdicts do not know yet which addresses can be bound; who
     /// answers to a server with them runs <see cref="Exclusively"/>.

@@ -7,11 +7,7 @@ namespace MeshL4.L4Proxy.Matching;
 /// <summary>Lays chains out along the levels, one leaf per combination of their values.</summary>
 internal sealed class FilterChainCompiler
 {
-    private readonly SortedSet<(int First, int Second)> _conflicts = [];
-
     public KeyedTable<int, PrefixTable<NameLevel>> Root { get; } = new();
-
-    public ImmutableArray<(int First, int Second)> Conflicts => [.. _conflicts];
 
     public void Add(FilterChainMatchSnapshot match, int index)
     {
@@ -30,19 +26,7 @@ internal sealed class FilterChainCompiler
             select leaf;
         foreach (ChainLeaf leaf in leaves)
         {
-            Claim(leaf, index);
-        }
-    }
-
-    private void Claim(ChainLeaf leaf, int index)
-    {
-        if (leaf.Chain < 0)
-        {
-            leaf.Chain = index;
-        }
-        else if (leaf.Chain != index)
-        {
-            _conflicts.Add((leaf.Chain, index));
+            leaf.Chain = leaf.Chain < 0 ? index : leaf.Chain;
         }
     }
 

@@ -12,17 +12,12 @@ internal sealed class FilterChainTable
 {
     private readonly KeyedTable<int, PrefixTable<NameLevel>> _byPort;
 
-    private FilterChainTable(
-        KeyedTable<int, PrefixTable<NameLevel>> byPort, ImmutableArray<(int First, int Second)> conflicts)
-    {
-        _byPort = byPort;
-        Conflicts = conflicts;
-    }
+    private FilterChainTable(KeyedTable<int, PrefixTable<NameLevel>> byPort) => _byPort = byPort;
 
-    /// <summary>Pairs of chains that share a combination of criteria; the first of each pair wins it. Empty in a valid listener.</summary>
-    public ImmutableArray<(int First, int Second)> Conflicts { get; }
-
-    /// <summary>Builds the table. The number of leaves is the product of the list lengths of a chain, as in Envoy.</summary>
+    /// <summary>
+    /// Builds the table. The number of leaves is the product of the list lengths of a chain, as in Envoy. Of chains that share a combination
+    /// of criteria the first has it.
+    /// </summary>
     public static FilterChainTable Compile(IReadOnlyList<FilterChainMatchSnapshot> matches)
     {
         var compiler = new FilterChainCompiler();
@@ -31,7 +26,7 @@ internal sealed class FilterChainTable
             compiler.Add(matches[i], i);
         }
 
-        return new FilterChainTable(compiler.Root, compiler.Conflicts);
+        return new FilterChainTable(compiler.Root);
     }
 
     /// <summary>Index of the chain that takes the connection; -1 when none does. Allocates nothing.</summary>

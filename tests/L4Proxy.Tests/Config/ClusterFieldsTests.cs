@@ -26,6 +26,31 @@ public sealed class ClusterFieldsTests : IDisposable
         (compiled.Policy, compiled.LocalityWeighted).ShouldBe(((LoadBalancingPolicy)policy, weighted));
     }
 
+    /// <summary>Policies of the classic fields.</summary>
+    [Theory]
+    [InlineData("", LoadBalancingPolicy.RoundRobin, 2)]
+    [InlineData(", lb_policy: ROUND_ROBIN", LoadBalancingPolicy.RoundRobin, 2)]
+    [InlineData(", lb_policy: RANDOM", LoadBalancingPolicy.Random, 2)]
+    [InlineData(", lb_policy: LEAST_REQUEST", LoadBalancingPolicy.LeastRequest, 2)]
+    [InlineData(", lb_policy: LEAST_REQUEST, least_request_lb_config: {choice_count: 5}", LoadBalancingPolicy.LeastRequest, 5)]
+    [InlineData(", lb_policy: RING_HASH", LoadBalancingPolicy.RingHash, 2)]
+    [InlineData(", lb_policy: MAGLEV", LoadBalancingPolicy.Maglev, 2)]
+    public void Policies_OfTheClassicStyle_AreTaken(string fields, object policy, int choices)
+    {
+        ClusterSnapshot compiled = Cluster(fields);
+        (compiled.Policy, compiled.LeastRequestChoices).ShouldBe(((LoadBalancingPolicy)policy, choices));
+    }
+
+    /// <summary>The first policy that is known counts, whatever <c>lb_policy</c> says.</summary>
+    [Fact]
+    public void Policies_OfBothStyles_TheExtensibleOneWins()
+    {
+        const string Policies = Types + "envoy.extensions.load_balancing_policies.";
+        Cluster($", lb_policy: RANDOM, load_balancing_policy: {{policies: [{{typed_extension_config: {{name: x, typed_config: {{'@type': {Types}some.Policy}}}}}}, "
+            + $"{{typed_extension_config: {{name: m, typed_config: {{'@type': {Policies}least_request.v3.LeastRequest, choice_count: 4}}}}}}]}}")
+            .ShouldSatisfyAllConditions(static c => c.Policy.ShouldBe(LoadBalancingPolicy.LeastRequest), static c => c.LeastRequestChoices.ShouldBe(4));
+    }
+
     [Fact]
     public void Keepalive_IsTaken_AsFarAsItIsGiven()
     {

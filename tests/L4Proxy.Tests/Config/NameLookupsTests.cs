@@ -85,6 +85,32 @@ public sealed class NameLookupsTests : IDisposable
         await Task.WhenAll(again).WaitAsync(Patience.Limit);
     }
 
+    /// <summary>A process at its limit of threads: one of the pool answers, and the next names get threads of their own again.</summary>
+    [Fact]
+    public async Task NoThreadIsLeft_OneOfThePoolAsks_UntilThereAreSome()
+    {
+        int left = 0;
+        var lookups = new NameLookups(Ask, work =>
+        {
+            if (Interlocked.Decrement(ref left) < 0)
+            {
+                throw new OutOfMemoryException();
+            }
+
+            new Thread(work) { IsBackground = true }.Start();
+        });
+        Task[] all = [.. Enumerable.Range(0, 5).Select(i => lookups.AskAsync("n" + i, default))];
+        await Patience.UntilAsync(() => _asked.Count == 1, "one is asked for");
+        _asked.ShouldHaveSingleItem().Pool.ShouldBeTrue("nobody else is there to ask");
+        Volatile.Write(ref left, 1);
+        Task own = lookups.AskAsync("own", default);
+        await Patience.UntilAsync(() => _asked.Count == 2, "a thread of its own");
+        _asked.Last().Pool.ShouldBeFalse();
+        _answers.Set();
+        await Task.WhenAll([.. all, own]).WaitAsync(Patience.Limit);
+        _asked.Count.ShouldBe(6);
+    }
+
     private IPAddress[] Ask(string host)
     {
         _asked.Enqueue((host, Thread.CurrentThread.IsThreadPoolThread));

@@ -83,6 +83,9 @@ internal sealed class ClusterCompiler(
     /// <summary>Addresses of names may have changed.</summary>
     public void NamesAnswered() => _marked.UnionWith(_named);
 
+    /// <summary>Whether endpoints of a source under this name are still to come: none came, not even an empty list, and they were not given up.</summary>
+    public bool Lacks(string source, string service) => endpoints.Find(source, service) is null && !_givenUp.Contains((source, service));
+
     /// <summary>Waits no longer for endpoints of a source under these names: their clusters serve without.</summary>
     public void GiveUp(string source, IReadOnlyCollection<string> services)
     {
@@ -168,8 +171,7 @@ internal sealed class ClusterCompiler(
         _ => false,
     };
 
-    private bool Lacks(ClusterConfig cluster) => cluster.EdsStream is not null && endpoints.Find(cluster.EdsSource, cluster.Template.EdsServiceName) is null
-        && !_givenUp.Contains((cluster.EdsSource, cluster.Template.EdsServiceName));
+    private bool Lacks(ClusterConfig cluster) => cluster.EdsStream is not null && Lacks(cluster.EdsSource, cluster.Template.EdsServiceName);
 
     private ImmutableArray<EndpointConfig> EndpointsOf(ClusterConfig cluster) => cluster.Template.Discovery switch
     {

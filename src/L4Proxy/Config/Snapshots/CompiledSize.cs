@@ -28,6 +28,24 @@ internal static class CompiledSize
     /// <summary>An address and its place in a list.</summary>
     private const int NamedAddress = 48;
 
+    /// <summary>A resource that others name: its place in the table of its source, with its fingerprint, and what says that it came.</summary>
+    private const int Named = 130;
+
+    /// <summary>Settings of filters are objects of many kinds: so many times their length as sent.</summary>
+    private const int Settings = 10;
+
+    /// <summary>Name and type of settings, which are sent with them.</summary>
+    private const int Envelope = 100;
+
+    /// <summary>
+    /// Compiled bytes of a resource that others name. Of routes and secrets little more than the name is kept: the L7 engine routes, and what
+    /// uses a secret reads it anew.
+    /// </summary>
+    /// <param name="resource">Its type and name.</param>
+    /// <param name="wire">Its length as sent.</param>
+    public static long OfNamed(ResourceKey resource, int wire) =>
+        Named + Text(resource.Name) + (resource.TypeUrl == TypeUrls.ExtensionConfig ? Settings * (long)Math.Max(0, wire - Envelope) : 0);
+
     /// <summary>Compiled bytes by type URL, of the types that a snapshot has.</summary>
     public static IReadOnlyDictionary<string, long> Of(ProxySnapshot snapshot) => new Dictionary<string, long>(StringComparer.Ordinal)
     {

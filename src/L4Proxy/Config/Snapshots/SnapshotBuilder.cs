@@ -98,8 +98,8 @@ internal sealed class SnapshotBuilder
     /// <summary>Waits no longer for endpoints of a source under these names: their clusters serve without.</summary>
     public void GiveUp(string source, IReadOnlyCollection<string> services) => _compiler.GiveUp(source, services);
 
-    /// <summary>Whether no endpoints came from a source under this name, not even none.</summary>
-    public bool LacksEndpoints(string source, string service) => _endpoints.Find(source, service) is null;
+    /// <summary>Whether endpoints of a source under this name are still to come.</summary>
+    public bool LacksEndpoints(string source, string service) => _compiler.Lacks(source, service);
 
     /// <summary>Waits again for endpoints of a source under these names when a cluster refers to them.</summary>
     public void Forget(string source, IReadOnlyCollection<string> services) => _compiler.Forget(source, services);

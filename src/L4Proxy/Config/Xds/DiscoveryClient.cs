@@ -136,7 +136,7 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         var requests = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(MostWaiting) { SingleReader = true });
         var events = Channel.CreateBounded<byte[]?>(ReadAhead);
         Task reading = ReadAllAsync(transport, events.Writer, over.Token);
-        Task writing = WriteAllAsync(transport, requests.Reader, events.Writer, over.Token);
+        Task writing = WriteAllAsync(transport, requests, events.Writer, over.Token);
         _events = events;
         _nodeTold = false;
         try
@@ -187,11 +187,11 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
     }
 
     private static async Task WriteAllAsync(
-        IDiscoveryTransport transport, ChannelReader<IMessage> requests, ChannelWriter<byte[]?> events, CancellationToken over)
+        IDiscoveryTransport transport, Channel<IMessage> requests, ChannelWriter<byte[]?> events, CancellationToken over)
     {
         try
         {
-            await foreach (IMessage request in requests.ReadAllAsync(over).ConfigureAwait(false))
+            await foreach (IMessage request in requests.Reader.ReadAllAsync(over).ConfigureAwait(false))
             {
                 await transport.WriteAsync(request, over).ConfigureAwait(false);
             }
@@ -204,7 +204,8 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            // The reading side usually learns the server's own reason: it goes first.
+            // Nobody takes requests any more. The reading side usually learns the server's own reason: it goes first.
+            requests.Writer.TryComplete();
             await Task.Delay(TimeSpan.FromSeconds(1), over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             events.TryComplete(failure);
         }
@@ -267,12 +268,24 @@ internal sealed class DiscoveryClient(DiscoveryClientOptions options, IUpdateRec
         }
     }
 
-    /// <summary>A server that sends and never reads would have the requests to it grow without a bound.</summary>
+    /// <summary>
+    /// A server that sends and never reads would have the requests to it grow without a bound. Where writing has failed, the stream is about
+    /// to end for that reason, and the request is left out.
+    /// </summary>
     private static void Send(ChannelWriter<IMessage> requests, IMessage request)
     {
-        if (!requests.TryWrite(request))
+        while (!requests.TryWrite(request))
         {
-            throw new UnreadRequests();
+            Task<bool> room = requests.WaitToWriteAsync().AsTask();
+            if (!room.IsCompleted)
+            {
+                throw new UnreadRequests();
+            }
+
+            if (!room.Result)
+            {
+                return;
+            }
         }
     }
 

@@ -8,10 +8,11 @@ namespace MeshL4.L4Proxy.Config.Xds;
 /// <summary>Asks for the endpoints that clusters name, stops asking when none does any more, and bounds the wait for the first answer.</summary>
 /// <param name="sink">Whose lock guards this object.</param>
 /// <param name="clientOf">The stream of a source; null when there is none.</param>
+/// <param name="hasAggregated">Whether the bootstrap has an aggregated stream.</param>
 /// <param name="log">Takes the names given up.</param>
 /// <param name="time">Measures the waits; null for the system's.</param>
 internal sealed class EndpointDemand(
-    ResourceSink sink, Func<StreamSourceConfig, DiscoveryClient?> clientOf, ILogger log, TimeProvider? time = null) : IDisposable
+    ResourceSink sink, Func<StreamSourceConfig, DiscoveryClient?> clientOf, bool hasAggregated, ILogger log, TimeProvider? time = null) : IDisposable
 {
     private readonly Dictionary<DiscoveryClient, HashSet<string>> _wanted = [];
     private readonly NamedWaits<(string Source, string Name)> _waits = new(time);
@@ -32,7 +33,11 @@ internal sealed class EndpointDemand(
             }
         }
 
-        NeverWait(builder);
+        if (!hasAggregated)
+        {
+            NeverWait(builder);
+        }
+
         foreach (DiscoveryClient client in _wanted.Keys.Union(demand.Keys).ToList())
         {
             Follow(builder, client, demand.GetValueOrDefault(client) ?? []);
@@ -53,9 +58,7 @@ internal sealed class EndpointDemand(
     /// <summary>What is to come over the aggregated stream never comes where the bootstrap has none.</summary>
     private void NeverWait(SnapshotBuilder builder)
     {
-        bool? lacking = null; // one answer for all
-        HashSet<string> names = [.. builder.Clusters
-            .Where(cluster => cluster.EdsStream is { Api: null } source && (lacking ??= clientOf(source) is null)).Select(static one => one.Template.EdsServiceName)];
+        HashSet<string> names = [.. builder.Clusters.Where(static cluster => cluster.EdsStream is { Api: null }).Select(static one => one.Template.EdsServiceName)];
         List<string> gone = [.. _unreachable.Except(names)], added = [.. names.Except(_unreachable)];
         _unreachable = names;
         if (gone.Count > 0)
@@ -67,15 +70,16 @@ internal sealed class EndpointDemand(
     }
 
     /// <summary>Clusters wait no longer for these names of a source. What nobody wants of it is not noted.</summary>
-    public void GiveUp(string source, IReadOnlyCollection<string> services, string reason) => sink.Refresh(builder =>
+    public void GiveUp(string source, IReadOnlyCollection<string> services, string reason) => sink.Change(builder =>
     {
         HashSet<string>? wanted = _wanted.FirstOrDefault(one => one.Key.Source == source).Value;
-        GiveUp(builder, source, services.Where(service => wanted?.Contains(service) == true), reason);
+        return GiveUp(builder, source, services.Where(service => wanted?.Contains(service) == true), reason);
     });
 
     public void Dispose() => _waits.Dispose();
 
-    private void GiveUp(SnapshotBuilder builder, string source, IEnumerable<string> services, string reason)
+    /// <summary>False when nobody waited for any of them.</summary>
+    private bool GiveUp(SnapshotBuilder builder, string source, IEnumerable<string> services, string reason)
     {
         HashSet<string> waiting = [.. services.Where(service => builder.LacksEndpoints(source, service))];
         if (waiting.Count > 0)
@@ -83,6 +87,8 @@ internal sealed class EndpointDemand(
             builder.GiveUp(source, waiting);
             log.LogWarning("{Count} clusters serve without endpoints, {Reason}: {Names}", waiting.Count, reason, string.Join(", ", waiting.Take(10)));
         }
+
+        return waiting.Count > 0;
     }
 
     private void Follow(SnapshotBuilder builder, DiscoveryClient client, Dictionary<string, TimeSpan> demand)
@@ -124,5 +130,5 @@ internal sealed class EndpointDemand(
     }
 
     private void Expire(string source, (string Source, string Name)[] services, Func<(string Source, string Name), bool> isWaitedFor)
-        => sink.Refresh(builder => GiveUp(builder, source, services.Where(isWaitedFor).Select(static service => service.Name), "none came in time"));
+        => sink.Change(builder => GiveUp(builder, source, services.Where(isWaitedFor).Select(static service => service.Name), "none came in time"));
 }

@@ -52,17 +52,8 @@ internal sealed class NameDemand(
     }
 
     /// <summary>Nobody waits for these of a source any longer.</summary>
-    public void GiveUp(string typeUrl, string source, IReadOnlyCollection<string> names, string reason) => sink.Refresh(builder =>
-    {
-        List<string> waiting = [.. builder.Needs
-            .Where(need => need.TypeUrl == typeUrl && need.Source == source && names.Contains(need.Name) && builder.Discovered.Lacks(need))
-            .Select(need => need.Name).Distinct()];
-        if (waiting.Count > 0)
-        {
-            builder.Discovered.Settle(typeUrl, source, waiting);
-            log.LogWarning("nobody waits any longer for {Type} {Names}: {Reason}", TypeUrls.ShortName(typeUrl), string.Join(", ", waiting.Take(10)), reason);
-        }
-    });
+    public void GiveUp(string typeUrl, string source, IReadOnlyCollection<string> names, string reason) =>
+        sink.Change(builder => GiveUp(builder, typeUrl, source, names, reason));
 
     public void Dispose() => _waits.Dispose();
 
@@ -112,10 +103,10 @@ internal sealed class NameDemand(
     }
 
     /// <summary>One swap takes what follows from all of them.</summary>
-    private void Expire(ResourceNeed[] needs, Func<ResourceKey, bool> isWaitedFor) => sink.Together(() =>
+    private void Expire(ResourceNeed[] needs, Func<ResourceKey, bool> isWaitedFor) => sink.Change(builder =>
     {
-        List<ResourceNeed> lacking = [];
-        sink.Refresh(builder => lacking.AddRange(needs.Where(need => isWaitedFor(need.Key) && builder.Discovered.Lacks(need))));
+        bool changed = false;
+        List<ResourceNeed> lacking = [.. needs.Where(need => isWaitedFor(need.Key) && builder.Discovered.Lacks(need))];
         foreach (IGrouping<(string TypeUrl, string Source), ResourceNeed> asked in lacking.GroupBy(static need => (need.TypeUrl, need.Source)))
         {
             if (asked.First().Stream is { } source)
@@ -123,7 +114,24 @@ internal sealed class NameDemand(
                 timedOut(asked.Key.TypeUrl, source);
             }
 
-            GiveUp(asked.Key.TypeUrl, asked.Key.Source, [.. asked.Select(static need => need.Name)], "none came in time");
+            changed |= GiveUp(builder, asked.Key.TypeUrl, asked.Key.Source, [.. asked.Select(static need => need.Name)], "none came in time");
         }
+
+        return changed;
     });
+
+    /// <summary>False when nobody waited for any of them.</summary>
+    private bool GiveUp(SnapshotBuilder builder, string typeUrl, string source, IReadOnlyCollection<string> names, string reason)
+    {
+        List<string> waiting = [.. builder.Needs
+            .Where(need => need.TypeUrl == typeUrl && need.Source == source && names.Contains(need.Name) && builder.Discovered.Lacks(need))
+            .Select(need => need.Name).Distinct()];
+        if (waiting.Count > 0)
+        {
+            builder.Discovered.Settle(typeUrl, source, waiting);
+            log.LogWarning("nobody waits any longer for {Type} {Names}: {Reason}", TypeUrls.ShortName(typeUrl), string.Join(", ", waiting.Take(10)), reason);
+        }
+
+        return waiting.Count > 0;
+    }
 }

@@ -13,7 +13,6 @@ internal sealed class StreamTable : IDisposable
 
     private readonly Lock _access = new();
     private readonly Dictionary<string, Line> _lines = new(StringComparer.Ordinal);
-    private readonly CancellationTokenSource _stop = new();
     private readonly Action<Action> _exclusively;
     private readonly ITimer _timer;
     private bool _started;
@@ -61,7 +60,7 @@ internal sealed class StreamTable : IDisposable
             if (!_lines.TryGetValue(source, out Line? line))
             {
                 (DiscoveryClient client, IDisposable receiver) = make();
-                _lines[source] = line = new Line(client, receiver, CancellationTokenSource.CreateLinkedTokenSource(_stop.Token));
+                _lines[source] = line = new Line(client, receiver);
                 if (_started)
                 {
                     line.Run();
@@ -91,12 +90,12 @@ internal sealed class StreamTable : IDisposable
     public void Dispose()
     {
         _timer.Dispose();
-        _stop.Cancel();
         lock (_access)
         {
+            _started = false; // who still asks for a stream gets one that does not run
             foreach (Line line in _lines.Values)
             {
-                line.Receiver.Dispose();
+                _ = line.StopAsync();
             }
         }
     }
@@ -112,7 +111,7 @@ internal sealed class StreamTable : IDisposable
                 {
                     _lines.Remove(source);
                     Departed.Absorb(line.Client.Metrics);
-                    line.Stop();
+                    _ = line.StopAsync();
                 }
             }
         }
@@ -122,20 +121,24 @@ internal sealed class StreamTable : IDisposable
 
     private void LookLater() => _timer.Change(Look, Timeout.InfiniteTimeSpan);
 
-    private sealed class Line(DiscoveryClient client, IDisposable receiver, CancellationTokenSource stop)
+    private sealed class Line(DiscoveryClient client, IDisposable receiver)
     {
-        public DiscoveryClient Client => client;
+        private readonly CancellationTokenSource _stop = new();
+        private Task _running = Task.CompletedTask;
 
-        public IDisposable Receiver => receiver;
+        public DiscoveryClient Client => client;
 
         public int IdleLooks { get; set; }
 
-        public void Run() => _ = Task.Run(() => client.RunAsync(stop.Token));
+        public void Run() => _running = Task.Run(() => client.RunAsync(_stop.Token));
 
-        public void Stop()
+        /// <summary>Once. The receiver takes nothing more from now on, whenever the stream has ended.</summary>
+        public async Task StopAsync()
         {
-            _ = stop.CancelAsync();
             receiver.Dispose();
+            await _stop.CancelAsync().ConfigureAwait(false);
+            await _running.ConfigureAwait(false);
+            _stop.Dispose();
         }
     }
 }

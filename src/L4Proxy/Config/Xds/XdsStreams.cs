@@ -38,7 +38,7 @@ internal sealed class XdsStreams : IMetricSource, IDisposable
         _log = loggers.CreateLogger("config");
         _node = NodeIdentity.Of(config.Node);
         _clients = new StreamTable(sink.Exclusively);
-        _endpoints = new EndpointDemand(sink, ClientOfEndpoints, _log);
+        _endpoints = new EndpointDemand(sink, ClientOfEndpoints, config.Ads is not null, _log);
         _initial = new InitialFetch(config.ClusterStream, config.ListenerStream, Ask, TimedOut);
         Lazy = config.LazyEndpoints is { } lazy ? new LazyEndpoints(lazy.Hold, lazy.Idle, store) { Changed = FollowUse, CanAsk = IsHeard } : null;
         _lastKnownGood = config.SnapshotFile is { } file ? new LastKnownGood(file, ledger, sink, OwnerOf, Loaded, _log) : null;

@@ -205,6 +205,23 @@ public sealed class DeltaProtocolTests : IAsyncLifetime
         _fixture.Client.Metrics.IsConnected.ShouldBeFalse();
     }
 
+    /// <summary>Responses go on coming for a moment: their acknowledgements, which nobody can write, are not why the stream ended.</summary>
+    [Fact]
+    public async Task StreamThatCannotBeWrittenTo_EndsWithThatReason()
+    {
+        ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
+        await stream.RequestAsync<DeltaDiscoveryRequest>();
+        stream.WriteFails = "the pipe broke";
+        for (int i = 0; i < 2 * DiscoveryClient.MostWaiting; i++)
+        {
+            stream.Respond(Clusters("n" + i, "a"));
+        }
+
+        await _fixture.Plane.OpenedAsync();
+        _fixture.Warnings.ShouldContain(static line => line.Contains("the pipe broke", StringComparison.Ordinal));
+        _fixture.Warnings.ShouldNotContain(static line => line.Contains("does not read", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task MetricsTellAttemptsSuccessesAndRefusals()
     {

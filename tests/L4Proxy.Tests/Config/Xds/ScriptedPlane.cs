@@ -45,8 +45,16 @@ internal sealed class ScriptedPlane
         /// <summary>Whether the server does not read what is sent from now on.</summary>
         public bool IsUnread { get; set; }
 
+        /// <summary>Why nothing can be sent from now on.</summary>
+        public string? WriteFails { get; set; }
+
         public async Task WriteAsync(IMessage message, CancellationToken cancellation)
         {
+            if (WriteFails is { } reason)
+            {
+                throw new GrpcException(GrpcStatus.Unavailable, reason);
+            }
+
             if (IsUnread)
             {
                 await Task.Delay(Timeout.Infinite, cancellation);

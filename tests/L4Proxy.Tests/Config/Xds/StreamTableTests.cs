@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MeshL4.L4Proxy.Config;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Xds;
@@ -14,6 +15,7 @@ public sealed class StreamTableTests : IDisposable, IUpdateReceiver
     private readonly ManualTime _time = new();
     private readonly ScriptedPlane _plane = new();
     private readonly StreamTable _streams;
+    private readonly ConcurrentQueue<CancellationToken> _waits = new();
     private int _disposed;
 
     public StreamTableTests() => _streams = new StreamTable(static work => work(), _time);
@@ -74,6 +76,44 @@ public sealed class StreamTableTests : IDisposable, IUpdateReceiver
         (await _plane.OpenedAsync()).Server.ShouldBe("b", "the other was opened once");
     }
 
+    [Fact]
+    public async Task Stream_ThatWasTakenDown_HoldsNothingOfTheTable()
+    {
+        _streams.Start();
+        Get("a");
+        (await _plane.OpenedAsync()).Fail("no");
+        await Patience.UntilAsync(() => _waits.TryPeek(out _), "it waits before it comes back");
+        _waits.TryPeek(out CancellationToken stop).ShouldBeTrue();
+        _time.Advance(StreamTable.Look);
+        _time.Advance(StreamTable.Look);
+        await Patience.UntilAsync(() => IsDisposed(stop), "what stopped it is disposed of");
+    }
+
+    [Fact]
+    public async Task Table_ThatIsDisposedOf_EndsItsStreams_AndRunsNoOther()
+    {
+        _streams.Start();
+        Get("a");
+        ScriptedPlane.Stream stream = await _plane.OpenedAsync();
+        _streams.Dispose();
+        await Patience.UntilAsync(() => stream.IsDisposed, "the connection is closed");
+        _disposed.ShouldBe(1);
+        Get("b").Metrics.ShouldNotBeNull();
+        Figures.Of(Get("b").Metrics).Values["control_plane.connection_attempts"].ShouldBe(0);
+    }
+
+    private static bool IsDisposed(CancellationToken token)
+    {
+        try
+        {
+            return token.WaitHandle is null;
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+    }
+
     Received IUpdateReceiver.Receive(DiscoveryUpdate update, Subscription subscription) => new(null, []);
 
     private DiscoveryClient Get(string source) => _streams.GetOrAdd(source, () => (new DiscoveryClient(
@@ -81,6 +121,11 @@ public sealed class StreamTableTests : IDisposable, IUpdateReceiver
         {
             Name = source, Source = source, Method = "/m", Variant = new DeltaVariant(), Servers = [_plane.Server(source)],
             Subscriptions = [new Subscription(TypeUrls.Endpoints)], Node = new Node(), Metrics = new DiscoveryMetrics(),
+            Delay = (_, stop) =>
+            {
+                _waits.Enqueue(stop);
+                return Task.Delay(Timeout.Infinite, stop);
+            },
         },
         this,
         NullLogger.Instance), new Disposal(() => _disposed++)));

@@ -35,7 +35,7 @@ public sealed class WaitsForNamesTests : IAsyncLifetime
         _builder = new SnapshotBuilder(new ClusterStateRegistry(), _dns);
         _sink = new ResourceSink(_builder, new ConfigLedger(TimeProvider.System), _store, Follow, static (_, _) => { });
         _names = new NameDemand(_sink, (_, _) => _fixture.Client, static (_, _) => { }, NullLogger.Instance, _time);
-        _endpoints = new EndpointDemand(_sink, _ => _fixture.Client, NullLogger.Instance, _time);
+        _endpoints = new EndpointDemand(_sink, _ => _fixture.Client, true, NullLogger.Instance, _time);
         _follow = () =>
         {
             _names.Follow(_builder);
@@ -92,10 +92,48 @@ public sealed class WaitsForNamesTests : IAsyncLifetime
         _store.Current.Clusters.ShouldContainKey("c");
     }
 
+    /// <summary>Nobody has to see a snapshot in which nothing is other than before.</summary>
+    [Fact]
+    public void NamesNobodyWaitsFor_AreGivenUpWithoutASwap()
+    {
+        Deliver(TypeUrls.Cluster, Cluster());
+        Deliver(TypeUrls.Listener, Listener());
+        long before = _store.Current.Version;
+        _endpoints.GiveUp("ads", ["other"], "the server does not have them");
+        _names.GiveUp(TypeUrls.Routes, "ads", ["other"], "the server does not have them");
+        _store.Current.Version.ShouldBe(before);
+        _endpoints.GiveUp("ads", ["c"], "the server does not have them");
+        _store.Current.Version.ShouldBe(before + 1);
+        _names.GiveUp(TypeUrls.Routes, "ads", ["r"], "the server does not have them");
+        _store.Current.Version.ShouldBe(before + 2);
+        _time.Advance(Wait);
+        _store.Current.Version.ShouldBe(before + 2, "both waits were over when their time came");
+    }
+
+    /// <summary>To ask for a stream opens it.</summary>
+    [Fact]
+    public void Endpoints_OfClustersNobodyUses_OpenNoStream()
+    {
+        int asked = 0;
+        using var lazy = new LazyEndpoints(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), _store);
+        using var demand = new EndpointDemand(
+            _sink,
+            _ =>
+            {
+                asked++;
+                return _fixture.Client;
+            },
+            true, NullLogger.Instance, _time);
+        _builder.Lazy = lazy;
+        _follow = () => demand.Follow(_builder);
+        Deliver(TypeUrls.Cluster, Cluster());
+        asked.ShouldBe(0);
+    }
+
     [Fact]
     public void Endpoints_OfAStreamThatIsNotThere_AreNotWaitedFor()
     {
-        using var nowhere = new EndpointDemand(_sink, static _ => null, NullLogger.Instance, _time);
+        using var nowhere = new EndpointDemand(_sink, static _ => null, false, NullLogger.Instance, _time);
         _follow = () => nowhere.Follow(_builder);
         Deliver(TypeUrls.Cluster, Cluster());
         _builder.Warming.ShouldBeEmpty();
