@@ -97,6 +97,32 @@ public class TcpProxyTests
         open.ForEach(call => call.Dispose());
     }
 
+    /// <summary>Connections that stay open tell chance from the other policies: in turn, or to the less loaded, no endpoint gets ahead by three.</summary>
+    [Theory]
+    [InlineData("lb_policy: RANDOM")]
+    [InlineData("load_balancing_policy: {policies: [{typed_extension_config: {name: r, typed_config: {'@type': type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3.Random}}}]}")]
+    public void LoadBalancing_AtRandom_GivesBothTheirShareInNoOrder(string policy)
+    {
+        using Backend a = new("a");
+        using Backend b = new("b");
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(
+            new Boot().Listen("l", port, Boot.Chain(Boot.Tcp("c"))).With(Boot.Cluster("c", [a.Address, b.Address], ", " + policy)), concurrency: 1);
+        List<Call> open = [];
+        int ahead = 0, furthest = 0;
+        for (int i = 0; i < 200; i++)
+        {
+            open.Add(Call.To(port));
+            ahead += open[^1].Ask("x").ShouldNotBeNull().StartsWith('a') ? 1 : -1;
+            furthest = Math.Max(furthest, Math.Abs(ahead));
+        }
+
+        furthest.ShouldBeGreaterThan(2);
+        a.Calls.ShouldBeInRange(40, 160); // eight standard deviations
+        (a.Calls + b.Calls).ShouldBe(200);
+        open.ForEach(call => call.Dispose());
+    }
+
     [Fact]
     public void CircuitBreaker_MaxConnections_RefusesWithUO()
     {
