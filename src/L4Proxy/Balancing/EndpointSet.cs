@@ -5,7 +5,7 @@ namespace MeshL4.L4Proxy.Balancing;
 
 /// <summary>
 /// The endpoints of a cluster snapshot that may be picked, in pools that share the connections by their loads: one for each
-/// priority, or for each locality of it where localities are weighted. Immutable.
+/// priority, or for each locality of it where localities are weighted. Immutable: when health checks find another health, there is a new one.
 /// </summary>
 internal sealed class EndpointSet
 {
@@ -17,8 +17,12 @@ internal sealed class EndpointSet
     // Upper bound of each pool in the line of loads; empty for a single pool.
     private readonly double[] _bounds;
 
+    private readonly uint _healthVersion;
+
     private EndpointSet(ClusterSnapshot cluster)
     {
+        // Read first: what changes meanwhile lays it out again.
+        _healthVersion = cluster.State.HealthVersion;
         (EndpointPool Pool, double Load)[] loaded = [.. PriorityLoads.Of(cluster)
             .Where(static level => level.Load > 0 && level.Members.Length > 0)
             .SelectMany(level => cluster.LocalityWeighted ? ByLocality(level, cluster) : [(new EndpointPool(level.Members), level.Load)])];
@@ -32,8 +36,17 @@ internal sealed class EndpointSet
     /// <summary>Nothing can be picked, and TLS is why.</summary>
     public bool OnlyTls { get; }
 
-    /// <summary>The set of a snapshot, laid out on first use; any thread.</summary>
-    public static EndpointSet For(ClusterSnapshot cluster) => Compiled.GetValue(cluster, static c => new EndpointSet(c));
+    /// <summary>The set of a snapshot, laid out on first use and when health changed; any thread.</summary>
+    public static EndpointSet For(ClusterSnapshot cluster)
+    {
+        EndpointSet set = Compiled.GetValue(cluster, static c => new EndpointSet(c));
+        if (set._healthVersion != cluster.State.HealthVersion)
+        {
+            Compiled.AddOrUpdate(cluster, set = new EndpointSet(cluster));
+        }
+
+        return set;
+    }
 
     /// <summary>One pool, each with a chance in proportion to its load, the same one for equal hashes. The set must not be empty.</summary>
     public EndpointPool Draw(in PickContext context)

@@ -23,12 +23,26 @@ internal sealed class ClusterState(string name)
 
     public ClusterCounters Counters { get; } = new();
 
+    /// <summary>Grows whenever an endpoint begins or ends to fail its checks: what was laid out by health is laid out anew then.</summary>
+    public uint HealthVersion => Volatile.Read(ref _healthVersion);
+
+    private uint _healthVersion;
+
     public ICollection<EndpointState> Endpoints => _endpoints.All;
 
     public EndpointState Endpoint(EndPoint address) => _endpoints.Get(address);
 
     /// <summary>Forgets endpoints that the newest snapshot no longer has and no connection uses; true when none is left to be forgotten.</summary>
     public bool Retain(ImmutableArray<EndpointSnapshot> present) => _endpoints.Retain(present.Select(static endpoint => endpoint.State).ToHashSet());
+
+    /// <summary>Notes what a health check found. Any thread.</summary>
+    public void TellHealth(EndpointState endpoint, bool alive)
+    {
+        if (endpoint.TellHealth(alive))
+        {
+            Interlocked.Increment(ref _healthVersion);
+        }
+    }
 
     /// <summary>Takes one connection of the circuit breaker's budget; false when it is used up.</summary>
     public bool TryAcquire(CircuitBreakerLimits limits)
@@ -86,6 +100,8 @@ internal sealed class EndpointState(EndPoint address)
     private long _active;
     private long _total;
     private long _connectFail;
+    private long _probedAtMs;
+    private bool _failsChecks;
 
     public EndPoint Address { get; } = address;
 
@@ -105,4 +121,19 @@ internal sealed class EndpointState(EndPoint address)
     public void Closed() => Interlocked.Decrement(ref _active);
 
     public void Failed() => Interlocked.Increment(ref _connectFail);
+
+    /// <summary>It gave no sign of life when it was last asked for one. Only protocols whose proxy checks health ask.</summary>
+    public bool FailsChecks => Volatile.Read(ref _failsChecks);
+
+    /// <summary>Whether that is news; the cluster tells its balancing then.</summary>
+    public bool TellHealth(bool alive) => FailsChecks == alive && Interlocked.Exchange(ref _failsChecks, !alive) == alive;
+
+    /// <summary>Whether it is time to ask again, for one of those that would: each interval has one of all loops.</summary>
+    /// <param name="nowMs">As the loops have it.</param>
+    /// <param name="interval">Between two.</param>
+    public bool TryProbe(long nowMs, TimeSpan interval)
+    {
+        long before = Volatile.Read(ref _probedAtMs);
+        return nowMs - before >= interval.TotalMilliseconds && Interlocked.CompareExchange(ref _probedAtMs, nowMs, before) == before;
+    }
 }

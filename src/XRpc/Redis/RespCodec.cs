@@ -127,6 +127,11 @@ public struct RespCodec : IXRpcCodec<RespCodec>
     public readonly bool TryMeta(in FrameView frame, int meta, out ReadOnlySpan<byte> value)
     {
         value = default;
+        if (_request.IsInline)
+        {
+            return meta == 0 && frame.IsWhole && RespInline.TryFindKey(frame.Bytes, _request.Command, out value);
+        }
+
         long end = _request.KeyOffset + _request.KeyLength;
         if (meta != 0 || _request.KeyOffset <= 0 || end > frame.Bytes.Length)
         {

@@ -12,6 +12,10 @@ public static class RespInline
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? s_frame;
 
+    /// <summary>Another: who asks for a key may hold the frame.</summary>
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? s_keyed;
+
     /// <summary>As <see cref="TryConvert(ReadOnlySpan{byte}, IBufferWriter{byte})"/>, into a buffer that the next call on this thread takes again.</summary>
     /// <param name="line">The line with its line end.</param>
     /// <param name="frame">The frame; empty for an empty line.</param>
@@ -23,6 +27,26 @@ public static class RespInline
         bool matches = TryConvert(line, buffer);
         frame = buffer.WrittenSpan;
         return matches;
+    }
+
+    /// <summary>The first key of a line, where its command has one at a fixed place; in a buffer that the next call on this thread takes again.</summary>
+    /// <param name="line">The line with its line end.</param>
+    /// <param name="command">What its first word says.</param>
+    /// <param name="key">As the server reads it, without quotes.</param>
+    internal static bool TryFindKey(ReadOnlySpan<byte> line, RedisCommandId command, out ReadOnlySpan<byte> key)
+    {
+        key = default;
+        int index = RedisCommandTable.FirstKey(command);
+        ArrayBufferWriter<byte> buffer = s_keyed ??= new ArrayBufferWriter<byte>();
+        buffer.ResetWrittenCount();
+        if (index == 0 || !TryConvert(line, buffer) || buffer.WrittenCount == 0)
+        {
+            return false;
+        }
+
+        using var words = new RespArguments(buffer.WrittenSpan);
+        key = index < words.Count ? words[index] : default;
+        return index < words.Count;
     }
 
     /// <summary>Splits a line. Nothing is thrown, whatever the bytes are.</summary>

@@ -198,6 +198,23 @@ public sealed class PingPongPolicyTests
         seen.Order().ShouldBe(["main", "other"]);
     }
 
+    /// <summary>Calls that may be answered in any order draw one by one.</summary>
+    [Fact]
+    public async Task WeightedRoute_SharesTheCallsOfOneClient()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{forward: {weighted_clusters: {clusters: [{name: main, weight: 1}, {name: other, weight: 3}]}}}");
+        PingPongConnection client = mesh.Connect();
+        int others = 0;
+        for (uint call = 1; call <= 400; call++)
+        {
+            others += (await CallAsync(client, call, "who")).Payload.StartsWith("other", StringComparison.Ordinal) ? 1 : 0;
+        }
+
+        // 300 are expected; one in a million runs of chance is outside.
+        others.ShouldBeInRange(255, 345);
+    }
+
     [Fact]
     public async Task Routes_ThatChangeUnderTraffic_LoseNoCall()
     {

@@ -100,6 +100,142 @@ public sealed class RedisPoolTests : IDisposable
         }
     }
 
+    /// <summary>With many connections for each identity, two identities have room beside each other.</summary>
+    [Fact]
+    public void ConnectionsOfTwoIdentities_DoNotTakeEachOthersPlaces()
+    {
+        using Sidecar proxy = Start(
+            "{name: all, forward: {cluster: main}}", new Boot().With(Boot.Cluster("main", [_redis.Address])), out int port, ", upstream: {connections_per_endpoint: 40}");
+        Call[] clients = [.. Enumerable.Range(0, 80).Select(_ => Call.To(port))];
+        try
+        {
+            for (int i = 0; i < clients.Length; i++)
+            {
+                clients[i].Ask(i < 40 ? "SELECT 0" : "SELECT 1").ShouldBe("+OK");
+                clients[i].Ask("GET k").ShouldBe("$-1");
+            }
+
+            proxy.Stat("cluster.main.upstream_cx_active").ShouldBe(80);
+        }
+        finally
+        {
+            Array.ForEach(clients, static client => client.Dispose());
+        }
+    }
+
+    /// <summary>At the bound of the cluster a split request that needs another connection takes the place of one that it does not use.</summary>
+    [Fact]
+    public void SplitAtTheBoundOfConnections_KeepsItsOwn()
+    {
+        using Sidecar proxy = Start(
+            "{name: all, forward: {cluster: main}}",
+            new Boot().With(Boot.Cluster("main", [_redis.Address, _other.Address], ", lb_policy: RING_HASH, circuit_breakers: {thresholds: [{max_connections: 2}]}")),
+            out int port);
+        string[] keys = [.. Enumerable.Range(0, 50).Select(static i => $"k:{i}")];
+        using (Call first = Call.To(port))
+        {
+            foreach (string key in keys)
+            {
+                first.Ask($"SET {key} {key}").ShouldBe("+OK");
+            }
+        }
+
+        string here = keys.First(key => Has(_redis, key));
+        string there = keys.First(key => Has(_other, key));
+        using Call client = Call.To(port);
+        using Call other = Call.To(port);
+        other.Ask("SELECT 1").ShouldBe("+OK");
+
+        // Of the two connections the one that the split begins with is the one that was idle for longer.
+        other.Ask($"GET {here}").ShouldBe("$-1");
+        client.Ask($"GET {here}").ShouldBe($"${here.Length}");
+        client.ReadLine().ShouldBe(here);
+        Thread.Sleep(50);
+        other.Ask($"GET {here}").ShouldBe("$-1");
+        proxy.Stat("cluster.main.upstream_cx_active").ShouldBe(2);
+        Clients(_other).ShouldBe(1);
+
+        client.Ask($"MGET {here} {there}").ShouldBe("*2");
+        string?[] expected = [$"${here.Length}", here, $"${there.Length}", there];
+        expected.ShouldBe([.. expected.Select(_ => client.ReadLine())]);
+
+        static bool Has(Peer redis, string key) => Run.Must("redis-cli", "-p", $"{redis.Port}", "EXISTS", key).Trim() == "1";
+    }
+
+    /// <summary>A batch that was sent while all answers were short: what is held of the long ones stays within the client's own bound.</summary>
+    [Fact]
+    public void BatchSentBeforeAnyLongAnswer_HoldsNoMoreThanItsClientMay()
+    {
+        using Sidecar proxy = Start(
+            "{name: b, match: {key_prefix: 'b:'}, forward: {cluster: other}}, {name: all, forward: {cluster: main}}",
+            new Boot().With(Boot.Cluster("main", [_redis.Address]), Boot.Cluster("other", [_other.Address])),
+            out int port);
+        using Call client = Call.To(port);
+        string value = new('x', 300_000);
+        client.Send(RedisFront.Command("SET", "a:1", value) + RedisFront.Command("SET", "b:1", "y"));
+        client.ReadLine().ShouldBe("+OK");
+        client.ReadLine().ShouldBe("+OK");
+        string shortOne = RedisFront.Command("MGET", "a:2", "b:2");
+        for (int i = 0; i < 40; i++)
+        {
+            client.Send(shortOne);
+            ReadLines(["*2", "$-1", "$-1"]);
+        }
+
+        _other.Signal("STOP");
+        try
+        {
+            client.Send(string.Concat(Enumerable.Repeat(RedisFront.Command("MGET", "a:1", "b:1"), 100)));
+            Wait.Until(() => proxy.Stat("cluster.main.upstream_cx_rx_bytes_total") > 1_048_576, "no answer came");
+            Thread.Sleep(1000);
+            proxy.Stat("cluster.main.upstream_cx_rx_bytes_total").ShouldBeLessThan(3_000_000);
+        }
+        finally
+        {
+            _other.Signal("CONT");
+        }
+
+        for (int i = 0; i < 100; i++)
+        {
+            ReadLines(["*2", "$300000", value, "$1", "y"]);
+        }
+
+        void ReadLines(string[] expected)
+        {
+            foreach (string line in expected)
+            {
+                client.ReadLine().ShouldBe(line);
+            }
+        }
+    }
+
+    /// <summary>The same where the answers are in their turn and the client does not read.</summary>
+    [Fact]
+    public void MergedAnswersThatNobodyReads_StopTheirServers()
+    {
+        using Sidecar proxy = Start(
+            "{name: b, match: {key_prefix: 'b:'}, forward: {cluster: other}}, {name: all, forward: {cluster: main}}",
+            new Boot().With(Boot.Cluster("main", [_redis.Address]), Boot.Cluster("other", [_other.Address])),
+            out int port,
+            ", limits: {slow_reader_timeout: 60s}");
+        using Call client = Call.WithSmallBuffers(port);
+        client.Send(RedisFront.Command("SET", "a:1", new string('x', 300_000)) + RedisFront.Command("SET", "b:1", "y"));
+        client.ReadLine().ShouldBe("+OK");
+        client.ReadLine().ShouldBe("+OK");
+        for (int i = 0; i < 40; i++)
+        {
+            client.Send(RedisFront.Command("MGET", "a:2", "b:2"));
+            client.ReadLine().ShouldBe("*2");
+            client.ReadLine().ShouldBe("$-1");
+            client.ReadLine().ShouldBe("$-1");
+        }
+
+        client.Send(string.Concat(Enumerable.Repeat(RedisFront.Command("MGET", "a:1", "b:1"), 100)));
+        Wait.Until(() => proxy.Stat("cluster.main.upstream_cx_rx_bytes_total") > 1_048_576, "no answer came");
+        Thread.Sleep(1000);
+        proxy.Stat("cluster.main.upstream_cx_rx_bytes_total").ShouldBeLessThan(15_000_000);
+    }
+
     public void Dispose()
     {
         _redis.Dispose();
@@ -110,11 +246,11 @@ public sealed class RedisPoolTests : IDisposable
     private static int Clients(Peer redis) =>
         Run.Must("redis-cli", "-p", $"{redis.Port}", "CLIENT", "LIST").Trim().Split('\n').Length;
 
-    private static Sidecar Start(string routes, Boot boot, out int port)
+    private static Sidecar Start(string routes, Boot boot, out int port, string more = "")
     {
         port = Ports.Free();
         string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{routes}]}}}}}}";
+            + $"route_config: {{name: r, routes: [{routes}]}}{more}}}}}";
         return Sidecar.Start(boot.Listen("l", port, Boot.Chain(filter)), concurrency: 1);
     }
 }

@@ -55,6 +55,41 @@ public sealed class XRpcBypassTests : IDisposable
         client.Ask("\"FLUSHALL\"").ShouldBe("-ERR closed");
     }
 
+    /// <summary>A key that comes in a line is metadata like any other.</summary>
+    [Theory]
+    [InlineData("GET secret:1")]
+    [InlineData("GET \"secret:1\"")]
+    [InlineData("'get'  'secret:1'")]
+    [InlineData("GET \"\\x73ecret:1\"")]
+    public void RulesByKeyAsMetadata_TakeALineHoweverItIsSpelled(string line)
+    {
+        const string Secrets = "policies: {authorization: {deny: [{name: secrets, metadata: [{name: key, value: {prefix: 'secret:'}}]}]}}";
+        using Sidecar proxy = Start("{name: no, match: {metadata: [{name: key, value: {prefix: 'no:'}}]}, reject: {message: ERR closed}}, " + All, Secrets, out int port);
+        using Call client = Call.To(port);
+        client.Ask(line).ShouldStartWith("-NOPERM");
+        client.Ask(line.Replace("secret", "no", StringComparison.Ordinal).Replace("\\x73ecret", "no", StringComparison.Ordinal)).ShouldBe("-ERR closed");
+        client.Ask("GET kept").ShouldBe("$1");
+    }
+
+    [Fact]
+    public void HashByKey_SendsALineWhereTheSameCommandGoesInTheUsualForm()
+    {
+        using Peer other = Peer.Redis();
+        int port = Ports.Free();
+        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
+            + "route_config: {name: r, routes: [{forward: {cluster: ring, hash_by: key}}]}}}";
+        using Sidecar proxy = Sidecar.Start(
+            new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("ring", [_redis.Address, other.Address], ", lb_policy: RING_HASH")));
+        using Call client = Call.To(port);
+        for (int i = 0; i < 20; i++)
+        {
+            client.Send(RedisFront.Command("SET", $"key:{i}", $"{i}"));
+            client.ReadLine().ShouldBe("+OK");
+            client.Ask($"GET 'key:{i}'").ShouldBe($"${i.ToString(System.Globalization.CultureInfo.InvariantCulture).Length}");
+            client.ReadLine().ShouldBe($"{i}");
+        }
+    }
+
     [Theory]
     [InlineData("MGET", "a", "no:1")]
     [InlineData("MGET", "no:1", "a")]

@@ -59,7 +59,16 @@ internal sealed partial class ConversationRun : IExchange
         return _fragments[^1].Bytes;
     }
 
-    private int NodeOf(ReadOnlySpan<byte> key) => (int)(RedisKeyHash.Of(RedisKeyHash.HashTag(key)) % (ulong)_peers.Length);
+    private int NodeOf(ReadOnlySpan<byte> key)
+    {
+        uint hash = 2166136261;
+        foreach (byte value in RedisKeyHash.HashTag(key))
+        {
+            hash = (hash ^ value) * 16777619;
+        }
+
+        return (int)(hash % (uint)_peers.Length);
+    }
 
     private int TargetOf(int node)
     {

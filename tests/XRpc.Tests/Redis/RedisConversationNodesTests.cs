@@ -68,7 +68,7 @@ public sealed class RedisConversationNodesTests : IDisposable
     public void Mset_OneNodeFails_KeepsTheServersCodeAndCountsTheParts()
     {
         _peers[_run.NodeOf("a")].Ask("ACL", "SETUSER", "default", "-mset");
-        _run.Ask("MSET", "a", "1", "b", "1", "c", "1", "d", "1", "e", "1", "f", "1")
+        _run.Ask("MSET", "a", "1", "b", "1", "c", "1", "d", "1", "e", "1", "f", "1", "g", "1")
             .ShouldBe("-NOPERM this user has no permissions to run the 'mset' command (1 of 3 parts of MSET failed)\r\n");
     }
 

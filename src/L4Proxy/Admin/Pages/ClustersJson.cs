@@ -39,6 +39,11 @@ internal static class ClustersJson
             json.WriteEndArray();
             json.WriteStartObject("health_status");
             json.WriteString("eds_health_status", HealthOf(endpoint.Health));
+            if (endpoint.State.FailsChecks)
+            {
+                json.WriteBoolean("failed_active_health_check", true);
+            }
+
             json.WriteEndObject();
             json.WriteNumber("weight", endpoint.Weight);
             json.WriteString("hostname", endpoint.Hostname);

@@ -66,12 +66,17 @@ internal sealed class ClustersPage : IAdminPage
         text.Append(host).Append("::canary::false\n").Append(host).Append("::priority::").Append(endpoint.Group.Priority).Append('\n');
     }
 
-    private static string FlagsOf(EndpointSnapshot endpoint) => endpoint.Health switch
+    private static string FlagsOf(EndpointSnapshot endpoint)
     {
-        _ when endpoint.RequiresTls => "/tls_unsupported",
-        EndpointHealth.Degraded => "/degraded_eds_health",
-        _ => endpoint.Usable ? "healthy" : "/failed_eds_health",
-    };
+        string configured = endpoint.Health switch
+        {
+            _ when endpoint.RequiresTls => "/tls_unsupported",
+            EndpointHealth.Degraded => "/degraded_eds_health",
+            _ => endpoint.Offered ? "" : "/failed_eds_health",
+        };
+        string flags = (endpoint.State.FailsChecks ? "/failed_active_hc" : "") + configured;
+        return flags.Length > 0 ? flags : "healthy";
+    }
 
     private static void Append(StringBuilder text, string subject, string what, long value) =>
         text.Append(subject).Append("::").Append(what).Append("::").Append(value).Append('\n');

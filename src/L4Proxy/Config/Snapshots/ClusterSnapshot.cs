@@ -96,7 +96,11 @@ internal sealed record EndpointSnapshot(EndPoint Address, string Hostname, uint 
 
     public EndpointGroup Group { get; init; } = EndpointGroup.Only;
 
-    public bool Usable => !RequiresTls && Health is EndpointHealth.Unknown or EndpointHealth.Healthy or EndpointHealth.Degraded;
+    /// <summary>Whether the configuration has it as one to be used.</summary>
+    public bool Offered => !RequiresTls && Health is EndpointHealth.Unknown or EndpointHealth.Healthy or EndpointHealth.Degraded;
+
+    /// <summary>Whether it counts as healthy: it is offered, and fails no health check now.</summary>
+    public bool Usable => Offered && !State.FailsChecks;
 }
 
 /// <summary>What an endpoint shares with those beside it in its assignment: one object for each locality.</summary>

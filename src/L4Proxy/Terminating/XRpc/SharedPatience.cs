@@ -3,19 +3,13 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <summary>
 /// How long a client of one loop that takes nothing may hold others back who wait for the same server connection. Each that has to be
 /// closed for it shortens the time of the next: thousands that never read cost the others about a second together, not a time-out each.
-/// With nobody closed, patience comes back within seconds. A client that has shown that it reads, if slowly, always has the whole time.
+/// With nobody closed, patience comes back within seconds. A client that has shown of late that it reads, if slowly, has the whole time.
 /// Belongs to one loop.
 /// </summary>
 internal sealed class SharedPatience
 {
     /// <summary>Time between two calls of <see cref="Tick"/>.</summary>
     public static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(50);
-
-    /// <summary>
-    /// A client reads when its socket takes bytes again after this many ticks have found it full: before, only the kernel may have moved
-    /// them, from one buffer to the next.
-    /// </summary>
-    public const int TicksToTell = 2;
 
     private const double MostMilliseconds = 250;
     private const double MostClosed = 16;
@@ -32,7 +26,7 @@ internal sealed class SharedPatience
     public bool IsExhausted => Milliseconds <= TickInterval.TotalMilliseconds;
 
     /// <summary>The time of a client.</summary>
-    /// <param name="reads">It has shown that it does.</param>
+    /// <param name="reads">It has shown of late that it does.</param>
     public double For(bool reads) => reads ? MostMilliseconds : Milliseconds;
 
     /// <summary>A client was closed for holding others back.</summary>

@@ -15,7 +15,8 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 internal sealed class XRpcLoop<TCodec> : ITurnEnd
     where TCodec : struct, IXRpcCodec<TCodec>
 {
-    private readonly Dictionary<string, UpstreamPool<TCodec>> _pools = [];
+    private readonly Dictionary<string, UpstreamPool<TCodec>> _byCluster = [];
+    private readonly List<UpstreamPool<TCodec>> _pools = [];
     private readonly List<XRpcSession<TCodec>> _sessions = [];
     private readonly SnapshotStore _store;
     private readonly LoopTimer _clock;
@@ -68,16 +69,17 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     public long GivenUpAtMs { get; set; }
 
     /// <summary>Pools of this loop.</summary>
-    public IEnumerable<UpstreamPool<TCodec>> Pools => _pools.Values;
+    public IEnumerable<UpstreamPool<TCodec>> Pools => _pools;
 
     /// <summary>Stopwatch ticks; to be read once for a batch.</summary>
     public long Now() => Stopwatch.GetTimestamp();
 
     public UpstreamPool<TCodec> Pool(string cluster)
     {
-        if (!_pools.TryGetValue(cluster, out UpstreamPool<TCodec>? pool))
+        if (!_byCluster.TryGetValue(cluster, out UpstreamPool<TCodec>? pool))
         {
-            _pools.Add(cluster, pool = new UpstreamPool<TCodec>(this, cluster));
+            _byCluster.Add(cluster, pool = new UpstreamPool<TCodec>(this, cluster));
+            _pools.Add(pool);
         }
 
         return pool;
@@ -175,13 +177,15 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         }
 
         bool anyLink = false;
-        foreach (UpstreamPool<TCodec> pool in _pools.Values)
+        for (int i = _pools.Count - 1; i >= 0; i--)
         {
+            UpstreamPool<TCodec> pool = _pools[i];
             pool.Tick(now);
             anyLink |= !pool.IsEmpty;
             if (pool.IsEmpty && !Snapshot.Clusters.ContainsKey(pool.Cluster))
             {
-                _pools.Remove(pool.Cluster);
+                _byCluster.Remove(pool.Cluster);
+                _pools.RemoveAt(i);
             }
         }
 

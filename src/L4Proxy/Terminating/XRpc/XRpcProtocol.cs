@@ -78,7 +78,7 @@ internal sealed class XRpcProtocol<TCodec>(XRpcServices services, Func<XRpcProxy
 
     private XRpcStats Stats(string prefix, XRpcProxySnapshot proxy) => _stats.GetOrAdd(prefix, p =>
     {
-        var stats = new XRpcStats(TCodec.Traits, p, proxy.Redis is { LatencyInMicros: true });
+        var stats = new XRpcStats(TCodec.Traits, p, proxy.LatencyInMicros);
         services.Metrics.Add(stats);
         return stats;
     });

@@ -285,24 +285,18 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         Span<int> bindings = count <= 64 ? stackalloc int[count] : new int[count];
+        bool linked = TryLinks(bindings, out wait);
         for (int i = 0; i < count; i++)
         {
-            bindings[i] = BindTo(exchange.FragmentAt(i, out _));
-            if (SharedLink(bindings[i]) is not { } link)
+            if (_bindings[bindings[i]].Link is { } link)
             {
-                return false;
+                link.IsChosen = false;
             }
+        }
 
-            if (link.MustWait(this))
-            {
-                _pause = Pause.Upstream;
-                return false;
-            }
-
-            if (_bindings[bindings[i]] is { IsLimited: true } limited && !link.TryCount(limited.Cluster.Limits))
-            {
-                return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Overflow));
-            }
+        if (!linked)
+        {
+            return !wait && AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Overflow));
         }
 
         _stats.Asked(frame.Head.Method);
@@ -322,6 +316,37 @@ internal sealed partial class XRpcSession<TCodec>
         {
             Target target = exchange.FragmentAt(i, out ReadOnlySpan<byte> bytes);
             SendFragment(split, i, target.Route, _bindings[bindings[i]].Link!, bytes, decision);
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Finds the connections of all fragments, none of which is closed for the place of another. False when one makes the request wait, or the limit of
+    /// a cluster is reached.
+    /// </summary>
+    private bool TryLinks(Span<int> bindings, out bool wait)
+    {
+        wait = false;
+        for (int i = 0; i < bindings.Length; i++)
+        {
+            bindings[i] = BindTo(_owner.Exchange.FragmentAt(i, out _));
+            if (SharedLink(bindings[i]) is not { } link)
+            {
+                return !(wait = true);
+            }
+
+            if (link.MustWait(this))
+            {
+                _pause = Pause.Upstream;
+                return !(wait = true);
+            }
+
+            link.IsChosen = true;
+            if (_bindings[bindings[i]] is { IsLimited: true } limited && !link.TryCount(limited.Cluster.Limits))
+            {
+                return false;
+            }
         }
 
         return true;

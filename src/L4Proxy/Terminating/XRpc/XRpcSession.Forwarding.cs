@@ -364,6 +364,11 @@ internal sealed partial class XRpcSession<TCodec>
         {
             _pause = Pause.Quiet;
         }
+        else if (_pinnedForOne && _pinned == link && link.InFlight == 0 && _streaming is null)
+        {
+            // No answer will come that gives the connection back.
+            Unpin(link, reusable: true);
+        }
 
         _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
     }

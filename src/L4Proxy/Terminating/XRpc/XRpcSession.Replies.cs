@@ -20,10 +20,7 @@ internal sealed partial class XRpcSession<TCodec>
     private long _earlyHeld;
     private long _counted;
     private long _lastProgressMs;
-    private int _ticksFull;
-
-    /// <summary>The client has taken bytes that its socket had no room for.</summary>
-    private bool _reads;
+    private ReaderEvidence _evidence;
 
     /// <summary>Bytes of an answer to come: the largest of late, which fades; careful before any came.</summary>
     private long _expectedReply = 64 * 1024;
@@ -34,8 +31,8 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Answers that came before their turn are held.</summary>
     public bool HasEarly => _early is { Count: > 0 };
 
-    /// <summary>Bytes held for this client.</summary>
-    public long Backlog => _output.Length + _earlyBytes;
+    /// <summary>Bytes held for this client, those to be looked at or merged among them.</summary>
+    public long Backlog => _output.Length + _earlyBytes + _captured;
 
     /// <summary>More is held than it may have: who sends out of turn has to wait.</summary>
     public bool IsOverfull => !IsClosed && Backlog > Proxy.Limits.MaxBufferedBytes;
@@ -54,7 +51,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// does not read then stops itself, and no connection has to wait for it.
     /// </summary>
     private bool HasRoom => InFlight < Proxy.Limits.MaxPendingRequests && _output.Length < RequestWatermark
-        && (InFlight == 0 || ((InFlight + 1) * _expectedReply) + Backlog + _captured <= Proxy.Limits.MaxBufferedBytes);
+        && (InFlight == 0 || ((InFlight + 1) * _expectedReply) + Backlog <= Proxy.Limits.MaxBufferedBytes);
 
     /// <summary>Whether an answer is the one that the client is to get next.</summary>
     public bool IsTurn(uint sequence) => !IsOrdered || sequence == _headSequence;
@@ -130,7 +127,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _lastProgressMs = _owner.Loop.NowMilliseconds;
         (_stalled ??= []).Add(new StalledLink(link, inTurn));
-        if (!_reads && _owner.Patience.IsExhausted && !_output.IsEmpty && !_socket.Writable && link.HasOthersThan(this))
+        if (!_evidence.Reads(_lastProgressMs) && _owner.Patience.IsExhausted && !_output.IsEmpty && !_socket.Writable && link.HasOthersThan(this))
         {
             EndTooSlow(holdsBack: true);
         }
@@ -257,7 +254,7 @@ internal sealed partial class XRpcSession<TCodec>
         if (_output.Length < before)
         {
             _lastProgressMs = _owner.Loop.NowMilliseconds;
-            _reads |= _ticksFull == SharedPatience.TicksToTell;
+            _evidence.Took(_lastProgressMs);
             CountBacklog();
             if (_stalled is not null)
             {
@@ -343,7 +340,7 @@ internal sealed partial class XRpcSession<TCodec>
         _owner.Backlog += held - _counted;
         bool grew = held > _counted;
         _counted = held;
-        if (grew && Backlog + _captured > RequestWatermark && _owner.Backlog > _owner.MostBacklog)
+        if (grew && Backlog > RequestWatermark && _owner.Backlog > _owner.MostBacklog)
         {
             End(ResponseFlags.OM, EndedBy.Proxy, "downstream_backlog_limit");
         }
@@ -373,7 +370,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        if ((InFlight == 0 && (_pause == Pause.Quiet || _stopReading)) || ((_pause == Pause.Room || _due is { Count: > 0 }) && HasRoom))
+        if (_stalled is not null || (InFlight == 0 && (_pause == Pause.Quiet || _stopReading)) || ((_pause == Pause.Room || _due is { Count: > 0 }) && HasRoom))
         {
             _owner.Attend(this);
         }

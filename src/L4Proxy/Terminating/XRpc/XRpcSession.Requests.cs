@@ -158,6 +158,11 @@ internal sealed partial class XRpcSession<TCodec>
             // Nobody is there to take what the server waits for: as the server itself does, the wait ends with its client.
             End(ResponseFlags.DC, EndedBy.Downstream, "downstream_left_while_blocked");
         }
+        else if (_socket.Failed && !IsClosed)
+        {
+            // Reading, which tells the rest, may wait for an answer that nobody is there for.
+            End(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset");
+        }
     }
 
     /// <summary>Handles frame after frame, and holds what is left.</summary>

@@ -74,7 +74,7 @@ internal sealed partial class XRpcSession<TCodec>
         return at >= 0;
     }
 
-    /// <summary>Every usable server of a route, replicas excluded.</summary>
+    /// <summary>Every server of a route, replicas excluded.</summary>
     public void AddAllTargets(XRpcRouteSnapshot route, SessionExchange<TCodec> exchange)
     {
         ProxySnapshot config = _config ?? _owner.Snapshot;
@@ -84,8 +84,9 @@ internal sealed partial class XRpcSession<TCodec>
             {
                 foreach (EndpointSnapshot endpoint in cluster.Endpoints)
                 {
-                    if (endpoint.Usable)
+                    if (endpoint.Offered)
                     {
+                        // One that fails its checks too: an answer without its part would look whole.
                         exchange.NumberOf(new Target(route, cluster, endpoint));
                     }
                 }
@@ -119,14 +120,17 @@ internal sealed partial class XRpcSession<TCodec>
             ref Binding binding = ref _bindings[i];
             if (binding.IsSticky && binding.Name == name && (ReferenceEquals(binding.Config, _config) || Renew(ref binding)))
             {
-                return i;
+                return binding.Endpoint.State.FailsChecks ? BindAnew(name, key, i) : i;
             }
         }
 
         return BindAnew(name, key);
     }
 
-    private int BindAnew(string name, ReadOnlySpan<byte> key)
+    /// <param name="name">The cluster.</param>
+    /// <param name="key">What chooses among its servers, where keys do.</param>
+    /// <param name="failing">The binding so far, to a server that fails its checks, and that stays where the others do too; -1 for none.</param>
+    private int BindAnew(string name, ReadOnlySpan<byte> key, int failing = -1)
     {
         if (!_config!.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
         {
@@ -138,10 +142,13 @@ internal sealed partial class XRpcSession<TCodec>
         if (LoadBalancer.Pick(cluster, context) is not { } endpoint)
         {
             Interlocked.Increment(ref cluster.State.Counters.CxNoneHealthy);
+
+            // Where checks found nobody healthy, the pool asks on.
+            _owner.Pool(name).Settings = Proxy.Upstream;
             return -1;
         }
 
-        return BindTo(name, cluster, endpoint);
+        return failing >= 0 && endpoint.State.FailsChecks ? failing : BindTo(name, cluster, endpoint);
     }
 
     private int BindTo(string name, ClusterSnapshot cluster, EndpointSnapshot endpoint)

@@ -136,6 +136,11 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             FlushOutput();
         }
 
+        if (_stalled is not null && !IsClosed)
+        {
+            ReleaseStalled(Proxy.Limits.MaxBufferedBytes / 2);
+        }
+
         if (!IsClosed)
         {
             GoOn();
@@ -202,9 +207,9 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             return;
         }
 
-        _ticksFull += !_socket.Writable && _ticksFull < SharedPatience.TicksToTell ? 1 : 0;
+        _evidence.Tick(full: !_socket.Writable);
         bool holdsBack = HoldsOthersBack();
-        if (ms - _lastProgressMs > (holdsBack ? _owner.Patience.For(_reads) : most))
+        if (ms - _lastProgressMs > (holdsBack ? _owner.Patience.For(_evidence.Reads(ms)) : most))
         {
             EndTooSlow(holdsBack);
         }

@@ -19,7 +19,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
     protected override bool IsFull => _ring.IsFull;
 
-    public override bool HasOthersThan(XRpcSession<TCodec> client)
+    public override bool HasOthersThan(XRpcSession<TCodec>? client)
     {
         for (int i = 0; i < _ring.Count; i++)
         {
@@ -48,8 +48,18 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         }
     }
 
-    public override bool IsInTurnOf(XRpcSession<TCodec> client) =>
-        IsRelaying || (!_ring.IsEmpty && _ring.Head.Session == client && client.IsTurn(_ring.Head.Sequence));
+    public override bool IsInTurnOf(XRpcSession<TCodec> client)
+    {
+        for (int i = 0; i < _ring.Count && !IsRelaying; i++)
+        {
+            if (_ring[i].Session == client && !_ring[i].Has(PendingFlags.Abandoned | PendingFlags.Hidden))
+            {
+                return client.IsTurn(_ring[i].Sequence);
+            }
+        }
+
+        return true;
+    }
 
     public override bool TryReserve(out ulong id)
     {
@@ -86,7 +96,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
                 given.Session?.RequestFailed(given, LocalReplyReason.Timeout, default, mayRetry: true);
             }
 
-            anybody |= !pending.Has(PendingFlags.Abandoned);
+            anybody |= !pending.Has(PendingFlags.Abandoned | PendingFlags.HealthCheck);
         }
 
         if (!anybody && IsSuspect)
@@ -97,7 +107,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
     protected override bool WritePing()
     {
-        if (!TCodec.TryWriteControl(Side.Downstream, ControlFrame.Ping, 0, Output))
+        if (_ring.IsFull || !TCodec.TryWriteControl(Side.Downstream, ControlFrame.Ping, 0, Output))
         {
             return false;
         }
@@ -264,6 +274,10 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             if (head.State is { Captures: true } state)
             {
                 session.Capture(state, bytes);
+                if (session.IsOverfull && !session.IsTurn(head.Sequence))
+                {
+                    StallFor(session, inTurn: false);
+                }
             }
             else
             {
@@ -284,7 +298,12 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         _ring.RemoveHead();
         if (done.Session is { } session && (done.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned)) == 0)
         {
+            bool held = done.State is { Captures: true };
             session.RequestAnswered(this, done, Reply, direct, now);
+            if (held && session.IsOverfullInTurn)
+            {
+                StallFor(session, inTurn: true);
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     protected override bool IsFull => _slots.IsFull;
 
-    public override bool HasOthersThan(XRpcSession<TCodec> client)
+    public override bool HasOthersThan(XRpcSession<TCodec>? client)
     {
         for (int i = 0; i < _slots.Count; i++)
         {

@@ -21,6 +21,10 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     public const int HighWatermark = 1024 * 1024;
 
     private const int LowWatermark = 256 * 1024;
+
+    /// <summary>In place of the time of a PING: it was not answered in time.</summary>
+    private const long Unanswered = -1;
+
     private const int RoundsPerTurn = 8;
 
     private readonly List<XRpcSession<TCodec>> _waitingForRoom = [];
@@ -67,6 +71,9 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     /// <summary>The server said that it takes no more requests, or its address left the configuration.</summary>
     public bool IsDraining { get; set; }
 
+    /// <summary>A request that is about to be sent to several servers has it: not to be closed for the place of another.</summary>
+    public bool IsChosen { get; set; }
+
     /// <summary>Owes an answer for longer than allowed: takes nothing new until it has said something.</summary>
     public bool IsSuspect { get; set; }
 
@@ -85,10 +92,10 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
 
     protected abstract bool IsFull { get; }
 
-    /// <summary>Whether anybody besides a client waits for answers here.</summary>
-    public abstract bool HasOthersThan(XRpcSession<TCodec> client);
+    /// <summary>Whether anybody besides a client waits for answers here; whether anybody does, for null.</summary>
+    public abstract bool HasOthersThan(XRpcSession<TCodec>? client);
 
-    /// <summary>Whether what comes next from here is what a client is to get next; of what it gets out of turn a part may be held already.</summary>
+    /// <summary>Whether what comes next from here for a client is what it is to get next; of what it gets out of turn a part may be held already.</summary>
     public abstract bool IsInTurnOf(XRpcSession<TCodec> client);
 
     protected TCodec Codec;
@@ -227,6 +234,9 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     {
         StalledBy = null;
         LastReadMs = Owner.Loop.NowMilliseconds;
+
+        // A sign of life may be among what was not read.
+        _pingSentMs = _pingSentMs == 0 ? 0 : LastReadMs;
         if (State == LinkState.Open)
         {
             Owner.ReadLater(this);
@@ -263,6 +273,7 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
                 Interlocked.Add(ref Cluster.State.Counters.CxRxBytesTotal, count);
                 LastReadMs = Owner.Loop.NowMilliseconds;
                 (IsSuspect, _pingSentMs) = (false, 0);
+                TellHealth(alive: true);
                 Keep(bytes, TakeGuarded(bytes));
                 Recount();
             }
@@ -300,22 +311,40 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
         }
     }
 
-    /// <summary>Asks a connection that was silent for a while whether it lives; closes it when it does not say so in the same time.</summary>
-    public void CheckHealth(TimeSpan interval)
+    /// <summary>
+    /// Asks a server that was silent for a while whether it lives. When it does not say so in the same time it is passed over, and this connection
+    /// closes unless somebody waits here: a request has a time of its own. Never one that a client has for itself: its transaction would get the question.
+    /// </summary>
+    public void CheckHealth()
     {
         long now = Owner.Loop.NowMilliseconds;
-        if (interval <= TimeSpan.Zero || State != LinkState.Open || IsRelaying || StalledBy is not null)
+        double interval = Pool.Settings.HealthCheckInterval.TotalMilliseconds;
+        if (!Pool.ChecksHealth || State != LinkState.Open || PinnedTo is not null || StalledBy is not null)
         {
             return;
         }
 
-        if (_pingSentMs > 0 && now - _pingSentMs > interval.TotalMilliseconds)
+        if (_pingSentMs > 0 && now - _pingSentMs > interval)
+        {
+            TellHealth(alive: false);
+            (_pingSentMs, IsSuspect) = (Unanswered, true);
+        }
+
+        if (_pingSentMs == Unanswered && !HasOthersThan(null))
         {
             Close(LocalReplyReason.Timeout, reset: true);
         }
-        else if (_pingSentMs == 0 && InFlight == 0 && now - LastReadMs > interval.TotalMilliseconds && WritePing())
+        else if (_pingSentMs == 0 && (Endpoint.State.FailsChecks || now - LastReadMs > interval) && WritePing())
         {
             _pingSentMs = now;
+        }
+    }
+
+    private void TellHealth(bool alive)
+    {
+        if (Endpoint.State.FailsChecks == alive)
+        {
+            Cluster.State.TellHealth(Endpoint.State, alive);
         }
     }
 
@@ -436,6 +465,11 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
         if (result.TimedOut)
         {
             Interlocked.Increment(ref Cluster.State.Counters.CxConnectTimeout);
+        }
+
+        if (Pool.ChecksHealth)
+        {
+            TellHealth(alive: false);
         }
 
         Close(LocalReplyReason.ConnectFailed, reset: false);

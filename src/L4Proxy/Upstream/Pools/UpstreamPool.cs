@@ -17,10 +17,10 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     private const int MostExtra = 4;
 
     /// <summary>
-    /// Shared connections to one address, whatever they were told first: clients make identities up. At the bound the one that was idle for
-    /// longest is closed for the next.
+    /// States that shared connections to one address are in at most: clients make identities up. Each has as many connections as configured; at the
+    /// bound the one that was idle for longest is closed for the next.
     /// </summary>
-    private const int MostAtAddress = 64;
+    private const long MostProfilesAtAddress = 64;
 
     private readonly List<UpstreamLink<TCodec>> _shared = [];
     private readonly List<UpstreamLink<TCodec>> _private = [];
@@ -33,6 +33,9 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
 
     /// <summary>How connections are kept: as the proxy that used the pool last says.</summary>
     public XRpcUpstreamSnapshot Settings { get; set; } = new();
+
+    /// <summary>Whether servers are asked for signs of life.</summary>
+    public bool ChecksHealth => Settings.HealthCheckInterval > TimeSpan.Zero && (TCodec.Traits.Heartbeats & Heartbeats.FromClient) != 0;
 
     /// <summary>Whether there is no connection at all.</summary>
     public bool IsEmpty => _shared.Count + _private.Count == 0;
@@ -78,7 +81,7 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
             return any!;
         }
 
-        if (CountAt(endpoint.Address) >= Math.Max(MostAtAddress, count + MostExtra))
+        if (CountAt(endpoint.Address) >= MostProfilesAtAddress * count)
         {
             LongestIdle(_shared, endpoint.Address)?.Close(LocalReplyReason.Overflow, reset: false);
         }
@@ -137,6 +140,35 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
 
         TickAll(_shared, now);
         TickAll(_private, now);
+        AskTheFailing(_config);
+    }
+
+    /// <summary>Servers that gave no sign of life are asked again, on a new connection where none is left that could be used.</summary>
+    private void AskTheFailing(ProxySnapshot config)
+    {
+        if (!config.Clusters.TryGetValue(Cluster, out ClusterSnapshot? cluster) || cluster.State.HealthVersion == 0)
+        {
+            return;
+        }
+
+        foreach (EndpointSnapshot endpoint in cluster.Endpoints)
+        {
+            if (!endpoint.State.FailsChecks)
+            {
+                continue;
+            }
+
+            if (!ChecksHealth)
+            {
+                // Nobody asks any more.
+                cluster.State.TellHealth(endpoint.State, alive: true);
+            }
+            else if (!_shared.Exists(link => link.CanTake && link.Endpoint.Address.Equals(endpoint.Address))
+                && endpoint.State.TryProbe(owner.Loop.NowMilliseconds, Settings.HealthCheckInterval))
+            {
+                Add(_shared, cluster, endpoint, ConnectionProfile.None, isPrivate: false);
+            }
+        }
     }
 
     private int CountAt(EndPoint address)
@@ -155,7 +187,8 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
         UpstreamLink<TCodec>? longest = null;
         foreach (UpstreamLink<TCodec> link in links)
         {
-            bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open } && link.Output.IsEmpty && (address is null || link.Endpoint.Address.Equals(address));
+            bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open, IsChosen: false } && link.Output.IsEmpty
+                && (address is null || link.Endpoint.Address.Equals(address));
             longest = idle && (longest is null || link.LastUsedMs < longest.LastUsedMs) ? link : longest;
         }
 
@@ -206,7 +239,7 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
             UpstreamLink<TCodec> link = links[i];
             link.ExpireRequests(now);
             link.Recount();
-            link.CheckHealth(Settings.HealthCheckInterval);
+            link.CheckHealth();
             TimeSpan idleLimit = Settings.IdleTimeout;
             bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open };
             if (idle && (link.IsDraining || (idleLimit > TimeSpan.Zero && owner.Loop.NowMilliseconds - link.LastUsedMs > idleLimit.TotalMilliseconds)))

@@ -24,10 +24,12 @@ public sealed class CodecRulesTests : IDisposable
     [Fact]
     public void Start_RuleTakesAChain_CodecReadsItAndItsClustersStay()
     {
-        ProxySnapshot snapshot = _folder.Start(Bootstrap("{cluster_pattern: 'outbound|6379||*', port: 6379, codec: redis, policies: {timeout: 2s}}"));
+        ProxySnapshot snapshot = _folder.Start(Bootstrap("{cluster_pattern: 'outbound|6379||*', port: 6379, codec: redis, policies: {timeout: 2s}, redis: {custom_commands: [my.cmd]}, latency_in_micros: true}"));
         XRpcProxySnapshot redis = Terminal(snapshot, "redis").ShouldBeOfType<XRpcProxySnapshot>();
         redis.Codec.ShouldBe("redis");
         redis.StatPrefix.ShouldBe("r");
+        redis.Redis!.CustomCommands.ShouldBe(["MY.CMD"]);
+        redis.LatencyInMicros.ShouldBeTrue();
         redis.IdleTimeout.ShouldBe(TimeSpan.FromSeconds(7));
         redis.UnknownAsTcp.ShouldBeTrue();
         redis.Routes.Current.CatchAll!.Clusters.ShouldBe([new WeightedClusterSnapshot("outbound|6379||cache.default.svc", 3), new WeightedClusterSnapshot("outbound|6379||cache2.default.svc", 1)]);

@@ -33,8 +33,9 @@ public class RedisModelTests
             """, out IssueCollector issues)!;
         issues.Issues.ShouldBeEmpty();
         proxy.Codec.ShouldBe("redis");
-        proxy.Redis.ShouldBe(new XRpcRedisSnapshot { HashTags = true, LatencyInMicros = true, CustomCommands = proxy.Redis!.CustomCommands });
+        proxy.Redis.ShouldBe(new XRpcRedisSnapshot { HashTags = true, CustomCommands = proxy.Redis!.CustomCommands });
         proxy.Redis.CustomCommands.ShouldBe(["MY.CMD"]);
+        proxy.LatencyInMicros.ShouldBeTrue();
         proxy.Upstream.MaxConnectsPerSecond.ShouldBe(9);
         proxy.Authentication!.Passwords.Length.ShouldBe(1);
         proxy.UnknownAsTcp.ShouldBeFalse();

@@ -103,6 +103,16 @@ public class XRpcProxyDecoderTests
         proxy.UnknownAsTcp.ShouldBeFalse();
     }
 
+    /// <summary>What <c>redis_proxy</c> can say of commands and metrics, the common message can too.</summary>
+    [Fact]
+    public void Decode_RedisOptionsAndLatencyUnit_AreTaken()
+    {
+        XRpcProxySnapshot proxy = Good(Head + "redis: {custom_commands: [my.cmd]}\nlatency_in_micros: true\nroute_config: {routes: [{forward: {cluster: c}}]}");
+        proxy.LatencyInMicros.ShouldBeTrue();
+        proxy.Redis!.CustomCommands.ShouldBe(["MY.CMD"]);
+        proxy.Redis.HashTags.ShouldBeTrue();
+    }
+
     [Fact]
     public void Decode_NoRuleAndNoLogin_LetsUnknownBytesPassAsTcp() =>
         Good(Head + "route_config: {routes: [{forward: {cluster: c}}]}").UnknownAsTcp.ShouldBeTrue();
@@ -110,6 +120,7 @@ public class XRpcProxyDecoderTests
     [Theory]
     [InlineData(Head + "on_unknown: TCP\nauthentication: {passwords: [{inline_string: p}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "on_unknown: TCP would let unknown bytes pass")]
     [InlineData("stat_prefix: s\ncodec: nosuch\nroute_config: {routes: [{forward: {cluster: c}}]}", "codec: 'nosuch' is no codec of this build, which has redis")]
+    [InlineData("stat_prefix: s\ncodec: nosuch\nredis: {}\nroute_config: {routes: [{forward: {cluster: c}}]}", "redis: 'nosuch' has no such options")]
     [InlineData(Head, "route_config or route_discovery is required")]
     [InlineData(Head + "route_discovery: {config_source: {ads: {}}}", "route_discovery.name: is required")]
     [InlineData(Head + "route_discovery: {name: r}", "route_discovery.config_source: is required")]

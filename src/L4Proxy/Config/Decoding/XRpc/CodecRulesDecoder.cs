@@ -37,7 +37,7 @@ internal static class CodecRulesDecoder
         var proxy = new XRpcProxy
         {
             StatPrefix = "check", Codec = rule.Codec, Policies = rule.Policies, Limits = rule.Limits, Authentication = rule.Authentication,
-            Upstream = rule.Upstream, OnUnknown = rule.OnUnknown,
+            Upstream = rule.Upstream, OnUnknown = rule.OnUnknown, Redis = rule.Redis, LatencyInMicros = rule.LatencyInMicros,
         };
 
         // Told here once, rather than with each listener that the rule takes.

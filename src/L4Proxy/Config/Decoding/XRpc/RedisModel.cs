@@ -31,12 +31,8 @@ internal static class RedisModel
             Routes = new XRpcRouteCell(routes),
             Authentication = Authentication(proxy, scope),
             Upstream = new XRpcUpstreamSnapshot { MaxConnectsPerSecond = ConnectionRate(settings, scope.Field("settings.connection_rate_limit")) },
-            Redis = new XRpcRedisSnapshot
-            {
-                HashTags = settings.EnableHashtagging,
-                LatencyInMicros = proxy.LatencyInMicros,
-                CustomCommands = [.. proxy.CustomCommands.Select(static command => command.ToUpperInvariant())],
-            },
+            LatencyInMicros = proxy.LatencyInMicros,
+            Redis = new XRpcRedisSnapshot { HashTags = settings.EnableHashtagging, CustomCommands = XRpcProxyDecoder.Commands(proxy.CustomCommands) },
         };
     }
 

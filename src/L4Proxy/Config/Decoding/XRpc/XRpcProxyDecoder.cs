@@ -49,9 +49,28 @@ internal static class XRpcProxyDecoder
             Limits = Limits(proxy.Limits ?? new Limits(), scope.Field("limits")),
             Authentication = proxy.Authentication is { } login ? Authentication(login.Username, login.Passwords, scope.Field("authentication"), "passwords") : null,
             Upstream = Upstream(proxy.Upstream ?? new UpstreamOptions(), scope.Field("upstream")),
-            Redis = proxy.Codec == RespCodec.Traits.Name ? new XRpcRedisSnapshot { HashTags = true } : null,
+            LatencyInMicros = proxy.LatencyInMicros,
+            Redis = Redis(proxy, scope.Field("redis")),
         };
     }
+
+    private static XRpcRedisSnapshot? Redis(XRpcProxy proxy, DecodeScope scope)
+    {
+        if (proxy.Codec == RespCodec.Traits.Name)
+        {
+            return new XRpcRedisSnapshot { HashTags = true, CustomCommands = Commands(proxy.Redis?.CustomCommands ?? []) };
+        }
+
+        if (proxy.Redis is not null)
+        {
+            scope.Error($"'{proxy.Codec}' has no such options");
+        }
+
+        return null;
+    }
+
+    /// <summary>Names as they are compared.</summary>
+    public static ImmutableArray<string> Commands(RepeatedField<string> names) => [.. names.Select(static name => name.ToUpperInvariant())];
 
     /// <summary>What clients must present; null, with an error, when no password stands there.</summary>
     public static XRpcAuthenticationSnapshot? Authentication(Core.DataSource? username, RepeatedField<Core.DataSource> passwords, DecodeScope scope, string field)

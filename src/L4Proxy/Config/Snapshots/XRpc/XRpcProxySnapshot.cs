@@ -24,6 +24,9 @@ internal sealed record XRpcProxySnapshot : TerminalSnapshot
 
     public XRpcUpstreamSnapshot Upstream { get; init; } = new();
 
+    /// <summary>Latencies of methods are told in microseconds.</summary>
+    public bool LatencyInMicros { get; init; }
+
     /// <summary>What only one protocol has, by its codec: <see cref="XRpcRedisSnapshot"/>.</summary>
     public XRpcRedisSnapshot? Redis { get; init; }
 }
@@ -68,21 +71,18 @@ internal sealed record XRpcUpstreamSnapshot
     /// <summary>New connections per second, loop and endpoint; zero is unlimited.</summary>
     public int MaxConnectsPerSecond { get; init; }
 
-    /// <summary>How often an unused connection is asked for a sign of life; zero never.</summary>
+    /// <summary>After how long a silent server is asked for a sign of life, and how long it has to give one; zero never.</summary>
     public TimeSpan HealthCheckInterval { get; init; }
 }
 
 /// <summary>A login at a server. UTF-8; an empty user is the default one.</summary>
 internal sealed record XRpcCredentials(ReadOnlyMemory<byte> Username, ReadOnlyMemory<byte> Password);
 
-/// <summary>What only Redis has. All but <see cref="HashTags"/> is said by <c>redis_proxy</c> alone.</summary>
+/// <summary>What only Redis has.</summary>
 internal sealed record XRpcRedisSnapshot
 {
     /// <summary>Keys hash by what stands in their first braces.</summary>
     public bool HashTags { get; init; }
-
-    /// <summary>Latencies of commands are told in microseconds.</summary>
-    public bool LatencyInMicros { get; init; }
 
     /// <summary>Commands beyond the server's own that are routed by their first argument. Upper case.</summary>
     public ImmutableArray<string> CustomCommands { get; init; } = [];

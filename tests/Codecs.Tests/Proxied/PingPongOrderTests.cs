@@ -1,0 +1,148 @@
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.Codecs.Tests.Proxied;
+
+/// <summary>A protocol of <c>FrameOrder.PingPong</c>: a server connection has one request at a time, and is borrowed for it.</summary>
+public sealed class PingPongOrderTests
+{
+    [Fact]
+    public async Task Requests_SentAtOnce_GoOneByOne_AndAreAnsweredInOrder()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync();
+        LineEnd client = await mesh.ConnectAsync();
+        await client.SendAsync("a1\na2\na3\n");
+        LineEnd server = await mesh.AcceptAsync();
+        foreach (string request in (string[])["a1", "a2", "a3"])
+        {
+            (await server.ReadAsync()).ShouldBe(request);
+            server.HasMore.ShouldBeFalse();
+            await server.SendAsync($"to {request}\n");
+            (await client.ReadAsync()).ShouldBe($"to {request}");
+        }
+
+        mesh.HasAnother.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Clients_AtTheSameTime_HaveConnectionsOfTheirOwn_WhichTheNextGet()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync();
+        LineEnd one = await mesh.ConnectAsync();
+        await one.SendAsync("a1\n");
+        LineEnd first = await mesh.AcceptAsync();
+        (await first.ReadAsync()).ShouldBe("a1");
+
+        LineEnd two = await mesh.ConnectAsync();
+        await two.SendAsync("b1\n");
+        LineEnd second = await mesh.AcceptAsync();
+        (await second.ReadAsync()).ShouldBe("b1");
+        await second.SendAsync("to b1\n");
+        (await two.ReadAsync()).ShouldBe("to b1");
+        await first.SendAsync("to a1\n");
+        (await one.ReadAsync()).ShouldBe("to a1");
+
+        // Both are free again: a third client opens none.
+        LineEnd three = await mesh.ConnectAsync();
+        await three.SendAsync("c1\n");
+        Task<string?> atFirst = first.ReadAsync();
+        Task<string?> atSecond = second.ReadAsync();
+        Task<string?> taken = await Task.WhenAny(atFirst, atSecond);
+        (await taken).ShouldBe("c1");
+        await (taken == atFirst ? first : second).SendAsync("to c1\n");
+        (await three.ReadAsync()).ShouldBe("to c1");
+        mesh.HasAnother.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task LongRequestAndLongAnswer_PassAsTheyCome()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync();
+        LineEnd client = await mesh.ConnectAsync();
+        string body = "a" + new string('x', 3_000_000);
+        Task sending = client.SendAsync(body + "\nb1\n");
+        LineEnd server = await mesh.AcceptAsync();
+        (await server.ReadAsync()).ShouldBe(body);
+        await sending;
+        Task answering = server.SendAsync(body + "\n");
+        (await client.ReadAsync()).ShouldBe(body);
+        await answering;
+        (await server.ReadAsync()).ShouldBe("b1");
+        await server.SendAsync("to b1\n");
+        (await client.ReadAsync()).ShouldBe("to b1");
+        mesh.HasAnother.ShouldBeFalse();
+    }
+
+    /// <summary>A request that gets no answer holds no connection back: the next client has it.</summary>
+    [Fact]
+    public async Task OneWayRequest_GivesItsConnectionBack()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync();
+        LineEnd one = await mesh.ConnectAsync();
+        await one.SendAsync("W1\n");
+        LineEnd server = await mesh.AcceptAsync();
+        (await server.ReadAsync()).ShouldBe("W1");
+
+        LineEnd two = await mesh.ConnectAsync();
+        await two.SendAsync("b1\n");
+        Task<string?> here = server.ReadAsync();
+        Task<LineEnd> elsewhere = mesh.AcceptAsync();
+        (await Task.WhenAny(here, elsewhere)).ShouldBe(here, "a connection more was opened");
+        (await here).ShouldBe("b1");
+        await server.SendAsync("to b1\n");
+        (await two.ReadAsync()).ShouldBe("to b1");
+    }
+
+    [Fact]
+    public async Task ServerThatLeaves_IsAnError_AndTheNextRequestHasAnotherConnection()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync();
+        LineEnd client = await mesh.ConnectAsync();
+        await client.SendAsync("a1\na2\n");
+        LineEnd server = await mesh.AcceptAsync();
+        (await server.ReadAsync()).ShouldBe("a1");
+        server.Dispose();
+        (await client.ReadAsync()).ShouldBe("error UpstreamClosed");
+        LineEnd next = await mesh.AcceptAsync();
+        (await next.ReadAsync()).ShouldBe("a2");
+        await next.SendAsync("to a2\n");
+        (await client.ReadAsync()).ShouldBe("to a2");
+    }
+
+    /// <summary>What comes too late must not be taken for the answer to the next request.</summary>
+    [Fact]
+    public async Task AnswerThatIsTooLate_IsNobodys()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync("timeout: 0.5s");
+        LineEnd client = await mesh.ConnectAsync();
+        await client.SendAsync("a1\n");
+        LineEnd server = await mesh.AcceptAsync();
+        (await server.ReadAsync()).ShouldBe("a1");
+        (await client.ReadAsync()).ShouldBe("error Timeout");
+        await client.SendAsync("a2\n");
+        LineEnd next = await mesh.AcceptAsync();
+        (await next.ReadAsync()).ShouldBe("a2");
+        await next.SendAsync("to a2\n");
+        (await client.ReadAsync()).ShouldBe("to a2");
+        (await server.ReadAsync()).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task ClientThatLeavesWithARequestInFlight_LeavesNoAnswerToTheNext()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync();
+        LineEnd one = await mesh.ConnectAsync();
+        await one.SendAsync("a1\n");
+        LineEnd server = await mesh.AcceptAsync();
+        (await server.ReadAsync()).ShouldBe("a1");
+        one.Reset();
+        await TestKit.Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.downstream_connections") == 0, "the client is gone", () => mesh.Proxy.Said);
+
+        LineEnd two = await mesh.ConnectAsync();
+        await two.SendAsync("b1\n");
+        LineEnd next = await mesh.AcceptAsync();
+        (await next.ReadAsync()).ShouldBe("b1");
+        await next.SendAsync("to b1\n");
+        (await two.ReadAsync()).ShouldBe("to b1");
+    }
+}
