@@ -10,6 +10,9 @@ namespace MeshL4.Init.Tests;
 /// one is in its way.</summary>
 public class VerifyExclusionsTests
 {
+    // delete CHAIN REASON, of the rules that have these words too.
+    private const string DeleteSuch = "such() { nft delete rule inet meshl4 $1 handle $(nft -a list chain inet meshl4 $1 | grep \"$2\" | sed -n \"/$3/{s/.*# handle //p;q}\"); }; such ";
+
     private const string Udp = "-m TRANSPARENT --capture-udp 5000-5010";
 
     /// <summary>Options, what is done to the rules, the promise that it breaks.</summary>
@@ -30,6 +33,9 @@ public class VerifyExclusionsTests
         { Udp, "delete mangle_prerouting 'inbound UDP asked for'", Promises.UdpCaptured },
         { Udp, "nft insert rule inet meshl4 mangle_output udp dport 80 meta mark set 1339 accept", Promises.UdpLeftAlone },
         { "-m TRANSPARENT --subnets-to-ignore 10.9.0.0/16,fd09::/16", "delete mangle_prerouting 'sources excluded by request'", Promises.SourcesExcluded },
+        { "-m TRANSPARENT --capture-udp *", DeleteSuch + "mangle_prerouting 'udp dport' 'inbound ports excluded'", Promises.UdpLeftAlone },
+        { "--istio-outbound-ipv4-loopback-cidr 127.0.0.0/8", "nft insert rule inet meshl4 output ip daddr 127.0.0.2 meta skuid 1337 tcp dport 15003 redirect to :15006", Promises.ProxyToLoopback },
+        { "-m TPROXY", DeleteSuch + "mangle_output 'skgid 1337' 'called its own service'", Promises.SelfCall },
         { "-m TRANSPARENT -k tap7", "nft insert rule inet meshl4 mangle_prerouting iifname tap7 return", Promises.VirtualCaptured },
     };
 

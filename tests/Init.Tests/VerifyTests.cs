@@ -103,7 +103,8 @@ public class VerifyTests
     [InlineData("nft insert rule inet meshl4 prerouting tcp dport 15090 redirect to :15006", Promises.InboundLeftAlone)]
     [InlineData("nft insert rule inet meshl4 prerouting iifname ml4near tcp dport 15002 redirect to :15001", Promises.InboundCaptured)]
     [InlineData("nft insert rule inet meshl4 output meta skuid 0 meta skgid 0 udp dport 53 redirect to :15053", Promises.DnsLeftAlone)]
-    [InlineData("nft insert rule inet meshl4 output ip daddr 127.0.0.1 tcp dport 15003 redirect to :15001", Promises.Loopback)]
+    [InlineData("nft insert rule inet meshl4 output ip daddr 127.0.0.1 meta skuid != 1337 tcp dport 15003 redirect to :15001", Promises.Loopback)]
+    [InlineData("nft insert rule inet meshl4 output ip daddr 127.0.0.1 meta skuid 1337 tcp dport 15003 redirect to :15006", Promises.ProxyToLoopback)]
     public void Verify_RuleAddedByHand_ItsPromiseIsBrokenAndNoOther(string sabotage, string promise)
     {
         (int code, JsonElement report, string error) = Verify($"\"$0\" $flags --verify=off || exit 10; {sabotage} || exit 11", "$flags --probe-timeout 2s", "");

@@ -80,10 +80,10 @@ internal sealed class ProbePlanner
     });
 
     private IEnumerable<Identity> ProxyIdentities() =>
-    [
-        .. ProbeAddresses.Sample(_options.ProxyUids, MostIdentities).Select(uid => new Identity(uid, _site.Application.Gid)),
-        .. ProbeAddresses.Sample(_options.ProxyGids, MostIdentities).Select(gid => new Identity(_site.Application.Uid, gid)),
-    ];
+        [.. ProbeAddresses.Sample(_options.ProxyUids, MostIdentities).Select(uid => new Identity(uid, _site.Application.Gid)), .. ProxyGroups()];
+
+    private IEnumerable<Identity> ProxyGroups() =>
+        ProbeAddresses.Sample(_options.ProxyGids, MostIdentities).Select(gid => new Identity(_site.Application.Uid, gid));
 
     // Ourselves when we are that user: a CNI plugin's validation runs as the proxy and may not become anybody else.
     private Identity Proxy(uint uid) => _site.Self.Uid == uid ? _site.Self : new(uid, _site.Application.Gid);
@@ -190,15 +190,15 @@ internal sealed class ProbePlanner
         own ??= LoopbackAddress;
         // From the passthrough's own address no call is a self-call.
         IPAddress caller = own.Equals(PassthroughAddress) ? LoopbackAddress : own;
-        foreach (uint uid in ProbeAddresses.Sample(_options.ProxyUids, MostIdentities))
+        foreach (Identity proxy in ProbeAddresses.Sample(_options.ProxyUids, MostIdentities).Select(Proxy).Concat(ProxyGroups()))
         {
-            Probe call = Inside(SelfCall, Proxy(uid), caller, own);
+            // Those of a group alone get as far as its rules in some plans only.
+            Probe call = Inside(SelfCall, proxy, caller, own);
             bool portExcluded = _options.OutboundExcludedPorts.Contains(_site.ProbePort);
             if (call.Port is not null || portExcluded)
             {
                 yield return call with { Obstacle = obstacle ?? (portExcluded ? $"port {_site.ProbePort} is excluded; another --iptables-probe-port will do" : null) };
             }
-
         }
 
         if (_family == AddressFamily.InterNetwork || _plan.Routing.Passthrough)
@@ -207,9 +207,20 @@ internal sealed class ProbePlanner
             yield return Inside(Passthrough, Proxy(_options.ProxyUids[0]), passthrough, own) with { Obstacle = obstacle };
         }
 
+        foreach (IPAddress here in LoopbackAddresses())
+        {
+            yield return Inside(ProxyToLoopback, Proxy(_options.ProxyUids[0]), LoopbackAddress, here);
+        }
+
         yield return Inside(Loopback, _site.Application, LoopbackAddress, LoopbackAddress);
         yield return Inside(Loopback, _site.Application, caller, own) with { Obstacle = obstacle };
     }
+
+    // And another one of the block that counts as loopback.
+    private IEnumerable<IPAddress> LoopbackAddresses() => _family == AddressFamily.InterNetworkV6 ? [LoopbackAddress] : new[]
+    {
+        LoopbackAddress, ProbeAddresses.Inside(_options.LoopbackBlock, new HashSet<IPAddress> { LoopbackAddress }) ?? LoopbackAddress,
+    }.Distinct();
 
     private IEnumerable<Probe> NameResolution()
     {
@@ -235,12 +246,12 @@ internal sealed class ProbePlanner
         }
 
         int[] ports = [OrdinaryPort, .. ProbeAddresses.Sample(ProbeAddresses.Ends(_options.UdpPorts.Ports))];
-        foreach (int port in ports.Distinct())
+        // Into the pod only those that are named for TCP too, or where that is all, not excluded there.
+        int[] inbound = [.. ports, .. new[] { _options.InboundPorts.Ports, _options.InboundExcludedPorts }.SelectMany(p => ProbeAddresses.Sample(ProbeAddresses.Ends(p)))];
+        foreach (Probe probe in ports.Distinct().Select(p => From(UdpCaptured, _site.Application, Outside, p, Transports.Udp))
+            .Concat(inbound.Distinct().Select(p => In(UdpCaptured, p, transport: Transports.Udp))))
         {
-            foreach (Probe probe in new[] { From(UdpCaptured, _site.Application, Outside, port, Transports.Udp), In(UdpCaptured, port, transport: Transports.Udp) })
-            {
-                yield return probe.Port is null ? probe with { Promise = UdpLeftAlone } : probe;
-            }
+            yield return probe.Port is null ? probe with { Promise = UdpLeftAlone } : probe;
         }
     }
 

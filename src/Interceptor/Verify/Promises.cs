@@ -27,6 +27,9 @@ internal static class Promises
     /// <summary>The proxy's connection to the application.</summary>
     public const string Passthrough = "what the proxy hands to the application reaches it";
 
+    /// <summary>Loopback, from the proxy.</summary>
+    public const string ProxyToLoopback = "connections of the proxy to loopback are left alone";
+
     /// <summary>Loopback, and the pod's own address between applications.</summary>
     public const string Loopback = "connections between applications of the pod are left alone";
 

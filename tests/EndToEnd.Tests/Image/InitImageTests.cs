@@ -18,7 +18,7 @@ public class InitImageTests(ImageStore image) : IClassFixture<ImageStore>
     [Fact]
     public void Image_CompiledWhileItIsBuilt_AppliesTheRules() => Applies(image.BuildFromSource(), WithIdentities);
 
-    private static void Applies(string root, string capabilities)
+    private void Applies(string root, string capabilities)
     {
         using Pod pod = new();
         using Backend outside = new("outside", pod.Outside, 9000, address: "::");
@@ -38,10 +38,15 @@ public class InitImageTests(ImageStore image) : IClassFixture<ImageStore>
     {
         image.Inspect("{{.OCIv1.Config.User}}").ShouldBe("0:0");
         image.Inspect("{{.OCIv1.Config.Entrypoint}}").ShouldBe("[/usr/local/bin/meshl4-init]");
+        // The runtime would look for a place to write to.
+        Environment.Split(' ').ShouldContain("DOTNET_EnableDiagnostics=0");
     }
 
+    // As a runtime of containers would set it: the image's own.
+    private string Environment => image.Inspect("{{range .OCIv1.Config.Env}}{{.}} {{end}}").Trim();
+
     // A mount namespace of its own, so that nothing of it is left when the program ends.
-    private static void RunImage(string root, Pod pod, string capabilities, params string[] arguments)
+    private void RunImage(string root, Pod pod, string capabilities, params string[] arguments)
     {
         string only = $"-all,+{capabilities.Replace(",", ",+", StringComparison.Ordinal)}";
         string script = $"""
@@ -50,7 +55,7 @@ public class InitImageTests(ImageStore image) : IClassFixture<ImageStore>
             mount -o remount,bind,ro '{root}'
             mount -t proc -o ro proc '{root}/proc'
             mount -t tmpfs -o ro tmpfs '{root}/tmp'
-            exec chroot '{root}' setpriv --bounding-set {only} --inh-caps {only} env -i DOTNET_EnableDiagnostics=0 PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/local/bin/meshl4-init "$@"
+            exec chroot '{root}' setpriv --bounding-set {only} --inh-caps {only} env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin {Environment} /usr/local/bin/meshl4-init "$@"
             """;
         pod.Exec(["unshare", "--mount", "sh", "-c", script, "sh", .. arguments]);
     }

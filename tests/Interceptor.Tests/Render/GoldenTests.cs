@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Render;
+using MeshL4.Interceptor.Tests.Oracle;
 using Shouldly;
 using Xunit;
 
@@ -46,6 +47,18 @@ public class GoldenTests
         CheckIptables(name, plan);
         Check($"{name}.json", PlanJson.Write(plan));
         Check($"{name}.txt", PlanText.Write(plan));
+    }
+
+    public static TheoryData<string> IstioCases => [.. IstioCase.All.Select(c => c.Name)];
+
+    // What we have where Istio keeps golden rules; that the verdicts are the same is DifferentialTests' to show.
+    [Theory]
+    [MemberData(nameof(IstioCases))]
+    public void Render_CaseOfIstios_MatchesGoldenFile(string name)
+    {
+        RedirectPlan plan = RedirectPlanner.Plan(IstioCase.All.Single(c => c.Name == name).Options);
+        Check($"istio-{name}.nft", NftScript.Replace(plan));
+        CheckIptables($"istio-{name}", plan);
     }
 
     private static void CheckIptables(string name, RedirectPlan plan)

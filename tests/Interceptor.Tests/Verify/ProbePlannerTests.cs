@@ -32,7 +32,7 @@ public class ProbePlannerTests
             promises.ShouldBe(
             [
                 Promises.OutboundCaptured, Promises.ProxyNotLooped, Promises.PortsExcluded, Promises.BlocksExcluded, Promises.InterfacesExcluded,
-                Promises.SelfCall, Promises.Loopback, Promises.DnsLeftAlone, Promises.InboundCaptured, Promises.InboundLeftAlone,
+                Promises.SelfCall, Promises.ProxyToLoopback, Promises.Loopback, Promises.DnsLeftAlone, Promises.InboundCaptured, Promises.InboundLeftAlone,
             ]);
         }
 
@@ -91,6 +91,19 @@ public class ProbePlannerTests
         sent.Length.ShouldBe(ProbeAddresses.SampleSize);
         sent.ShouldBeUnique();
         (sent.Min(), sent.Max()).ShouldBe((20001, 21999));
+    }
+
+    [Theory]
+    [InlineData("443", "", 443, true)]
+    [InlineData("443", "", 80, false)]
+    [InlineData("*", "53", 53, false)]
+    [InlineData("*", "53", 80, true)]
+    public void Of_EveryDatagramOutbound_ThoseOfTheInboundListsAreAmongThem(string captured, string excluded, int port, bool taken)
+    {
+        Probe[] sent = [.. Of(("istio-inbound-interception-mode", "TRANSPARENT"), ("capture-udp", "*"), ("istio-inbound-ports", captured), ("istio-local-exclude-ports", excluded))
+            .Where(p => p.Packet is { Inbound: true, Transport: Transports.Udp } && p.Packet.DestinationPort == port)];
+        sent.Length.ShouldBe(2, "one a family");
+        sent.ShouldAllBe(p => p.Port != null == taken && p.Promise == (taken ? Promises.UdpCaptured : Promises.UdpLeftAlone));
     }
 
     [Fact]
