@@ -98,6 +98,27 @@ public class TransparentUdpTests
         proxy.Stat("meshl4.udp_sessions").ShouldBe(0);
     }
 
+    /// <summary>Each belongs to a session, and sessions are bounded: whoever comes later is dropped and counted, and those who are served go on.</summary>
+    [Fact]
+    public void MoreClientsThanSessions_OpenNoMoreReplySockets()
+    {
+        using Pod pod = new();
+        TransparentRules.Outbound(pod, EchoPort);
+        using UdpEcho echo = new(pod.Outside, EchoPort);
+        Boot boot = new Boot().ListenUdp("udp", 15001, "passthrough", ", transparent: true", "0.0.0.0")
+            .With(Boot.OriginalDst("passthrough", ", circuit_breakers: {thresholds: [{max_connections: 2}]}"));
+        using Sidecar proxy = Sidecar.Start(boot, pod.Name, capabilities: "net_admin");
+        using Socket first = UdpClients.Open(pod.Name, Pod.OutsideIp);
+        using Socket second = UdpClients.Open(pod.Name, Pod.OutsideIp);
+        using Socket late = UdpClients.Open(pod.Name, Pod.OutsideIp);
+        UdpClients.Echoes(first, Pod.OutsideIp, EchoPort, 100);
+        UdpClients.Echoes(second, Pod.OutsideIp, EchoPort, 100);
+        late.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.OutsideIp), EchoPort));
+        Wait.Until(() => proxy.Stat("udp.udp.downstream_rx_datagram_dropped") == 1, "the datagram was dropped");
+        proxy.Stat("udp.udp.reply_sockets").ShouldBe(2);
+        UdpClients.Echoes(first, Pod.OutsideIp, EchoPort, 200);
+    }
+
     [Theory]
     [InlineData(Pod.Ip, Pod.OutsideIp, "127.0.0.6")]
     [InlineData(Pod.Ip6, Pod.OutsideIp6, "::6")]
