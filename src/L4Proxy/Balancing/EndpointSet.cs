@@ -71,7 +71,7 @@ internal sealed class EndpointSet
     {
         (EndpointSnapshot[] Members, double Weight)[] localities = [.. level.Members
             .GroupBy(static e => e.Group)
-            .Select(g => (g.ToArray(), g.Key.Weight * (level.InPanic ? 100 : PriorityLoads.Health([.. cluster.Endpoints.Where(e => !e.RequiresTls && e.Group == g.Key)]))))];
+            .Select(g => (g.ToArray(), g.Key.Weight * (level.InPanic ? 100 : PriorityLoads.Health([.. cluster.Endpoints.Where(e => !e.RequiresTls && e.Group == g.Key)], level.IsDegraded))))];
         double total = localities.Sum(static one => one.Weight);
         return total == 0
             ? [(new EndpointPool(level.Members), level.Load)]

@@ -5,7 +5,8 @@ namespace MeshL4.L4Proxy.Balancing;
 /// <summary>
 /// Shares the connections of a cluster among its priorities by Envoy's documented rule: a priority's health is the part of its
 /// endpoints that is usable, times the overprovisioning factor, at most all; each takes what its health allows of what those
-/// before it left, and together they take everything.
+/// before it left, and together they take everything. What is left by the healthy endpoints of all priorities goes to the degraded ones,
+/// by the same rule.
 /// </summary>
 internal static class PriorityLoads
 {
@@ -15,9 +16,10 @@ internal static class PriorityLoads
     /// <param name="Members">The usable ones; all that can be spoken to in panic.</param>
     /// <param name="Load">Percent of the connections.</param>
     /// <param name="InPanic">Too few are usable, so health is ignored: the few would drown.</param>
-    internal readonly record struct Level(EndpointSnapshot[] Members, double Load, bool InPanic);
+    /// <param name="IsDegraded">Whether these are the degraded endpoints of the priority.</param>
+    internal readonly record struct Level(EndpointSnapshot[] Members, double Load, bool InPanic, bool IsDegraded);
 
-    /// <summary>The priorities in order, also those without a load.</summary>
+    /// <summary>The priorities in order, then their degraded endpoints, also those without a load.</summary>
     public static IReadOnlyList<Level> Of(ClusterSnapshot cluster)
     {
         // Panic overlooks health, never the transport: an endpoint that needs TLS must not be sent plain bytes.
@@ -26,29 +28,35 @@ internal static class PriorityLoads
             .. cluster.Endpoints.Where(static e => !e.RequiresTls).GroupBy(static e => e.Group.Priority)
                 .OrderBy(static g => g.Key).Select(static g => g.ToArray()),
         ];
-        double total = Math.Min(All, priorities.Sum(static p => Health(p)));
+        double total = Math.Min(All, priorities.Sum(static p => Health(p, false) + Health(p, true)));
         int endpoints = priorities.Sum(static p => p.Length);
         double left = All;
-        var levels = new List<Level>(priorities.Length);
-        foreach (EndpointSnapshot[] priority in priorities)
+        var levels = new List<Level>(2 * priorities.Length);
+        foreach (bool degraded in (ReadOnlySpan<bool>)[false, true])
         {
-            double share = total > 0 ? Health(priority) * All / total : priority.Length * All / endpoints;
-            double load = Math.Min(left, share);
-            left -= load;
-            levels.Add(At(priority, load, cluster.HealthyPanicThreshold, total < All));
+            foreach (EndpointSnapshot[] priority in priorities)
+            {
+                double share = total > 0 ? Health(priority, degraded) * All / total : priority.Length * All / endpoints;
+                double load = Math.Min(left, share);
+                left -= load;
+                levels.Add(At(priority, degraded, load, cluster.HealthyPanicThreshold, total < All));
+            }
         }
 
         return levels;
     }
 
     /// <summary>Percent, 100 at most.</summary>
-    public static double Health(IReadOnlyCollection<EndpointSnapshot> endpoints)
-        => endpoints.Count == 0 ? 0 : Math.Min(All, (double)endpoints.First().Group.Overprovisioning * endpoints.Count(static e => e.Usable) / endpoints.Count);
+    /// <param name="endpoints">Of a priority, or of a locality of it.</param>
+    /// <param name="degraded">Whether to count the degraded ones, or the healthy ones.</param>
+    public static double Health(IReadOnlyCollection<EndpointSnapshot> endpoints, bool degraded)
+        => endpoints.Count == 0 ? 0 : Math.Min(All, (double)endpoints.First().Group.Overprovisioning * endpoints.Count(e => IsOf(e, degraded)) / endpoints.Count);
 
-    private static Level At(EndpointSnapshot[] priority, double load, int threshold, bool mayPanic)
+    private static bool IsOf(EndpointSnapshot endpoint, bool degraded) => endpoint.Usable && (endpoint.Health == EndpointHealth.Degraded) == degraded;
+
+    private static Level At(EndpointSnapshot[] priority, bool degraded, double load, int threshold, bool mayPanic)
     {
-        EndpointSnapshot[] usable = [.. priority.Where(static e => e.Usable)];
-        bool panic = mayPanic && usable.Length * 100L < threshold * (long)priority.Length;
-        return new Level(panic ? priority : usable, load, panic);
+        bool panic = mayPanic && priority.Count(static e => e.Usable) * 100L < threshold * (long)priority.Length;
+        return new Level(panic ? priority : [.. priority.Where(e => IsOf(e, degraded))], load, panic, degraded);
     }
 }

@@ -117,6 +117,16 @@ public sealed class NetworkFilterTests : IDisposable
     }
 
     [Fact]
+    public void DirectResponse_IsSentWhole_AndTheConnectionEnds()
+    {
+        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", _port, Boot.Chain(Filter("direct_response.v3.Config", "response: {inline_string: \"not here\\n\"}"))));
+        using Call call = Call.To(_port);
+        call.ReadLine().ShouldBe("not here");
+        call.ReadLine().ShouldBeNull();
+        proxy.Logged("out=9 ").ShouldContain("ended=");
+    }
+
+    [Fact]
     public void ProxyProtocol_FilterDisabledForThePort_ExpectsAHeaderOnTheOthersOnly()
     {
         int bare = Ports.Free();

@@ -12,12 +12,13 @@ public sealed class PriorityTests
 {
     private const int Picks = 20_000;
 
-    private static EndpointSnapshot[] Group(uint priority, int healthy, int sick, uint weight = 0, int locality = 0, uint overprovisioning = 140) =>
+    private static EndpointSnapshot[] Group(
+        uint priority, int healthy, int sick, uint weight = 0, int locality = 0, uint overprovisioning = 140, EndpointHealth sickness = EndpointHealth.Unhealthy) =>
     [
         .. Enumerable.Range(0, healthy + sick).Select(i =>
         {
             var address = new IPEndPoint(IPAddress.Loopback, (int)((priority * 100) + (uint)(locality * 10) + (uint)i + 1));
-            return new EndpointSnapshot(address, "", 1, i < healthy ? EndpointHealth.Healthy : EndpointHealth.Unhealthy, new EndpointState(address))
+            return new EndpointSnapshot(address, "", 1, i < healthy ? EndpointHealth.Healthy : sickness, new EndpointState(address))
             {
                 Group = new EndpointGroup(priority, locality, weight, overprovisioning),
             };
@@ -64,6 +65,38 @@ public sealed class PriorityTests
     [Fact]
     public void Pick_FirstPriorityDown_SecondTakesAll() =>
         Shares(Cluster(Group(0, 0, 4), Group(1, 4, 0)), Priority).Keys.ShouldBe([1]);
+
+    [Fact]
+    public void Pick_EnoughHealthy_LeavesDegradedOnesAlone() =>
+        Shares(Cluster(Group(0, 3, 1, sickness: EndpointHealth.Degraded)), static port => port).Keys.Order().ShouldBe([1, 2, 3]); // 75 % * 1.4 > 100 %
+
+    [Fact]
+    public void Pick_TooFewHealthy_DegradedOnesTakeTheRest()
+    {
+        Dictionary<int, double> shares = Shares(Cluster(Group(0, 1, 3, sickness: EndpointHealth.Degraded)), static port => port);
+        shares[1].ShouldBeInRange(33, 37); // 25 % * 1.4
+        shares.Count.ShouldBe(4);
+    }
+
+    /// <summary>Healthy ones of a later priority go before degraded ones of an earlier.</summary>
+    [Fact]
+    public void Pick_HealthyOnesOfAnotherPriority_GoBeforeDegradedOnes()
+    {
+        ClusterSnapshot cluster = Cluster(Group(0, 2, 2, sickness: EndpointHealth.Degraded), Group(1, 1, 3, sickness: EndpointHealth.Unhealthy));
+        Dictionary<int, double> shares = Shares(cluster, static port => port);
+        (shares[1] + shares[2]).ShouldBeInRange(68, 72); // 50 % * 1.4
+        shares.ShouldNotContainKey(102);
+        shares[101].ShouldBeInRange(28, 32); // 25 % * 1.4, of which 30 % are left
+        shares.Count.ShouldBe(3);
+    }
+
+    [Fact]
+    public void Pick_DegradedOnesOfWeightedLocalities_ShareByWeight()
+    {
+        ClusterSnapshot cluster = Cluster(
+            Group(0, 0, 2, weight: 1, locality: 1, sickness: EndpointHealth.Degraded), Group(0, 0, 2, weight: 3, locality: 2, sickness: EndpointHealth.Degraded));
+        Shares(cluster with { LocalityWeighted = true }, Locality)[2].ShouldBeInRange(73, 77);
+    }
 
     [Fact]
     public void Pick_TogetherBelowAll_LoadsAreScaledUp()

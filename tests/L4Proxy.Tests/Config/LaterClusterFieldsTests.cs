@@ -1,3 +1,4 @@
+using MeshL4.L4Proxy.Config.Snapshots;
 using Shouldly;
 using Xunit;
 
@@ -64,6 +65,7 @@ public sealed class LaterClusterFieldsTests : IDisposable
     [InlineData("ring_hash.v3.RingHash", "hash_balance_factor: 1", "hash_balance_factor: 1 is below 100")]
     [InlineData("maglev.v3.Maglev", "table_size: 9", "table_size: must be a prime")]
     [InlineData("maglev.v3.Maglev", "consistent_hashing_lb_config: {hash_balance_factor: 1}", "consistent_hashing_lb_config.hash_balance_factor: 1 is below 100")]
+    [InlineData("subset.v3.Subset", "subset_selectors: [{keys: [a], fallback_keys_subset: [a]}], subset_lb_policy: {policies: [{typed_extension_config: {name: r, typed_config: {'@type': type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3.Random}}}]}", "subset_selectors[0].fallback_keys_subset: is for")]
     public void PolicyField_ThatEnvoyRefuses_IsRefusedByItsPath(string type, string fields, string reason) =>
         ErrorOf(PolicyOf(type, fields)).ShouldContain("load_balancing_policy.policies[0].typed_extension_config.typed_config." + reason);
 
@@ -88,6 +90,18 @@ public sealed class LaterClusterFieldsTests : IDisposable
         string bootstrap = Bootstrap(PolicyOf("round_robin.v3.RoundRobin", "slow_start_config: {slow_start_window: 9s}"));
         _folder.Errors(bootstrap).ShouldBeEmpty();
         _folder.Warnings(bootstrap).ShouldContain("typed_config.slow_start_config: slow start is not supported yet");
+    }
+
+    [Fact]
+    public void Subsets_OfAPolicy_AreTakenWithAWarning_AndTheirPolicyChooses()
+    {
+        string bootstrap = Bootstrap(PolicyOf(
+            "subset.v3.Subset",
+            $"allow_redundant_keys: true, subset_selectors: [{{keys: [a]}}], subset_lb_policy: {{policies: [{{typed_extension_config: {{name: r, typed_config: {{'@type': {Policies}random.v3.Random}}}}}}]}}"));
+        _folder.Warnings(bootstrap).ShouldContain("typed_config: subsets are not supported yet");
+        _folder.Start(bootstrap).Clusters["c"].ShouldSatisfyAllConditions(
+            static c => c.Policy.ShouldBe(LoadBalancingPolicy.Random), static c => c.LocalityWeighted.ShouldBeFalse());
+        _folder.Errors(Bootstrap(PolicyOf("subset.v3.Subset", "list_as_any: true"))).ShouldContain("typed_config.subset_lb_policy: is required");
     }
 
     private static string PolicyOf(string type, string fields) =>

@@ -56,6 +56,12 @@ public sealed class RuleTests : IDisposable
         => _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{Tcp}, {Limit}]}}"))).ShouldContain("filters[1]: 'l' stands behind the terminal filter");
 
     [Fact]
+    public void Validate_UnsupportedFilterOfAUdpListener_IsNamed()
+        => _folder.Errors(
+            "static_resources: {listeners: [{name: u, address: {socket_address: {protocol: UDP, address: 127.0.0.1, port_value: 1000}}, listener_filters: [{name: my.dns, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.udp.dns_filter.v3.DnsFilterConfig}}]}]}\n")
+            .ShouldContain("listener_filters[0]: UDP listener filter 'my.dns' (envoy.extensions.filters.udp.dns_filter.v3.DnsFilterConfig) is not supported");
+
+    [Fact]
     public void Validate_UnsupportedFilter_IsNamed()
         => _folder.Errors(Bootstrap(Listener("a", 1000, $"{{filters: [{{name: my.echo, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}}}}, {Tcp}]}}")))
             .ShouldContain("my.echo");

@@ -43,7 +43,7 @@ public sealed partial class SensitiveFieldsTests
         "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit.share_key",
 
         // Keys of maps, of metadata, of filter state and of requests.
-        "envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector.keys",
+        "envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector.keys", "envoy.extensions.load_balancing_policies.subset.v3.Subset.LbSubsetSelector.keys",
         "envoy.config.core.v3.HeaderValue.key", "envoy.type.matcher.v3.FilterStateMatcher.key",
         "envoy.type.v3.HashPolicy.FilterState.key", "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.HashPolicy.key",
         "envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue.object_key",

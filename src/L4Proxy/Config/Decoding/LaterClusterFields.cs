@@ -1,4 +1,6 @@
+using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Subset.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Type.V3;
 using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
@@ -75,6 +77,18 @@ internal static class LaterClusterFields
         }
     }
 
+    /// <summary>As of a policy in <c>load_balancing_policy</c>.</summary>
+    /// <remarks>What the two have in common has the same numbers and types.</remarks>
+    public static void CheckSubsets(Subset subset, DecodeScope scope)
+    {
+        if (subset.SubsetLbPolicy is null)
+        {
+            scope.Field("subset_lb_policy").Error("is required");
+        }
+
+        CheckSelectors(Cluster.Types.LbSubsetConfig.Parser.WithDiscardUnknownFields(true).ParseFrom(subset.ToByteString()), scope);
+    }
+
     private static void CheckSlowStart(Cluster.Types.SlowStartConfig? slow, DecodeScope scope)
     {
         if (slow is not null)
@@ -140,6 +154,11 @@ internal static class LaterClusterFields
             scope.Field("locality_weight_aware").Error("needs common_lb_config.locality_weighted_lb_config");
         }
 
+        CheckSelectors(subsets, scope);
+    }
+
+    private static void CheckSelectors(Cluster.Types.LbSubsetConfig subsets, DecodeScope scope)
+    {
         for (int i = 0; i < subsets.SubsetSelectors.Count; i++)
         {
             CheckSelector(subsets.SubsetSelectors[i], scope.Item("subset_selectors", i).Field("fallback_keys_subset"));

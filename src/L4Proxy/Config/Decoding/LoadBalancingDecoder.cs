@@ -6,6 +6,7 @@ using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Common
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.LeastRequest.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Maglev.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.RingHash.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Subset.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.WrrLocality.V3;
 using LoadBalancingPolicy = MeshL4.L4Proxy.Config.Snapshots.LoadBalancingPolicy;
 using RandomPolicy = MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Random.V3.Random;
@@ -68,7 +69,8 @@ internal static class LoadBalancingDecoder
                     return known with { LocalityWeighted = known.LocalityWeighted || weighted };
                 }
 
-                inner = TypedConfig.Is<WrrLocality>(typed) ? TypedConfig.Unpack<WrrLocality>(typed!, at)?.EndpointPickingPolicy : null;
+                inner = Within(typed, at);
+                weighted |= inner is not null && TypedConfig.Is<WrrLocality>(typed);
             }
 
             if (inner is null)
@@ -76,11 +78,23 @@ internal static class LoadBalancingDecoder
                 break;
             }
 
-            (policies, weighted) = (inner, true);
+            policies = inner;
         }
 
         scope.Error("none of the policies is supported: use round_robin, least_request or random");
         return new(LoadBalancingPolicy.RoundRobin);
+    }
+
+    /// <summary>The policies that one of them chooses by, in turn; null for another kind.</summary>
+    private static Protos.Envoy.Config.Cluster.V3.LoadBalancingPolicy? Within(Any? typed, DecodeScope scope)
+    {
+        if (TypedConfig.Is<Subset>(typed) && TypedConfig.Unpack<Subset>(typed!, scope) is { } subset)
+        {
+            LaterClusterFields.CheckSubsets(subset, scope);
+            return subset.SubsetLbPolicy;
+        }
+
+        return TypedConfig.Is<WrrLocality>(typed) ? TypedConfig.Unpack<WrrLocality>(typed!, scope)?.EndpointPickingPolicy : null;
     }
 
     private static LoadBalancingConfig? Known(Any? typed, DecodeScope scope)

@@ -21,6 +21,7 @@ using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Maglev
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.PickFirst.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.RingHash.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.RoundRobin.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Subset.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.WrrLocality.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Matching.CommonInputs.Network.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.TransportSockets.InternalUpstream.V3;
@@ -98,6 +99,7 @@ internal static class MessageTypes
         ["envoy.extensions.load_balancing_policies.least_request.v3"] = static () => LeastRequestReflection.Descriptor,
         ["envoy.extensions.load_balancing_policies.random.v3"] = static () => RandomPolicy.RandomReflection.Descriptor,
         ["envoy.extensions.load_balancing_policies.cluster_provided.v3"] = static () => ClusterProvidedReflection.Descriptor,
+        ["envoy.extensions.load_balancing_policies.subset.v3"] = static () => SubsetReflection.Descriptor,
         ["envoy.extensions.load_balancing_policies.wrr_locality.v3"] = static () => WrrLocalityReflection.Descriptor,
         ["envoy.extensions.load_balancing_policies.ring_hash.v3"] = static () => RingHashReflection.Descriptor,
         ["envoy.extensions.load_balancing_policies.maglev.v3"] = static () => MaglevReflection.Descriptor,

@@ -18,6 +18,15 @@ internal static class UdpProxyDecoder
             scope.Field("filter_chains").Error("a UDP listener has no filter chains");
         }
 
+        for (int i = 0; i < listener.ListenerFilters.Count; i++)
+        {
+            if (!TypedConfig.Is<UdpProxyConfig>(listener.ListenerFilters[i].TypedConfig))
+            {
+                ListenerFilter other = listener.ListenerFilters[i];
+                scope.Item("listener_filters", i).Error($"UDP listener filter '{other.Name}' ({TypedConfig.TypeName(other.TypedConfig)}) is not supported");
+            }
+        }
+
         if (listener.ListenerFilters.Count != 1 || !TypedConfig.Is<UdpProxyConfig>(listener.ListenerFilters[0].TypedConfig))
         {
             scope.Field("listener_filters").Error("a UDP listener needs exactly one listener filter, udp_proxy");

@@ -43,7 +43,7 @@ internal sealed class ClusterMetrics(SnapshotStore store) : IMetricSource
         long limit = cluster.Limits.MaxConnections;
         visitor.Gauge(scope, "upstream_cx_active", active);
         visitor.Gauge(scope, "membership_total", cluster.Endpoints.Length);
-        visitor.Gauge(scope, "membership_healthy", cluster.Endpoints.Count(static endpoint => endpoint.Usable));
+        visitor.Gauge(scope, "membership_healthy", cluster.Endpoints.Count(static endpoint => endpoint.Usable && endpoint.Health != EndpointHealth.Degraded));
         visitor.Gauge(scope, "membership_degraded", cluster.Endpoints.Count(static e => e.Health == EndpointHealth.Degraded));
         visitor.Gauge(scope, "circuit_breakers.default.cx_open", active >= limit ? 1 : 0);
         visitor.Gauge(scope, "circuit_breakers.default.remaining_cx", Math.Max(0, limit - active));
