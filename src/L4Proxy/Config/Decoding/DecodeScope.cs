@@ -4,29 +4,33 @@ using MeshL4.L4Proxy.Config.Validating;
 namespace MeshL4.L4Proxy.Config.Decoding;
 
 /// <summary>Where a decoder is: a field path, and the collector that takes what is wrong there. Decoding goes on after an error.</summary>
-internal readonly struct DecodeScope(IssueCollector issues, string path, string? resource = null, string? origin = null)
+internal readonly struct DecodeScope(IssueCollector issues, FieldPath path, string? resource = null, string? origin = null)
 {
+    public DecodeScope(IssueCollector issues, string path, string? resource = null, string? origin = null)
+        : this(issues, path.Length == 0 ? FieldPath.Root : FieldPath.Root.Field(path), resource, origin)
+    {
+    }
+
     /// <summary>Full path of the field, for example <c>static_resources.clusters[0].connect_timeout</c>.</summary>
-    public string Path => path;
+    public string Path => path.ToString();
 
     /// <summary>The same place, with issues charged to <paramref name="name"/> (<c>Listener/name</c>).</summary>
     public DecodeScope Within(string name) => new(issues, path, name, origin);
 
     /// <summary>Scope of the member <paramref name="field"/> (its proto name).</summary>
-    public DecodeScope Field(string field)
-        => new(issues, path.Length == 0 ? field : path + "." + field, resource, origin);
+    public DecodeScope Field(string field) => new(issues, path.Field(field), resource, origin);
 
     /// <summary>Scope of element <paramref name="index"/> of the repeated member <paramref name="field"/>.</summary>
-    public DecodeScope Item(string field, int index) => Field($"{field}[{index}]");
+    public DecodeScope Item(string field, int index) => new(issues, path.Item(field, index), resource, origin);
 
     /// <summary>The resource cannot be used.</summary>
-    public void Error(string message) => issues.Add(new ConfigIssue(IssueSeverity.Error, path, message, null, resource, origin));
+    public void Error(string message) => issues.Add(new ConfigIssue(IssueSeverity.Error, Path, message, null, resource, origin));
 
     /// <summary>The resource is used, with what <paramref name="message"/> says.</summary>
-    public void Warn(string message) => issues.Add(new ConfigIssue(IssueSeverity.Warning, path, message, null, resource, origin));
+    public void Warn(string message) => issues.Add(new ConfigIssue(IssueSeverity.Warning, Path, message, null, resource, origin));
 
     /// <summary>As <see cref="Warn"/>, at the first of several places of one resource of which the same is to be said.</summary>
-    public void WarnOnce(string message) => issues.AddOnce(new ConfigIssue(IssueSeverity.Warning, path, message, null, resource, origin));
+    public void WarnOnce(string message) => issues.AddOnce(new ConfigIssue(IssueSeverity.Warning, Path, message, null, resource, origin));
 
     /// <summary>
     /// A duration of the API as a time span; null when it is not set or wrong. Longer than 10 years is taken as 10 years

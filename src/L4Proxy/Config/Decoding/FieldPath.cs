@@ -17,6 +17,9 @@ internal sealed class FieldPath
     /// <summary><c>.name</c></summary>
     public FieldPath Field(string name) => new(this, name, -1);
 
+    /// <summary><c>.name[index]</c>, in one step.</summary>
+    public FieldPath Item(string name, int index) => new(this, name, index);
+
     /// <summary><c>[index]</c></summary>
     public FieldPath Index(int index) => new(this, "", index);
 
@@ -36,11 +39,9 @@ internal sealed class FieldPath
 
     private static void Append(StringBuilder text, FieldPath step)
     {
+        if (step._name.Length > 0)
+            text.Append(text.Length > 0 && step._name[0] != '[' ? "." : "").Append(step._name);
         if (step._index >= 0)
             text.Append(CultureInfo.InvariantCulture, $"[{step._index}]");
-        else if (step._name.StartsWith('['))
-            text.Append(step._name);
-        else
-            text.Append(text.Length > 0 ? "." : "").Append(step._name);
     }
 }

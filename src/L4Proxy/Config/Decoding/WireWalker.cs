@@ -52,7 +52,7 @@ internal sealed class WireWalker(IssueScope scope)
         if (type.Fields.InDeclarationOrder().Count == 0)
             return true; // declared to be recognised; what it holds is not read
         WireReader reader = new(data);
-        Dictionary<int, int> counts = [];
+        Dictionary<int, int>? counts = null;
         bool whole = true;
         while (!reader.AtEnd)
         {
@@ -62,12 +62,16 @@ internal sealed class WireWalker(IssueScope scope)
                 scope.Error(path, $"breaks off or is malformed at byte {start} of {type.FullName}");
                 return false;
             }
-            whole &= WalkField(type, wire, counts, path);
+            whole &= WalkField(type, wire, ref counts, path);
         }
         return whole;
     }
 
-    private bool WalkField(MessageDescriptor type, WireField wire, Dictionary<int, int> counts, FieldPath path)
+    /// <param name="type">Of the message.</param>
+    /// <param name="wire">The field.</param>
+    /// <param name="counts">How often each repeated field was met; made with the first, since most messages have none.</param>
+    /// <param name="path">Of the message.</param>
+    private bool WalkField(MessageDescriptor type, WireField wire, ref Dictionary<int, int>? counts, FieldPath path)
     {
         FieldDescriptor? field = type.FindFieldByNumber(wire.Number);
         if (field is null)
@@ -89,8 +93,10 @@ internal sealed class WireWalker(IssueScope scope)
         }
         if (field.IsRepeated && !field.IsMap)
         {
-            counts[wire.Number] = counts.GetValueOrDefault(wire.Number) + 1;
-            place = place.Index(counts[wire.Number] - 1);
+            counts ??= [];
+            int index = counts.GetValueOrDefault(wire.Number);
+            counts[wire.Number] = index + 1;
+            place = path.Item(field.Name, index);
         }
         return WalkValue(field, wire, place);
     }

@@ -13,17 +13,35 @@ internal static class EndpointSelection
     /// whose criteria the endpoint's metadata has.
     /// </summary>
     public static ImmutableArray<EndpointSnapshot> Compile(ClusterConfig cluster, ImmutableArray<EndpointConfig> endpoints, ClusterState state)
-        => [.. endpoints.Where(endpoint => endpoint.Address is not null).Select(endpoint => Compile(cluster, endpoint, state))];
-
-    private static EndpointSnapshot Compile(ClusterConfig cluster, EndpointConfig endpoint, ClusterState state)
     {
-        SocketMatchConfig? match = cluster.SocketMatches.FirstOrDefault(candidate => Holds(candidate.Criteria, endpoint.SocketMatch));
-        return new EndpointSnapshot(endpoint.Address!, endpoint.Hostname, endpoint.Weight, endpoint.Health, state.Endpoint(endpoint.Address!))
+        var compiled = ImmutableArray.CreateBuilder<EndpointSnapshot>(endpoints.Length);
+        Struct? metadata = null;
+        bool requiresTls = RequiresTls(cluster, null);
+        foreach (EndpointConfig endpoint in endpoints)
         {
-            Group = endpoint.Group,
-            RequiresTls = match?.RequiresTls ?? cluster.Template.RequiresTls,
-        };
+            if (endpoint.Address is null)
+            {
+                continue;
+            }
+
+            // Endpoints of a cluster have the same metadata, and equal metadata is one object.
+            if (!ReferenceEquals(metadata, endpoint.SocketMatch))
+            {
+                (metadata, requiresTls) = (endpoint.SocketMatch, RequiresTls(cluster, endpoint.SocketMatch));
+            }
+
+            compiled.Add(new EndpointSnapshot(endpoint.Address, endpoint.Hostname, endpoint.Weight, endpoint.Health, state.Endpoint(endpoint.Address))
+            {
+                Group = endpoint.Group,
+                RequiresTls = requiresTls,
+            });
+        }
+
+        return compiled.DrainToImmutable();
     }
+
+    private static bool RequiresTls(ClusterConfig cluster, Struct? metadata) =>
+        cluster.SocketMatches.FirstOrDefault(candidate => Holds(candidate.Criteria, metadata))?.RequiresTls ?? cluster.Template.RequiresTls;
 
     private static bool Holds(Struct criteria, Struct? metadata)
         => criteria.Fields.All(wanted => metadata is not null && metadata.Fields.TryGetValue(wanted.Key, out Value? has) && has.Equals(wanted.Value));

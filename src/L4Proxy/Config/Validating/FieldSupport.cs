@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using Google.Protobuf.Reflection;
 
@@ -21,8 +22,13 @@ internal static class FieldSupport
 {
     private static readonly FrozenDictionary<string, Support> ByField = Parse(ReadTable());
 
+    // A control plane's update asks for every field of every endpoint: the names are put together once for each.
+    private static readonly ConcurrentDictionary<FieldDescriptor, Support> Known = new();
+
     /// <summary>Fields of messages the table does not name are unsupported; those of google.protobuf are values and always supported.</summary>
-    public static Support Of(FieldDescriptor field)
+    public static Support Of(FieldDescriptor field) => Known.GetOrAdd(field, Look);
+
+    private static Support Look(FieldDescriptor field)
     {
         MessageDescriptor message = field.ContainingType;
         if (message.File.Package == "google.protobuf")
