@@ -79,27 +79,32 @@ internal sealed class WireWalker(IssueScope scope)
             scope.Unknown(path, $"field number {wire.Number} is no field of {type.FullName}");
             return true;
         }
-        FieldPath place = path.Field(field.Name);
         if (!Fits(field, wire.WireType))
         {
-            scope.Error(place, $"has wire type {wire.WireType}, which does not fit {field.FieldType}");
+            scope.Error(path.Field(field.Name), $"has wire type {wire.WireType}, which does not fit {field.FieldType}");
             return true;
         }
         Support support = FieldSupport.Of(field);
         if (support != Support.Supported)
         {
-            TreeMessageDecoder.Refuse(scope, support, place, 0);
+            TreeMessageDecoder.Refuse(scope, support, path.Field(field.Name), 0);
             return true;
         }
-        if (field.IsRepeated && !field.IsMap)
-        {
-            counts ??= [];
-            int index = counts.GetValueOrDefault(wire.Number);
-            counts[wire.Number] = index + 1;
-            place = path.Item(field.Name, index);
-        }
-        return WalkValue(field, wire, place);
+        if (!field.IsRepeated || field.IsMap)
+            return IsSound(field, wire) || WalkValue(field, wire, path.Field(field.Name));
+        counts ??= [];
+        int index = counts.GetValueOrDefault(wire.Number);
+        counts[wire.Number] = index + 1;
+        return IsSound(field, wire) || WalkValue(field, wire, path.Item(field.Name, index));
     }
+
+    // Most fields: nothing is to be told of them, so no place is made for them.
+    private static bool IsSound(FieldDescriptor field, WireField wire) => field.FieldType switch
+    {
+        FieldType.Message or FieldType.Enum => false,
+        FieldType.String => Utf8.IsValid(wire.Bytes.Span),
+        _ => true,
+    };
 
     private static bool Fits(FieldDescriptor field, int wireType) => field.FieldType switch
     {
@@ -115,7 +120,7 @@ internal sealed class WireWalker(IssueScope scope)
     {
         switch (field.FieldType)
         {
-            case FieldType.String when !Utf8.IsValid(wire.Bytes.Span):
+            case FieldType.String when !IsSound(field, wire):
                 scope.Error(place, "is not UTF-8 text");
                 return true;
             case FieldType.Enum when wire.WireType == WireReader.Varint && field.EnumType.FindValueByNumber((int)wire.Number64) is null:
