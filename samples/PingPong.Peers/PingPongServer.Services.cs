@@ -60,6 +60,13 @@ public sealed partial class PingPongServer
             await from.WriteAsync(new PingPongMessage(PingPongKind.Item, message.Id, "", message.Service == "bulk" ? item.PadLeft(BulkItem) : item));
         }
 
+        if (message.Service == "torn")
+        {
+            await from.WriteAsync(PingPongConnection.Bytes(new PingPongMessage(PingPongKind.Item, message.Id, "", new string('t', BulkItem)))[..^3]);
+            from.Dispose();
+            return;
+        }
+
         await from.WriteAsync(new PingPongMessage(PingPongKind.End, message.Id));
     }
 

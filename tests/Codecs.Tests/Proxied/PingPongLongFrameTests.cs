@@ -93,6 +93,44 @@ public sealed class PingPongLongFrameTests
         (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Failure, 2, "", "proxy: the upstream closed the connection"));
     }
 
+    /// <summary>The server said in time what it was let say: that its bytes are not read before their turn is no silence of its own.</summary>
+    [Fact]
+    public async Task LongAnswer_ThatIsHeldBeforeItsTurnForLongerThanItsTimeout_ArrivesWhole()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: half}, forward: {cluster: main}}, {forward: {cluster: other}, policies: {timeout: 3s}}", ", limits: {slow_reader_timeout: 60s}");
+        PingPongConnection client = mesh.Connect();
+        await BeginHalfAsync(mesh, client);
+
+        const int Items = 30;
+        await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 2, "bulk", $"{Items}"));
+        await FromOtherAsync(mesh, MostHeld);
+        await Task.Delay(TimeSpan.FromSeconds(5));
+        mesh.Server.Release();
+
+        IsLong(await Next(client), "one");
+        for (int i = Items; i > 0; i--)
+        {
+            IsLong(await Next(client), $"{i}");
+        }
+
+        (await Next(client)).Kind.ShouldBe(PingPongKind.End);
+    }
+
+    /// <summary>Nothing of the long item was passed on, but the one before it was: the call cannot be answered as if it had not begun.</summary>
+    [Fact]
+    public async Task Stream_ThatEndsInsideALongItemNobodyHasSeen_EndsTheConnectionForTheItemsBeforeIt()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(TwoServers);
+        PingPongConnection client = mesh.Connect();
+        await BeginHalfAsync(mesh, client);
+
+        await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 2, "torn", "1"));
+
+        await Patience.UntilAsync(() => mesh.Proxy.Records().Count == 1, "the client's connection ends", () => mesh.Proxy.Said);
+        mesh.Proxy.Records()[0].Details.ShouldBe("pingpong_upstream_closed_with_requests_in_flight");
+    }
+
     [Fact]
     public async Task LongPing_OfTheServer_WithTheIdOfACall_IsNoAnswerToIt()
     {

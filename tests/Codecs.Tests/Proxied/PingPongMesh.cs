@@ -12,6 +12,7 @@ internal sealed class PingPongMesh : IAsyncDisposable
     private ProxyProcess? _proxy;
     private string _listeners = "";
     private string _log = "";
+    private string _codec = "";
     private int _port;
 
     public PingPongServer Server { get; private set; } = null!;
@@ -31,12 +32,14 @@ internal sealed class PingPongMesh : IAsyncDisposable
     /// </summary>
     /// <param name="routes">Members of the list of routes.</param>
     /// <param name="more">Further members of the filter.</param>
-    public static async Task<PingPongMesh> StartAsync(string routes = "{forward: {cluster: main}}", string more = "")
+    /// <param name="codec">Another one than the sample's is one of the tests' own, and the proxy their executable, with one loop that all clients share.</param>
+    public static async Task<PingPongMesh> StartAsync(string routes = "{forward: {cluster: main}}", string more = "", string codec = "pingpong")
     {
-        var mesh = new PingPongMesh();
+        var mesh = new PingPongMesh { _codec = codec };
         try
         {
-            var bootstrap = new Bootstrap { Program = Program() };
+            bool isSample = codec == "pingpong";
+            var bootstrap = new Bootstrap { Program = isSample ? Program() : Path.ChangeExtension(typeof(PingPongMesh).Assembly.Location, null), Concurrency = isSample ? 2 : 1 };
             mesh.Server = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "main"));
             bootstrap.Cluster("main", mesh.Server.EndPoint);
             mesh.Other = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "other"));
@@ -66,7 +69,7 @@ internal sealed class PingPongMesh : IAsyncDisposable
     public void Change(string routes, string more = "")
     {
         string listener = $"{{'@type': type.googleapis.com/envoy.config.listener.v3.Listener, name: in, address: {{socket_address: {{address: 127.0.0.1, port_value: {_port}}}}}, "
-            + $"filter_chains: [{{filters: [{Bootstrap.XRpcProxy("pingpong", routes, more)}]}}], access_log: [{_log}]}}";
+            + $"filter_chains: [{{filters: [{Bootstrap.XRpcProxy(_codec, routes, more)}]}}], access_log: [{_log}]}}";
         File.WriteAllText(_listeners + ".new", $"resources: [{listener}]");
         File.Move(_listeners + ".new", _listeners, overwrite: true);
     }

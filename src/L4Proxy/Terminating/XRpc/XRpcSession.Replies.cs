@@ -177,6 +177,20 @@ internal sealed partial class XRpcSession<TCodec>
     /// <param name="mayRetry">Whether another try makes sense.</param>
     public void RequestFailed(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw, bool mayRetry)
     {
+        try
+        {
+            EndFailed(pending, reason, raw, mayRetry);
+        }
+#pragma warning disable CA1031 // A defect in a codec ends this client; the others that waited for the same server are told after it.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            Fail(defect);
+        }
+    }
+
+    private void EndFailed(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw, bool mayRetry)
+    {
         if (IsClosed || pending.Has(PendingFlags.Hidden))
         {
             Forget(pending);

@@ -334,7 +334,7 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
         {
             Close(LocalReplyReason.Timeout, reset: true);
         }
-        else if (_pingSentMs == 0 && (Endpoint.State.FailsChecks || now - LastReadMs > interval) && WritePing())
+        else if (_pingSentMs == 0 && (Endpoint.State.FailsChecks || now - LastReadMs > interval) && TryPing())
         {
             _pingSentMs = now;
         }
@@ -345,6 +345,23 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
         if (Endpoint.State.FailsChecks == alive)
         {
             Cluster.State.TellHealth(Endpoint.State, alive);
+        }
+    }
+
+    /// <summary>A defect of a codec costs this connection; the others are looked at after it.</summary>
+    private bool TryPing()
+    {
+        try
+        {
+            return WritePing();
+        }
+#pragma warning disable CA1031 // Whatever it is.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            Owner.Loop.Fault(defect);
+            Close(LocalReplyReason.UpstreamBroken, reset: true);
+            return false;
         }
     }
 
