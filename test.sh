@@ -53,9 +53,10 @@ counter() { # TRX file, name -> the figure in <Counters name="figure">
 }
 
 run_project() { # project name: runs its tests; exit code and output stay beside the TRX file
-    local name=$1 extra=()
+    local name=$1 project extra=()
+    project=$(ls {tests,samples}/"$name/$name.csproj" 2>/dev/null)
     [ "$name" != EndToEnd.Tests ] || extra=(--logger 'console;verbosity=normal')
-    dotnet test "tests/$name/$name.csproj" -c Release --no-build --nologo --results-directory "$results" \
+    dotnet test "$project" -c Release --no-build --nologo --results-directory "$results" \
         --logger "trx;LogFileName=$name.trx" "${extra[@]}" \
         --blame-hang-timeout 5m --blame-hang-dump-type none
     echo $? >"$results/$name.exit"
@@ -152,7 +153,7 @@ step "building the solution" dotnet build MeshL4.sln -c Release --no-restore -v 
 [ -n "$quick" ] || step "publishing the executables" ./build.sh
 
 projects=()
-for file in tests/*.Tests/*.csproj; do
+for file in tests/*.Tests/*.csproj samples/*.Tests/*.csproj; do
     name=$(basename "$file" .csproj)
     [ "$name" != EndToEnd.Tests ] || continue
     projects+=("$name")

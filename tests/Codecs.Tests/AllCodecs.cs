@@ -1,4 +1,5 @@
 using MeshL4.Samples.PingPong;
+using MeshL4.Samples.PingPong.Tests;
 using MeshL4.TestKit.Codecs;
 using MeshL4.XRpc.Redis;
 

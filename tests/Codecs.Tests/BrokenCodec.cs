@@ -22,6 +22,7 @@ internal enum Defect
     InventsMetadata,
     NeverEnds,
     HoldsTheBody,
+    BelievesLengths,
 }
 
 /// <summary>A defect as a type, so that each broken codec is one.</summary>
@@ -90,6 +91,12 @@ internal struct BrokenCodec<TDefect> : IXRpcCodec<BrokenCodec<TDefect>>
 
     public readonly bool WriteEdited(in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output)
     {
+        if (Is(Defect.BelievesLengths) && frame.Bytes.Length > 7)
+        {
+            // What an id of the client's says, taken for a length.
+            GC.KeepAlive(new byte[frame.Head.Id & 0x7ffffff]);
+        }
+
         bool written = _inner.WriteEdited(frame, Is(Defect.KeepsTheKey) ? edit with { RemoveKeyBytes = 0 } : edit, output);
         if (written && Is(Defect.ChangesMoreThanTheId) && edit.Id is not null)
         {

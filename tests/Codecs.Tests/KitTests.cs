@@ -1,3 +1,4 @@
+using MeshL4.Samples.PingPong.Tests;
 using MeshL4.TestKit.Codecs;
 using Shouldly;
 using Xunit;
@@ -37,6 +38,7 @@ public sealed class KitTests
     [InlineData(nameof(InventsMetadata))]
     [InlineData(nameof(LosesIdOfLocalReply))]
     [InlineData(nameof(AllocatesPerFrame))]
+    [InlineData(nameof(BelievesLengths))]
     public void Fuzzer_OfABrokenCodec_Fails(string defect) =>
         Should.Throw<ConformanceException>(() => Broken(defect).Fuzz(1).Run(20_000, TimeSpan.FromMinutes(5)));
 
@@ -61,6 +63,10 @@ public sealed class KitTests
     public void Matrix_WithACodecThatTakesEverything_Fails() =>
         Should.Throw<ConformanceException>(() => DetectionMatrix.Check([AllCodecs.Kit("redis"), Broken(nameof(DetectsEverything))]));
 
+    [Fact]
+    public void Benchmark_OfACodecThatAllocates_SaysSo() =>
+        new CodecConformance<BrokenCodec<AllocatesPerFrame>>(PingPongSample.Value).Benchmark(TimeSpan.Zero).ShouldContain(static cost => cost.Allocated > 1);
+
     private static ICodecConformance Broken(string defect) => defect switch
     {
         nameof(ForgetsBytesAtCuts) => Kit<ForgetsBytesAtCuts>(),
@@ -76,6 +82,7 @@ public sealed class KitTests
         nameof(KeepsTheKey) => Kit<KeepsTheKey>(),
         nameof(TakesAnyLength) => Kit<TakesAnyLength>(),
         nameof(InventsMetadata) => Kit<InventsMetadata>(),
+        nameof(BelievesLengths) => Kit<BelievesLengths>(),
         nameof(HoldsTheBody) => Kit<HoldsTheBody>(),
         _ => throw new ArgumentOutOfRangeException(nameof(defect), defect, "no such defect"),
     };
@@ -110,6 +117,8 @@ public sealed class KitTests
     private sealed class InventsMetadata : IDefect { public static Defect Value => Defect.InventsMetadata; }
 
     private sealed class NeverEnds : IDefect { public static Defect Value => Defect.NeverEnds; }
+
+    private sealed class BelievesLengths : IDefect { public static Defect Value => Defect.BelievesLengths; }
 
     private sealed class HoldsTheBody : IDefect { public static Defect Value => Defect.HoldsTheBody; }
 }

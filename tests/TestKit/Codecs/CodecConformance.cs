@@ -29,6 +29,10 @@ public interface ICodecConformance
     /// <summary>A fuzzer for this codec.</summary>
     /// <param name="seed">Equal seeds give equal inputs.</param>
     ICodecFuzzer Fuzz(int seed);
+
+    /// <summary>Times the codec on its golden frames.</summary>
+    /// <param name="each">How long each frame is repeated.</param>
+    IReadOnlyList<FrameCost> Benchmark(TimeSpan each);
 }
 
 /// <summary>Holds a codec to the contract. Each check is mechanical; all it needs to know of the protocol is in the sample.</summary>
@@ -89,6 +93,9 @@ public sealed partial class CodecConformance<TCodec> : ICodecConformance
 
     /// <inheritdoc/>
     public ICodecFuzzer Fuzz(int seed) => new CodecFuzzer<TCodec>(Sample, seed);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<FrameCost> Benchmark(TimeSpan each) => CodecBenchmark<TCodec>.Run(Sample, each);
 
     /// <inheritdoc/>
     public override string ToString() => Name;

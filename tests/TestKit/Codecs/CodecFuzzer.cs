@@ -22,8 +22,8 @@ public interface ICodecFuzzer
 }
 
 /// <summary>
-/// Gives a codec inputs made of its golden frames. Whatever they are, the codec must not throw, must come to an end, allocates nothing,
-/// sees the same frames however the bytes are cut, and what it writes from them parses again.
+/// Gives a codec inputs made of its golden frames. Whatever they are, the codec must not throw, must come to an end, allocates nothing
+/// while scanning and little while writing, sees the same frames however the bytes are cut, and what it writes from them parses again.
 /// </summary>
 /// <typeparam name="TCodec">The protocol.</typeparam>
 public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
@@ -31,6 +31,9 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
 {
     private const int MostSeeds = 4096;
     private const int MostOnce = 5;
+
+    /// <summary>What edits and local replies of one input may allocate: far over what they need, far under what a length in it can say.</summary>
+    private const long MostMemory = 16 * 1024 * 1024;
     private static readonly CodecLimits Limits = CodecLimits.Default with { MaxHead = TCodec.Traits.MaxHead, MaxFrame = 1 << 30 };
 
     private readonly int _seed;
@@ -123,7 +126,7 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
         try
         {
             Scan(from, bytes);
-            _exercise.Run(from, bytes);
+            Exercise(from, bytes);
         }
         catch (Exception e)
         {
@@ -158,6 +161,17 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
         if (allocated > 0)
         {
             throw new ConformanceException($"{allocated} bytes allocated by scanning");
+        }
+    }
+
+    private void Exercise(Side from, byte[] bytes)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        _exercise.Run(from, bytes);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        if (allocated > MostMemory)
+        {
+            throw new ConformanceException($"{allocated} bytes allocated by edits and local replies of an input of {bytes.Length}");
         }
     }
 

@@ -2,11 +2,10 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Text;
-using MeshL4.Samples.PingPong;
 using MeshL4.TestKit.Codecs;
 using MeshL4.XRpc.Contracts;
 
-namespace MeshL4.Codecs.Tests;
+namespace MeshL4.Samples.PingPong.Tests;
 
 /// <summary>What the kit needs to know of the sample protocol.</summary>
 internal static class PingPongSample
