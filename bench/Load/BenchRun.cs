@@ -70,6 +70,7 @@ internal static class BenchRun
                 new MeshSubject(SubjectNames.Mesh, options.Proxy, MeshBootstrap.TcpProxy),
                 new MeshSubject(SubjectNames.MeshRedis, options.Proxy, MeshBootstrap.RedisProxy()),
                 new MeshSubject(SubjectNames.MeshRedisOneLoop, options.Proxy, MeshBootstrap.RedisProxy(), loops: 1),
+                new MeshSubject(SubjectNames.MeshOneRoute, options.Proxy, MeshBootstrap.RedisProxy(routes: 1)),
                 new MeshSubject(SubjectNames.MeshRoutes, options.Proxy, MeshBootstrap.RedisProxy(routes: 5000)),
                 new MeshSubject(SubjectNames.MeshTwoConnections, options.Proxy, MeshBootstrap.XRpcProxy("upstream: { connections_per_endpoint: 2 }")),
                 new MeshSubject(SubjectNames.MeshPatient, options.Proxy, MeshBootstrap.XRpcProxy("limits: { slow_reader_timeout: 300s }")))

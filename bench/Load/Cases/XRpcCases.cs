@@ -15,50 +15,54 @@ internal static class XRpcCases
     /// the clients, and so have fewer of them in a batch.
     /// </summary>
     private sealed class TwemproxyCase(int pipeline, double atLeast)
-        : RedisCase($"xrpc-p{pipeline}", $"redis GET, pipeline {pipeline}, 50 clients on shared upstream connections", pipeline)
+        : RedisCase($"xrpc-p{pipeline}", $"redis GET and SET, pipeline {pipeline}, 50 clients on shared upstream connections", pipeline)
     {
         public override IReadOnlyList<string> Needs => [SubjectNames.Twemproxy, SubjectNames.MeshRedis, SubjectNames.MeshRedisOneLoop];
 
         public override IReadOnlyList<Bar> Bars => [
             new Bar(Rate.Metric, SubjectNames.MeshRedis, SubjectNames.Twemproxy, AtLeast: true, atLeast),
             new Bar(Rate.Metric, SubjectNames.MeshRedisOneLoop, SubjectNames.Twemproxy, AtLeast: true, atLeast),
+            new Bar(SetRequests, SubjectNames.MeshRedis, SubjectNames.Twemproxy, AtLeast: true, atLeast),
+            new Bar(SetRequests, SubjectNames.MeshRedisOneLoop, SubjectNames.Twemproxy, AtLeast: true, atLeast),
             new Bar(Cost.Metric, SubjectNames.MeshRedisOneLoop, SubjectNames.Twemproxy, AtLeast: false, 1.0),
             // The smallest object has 24 bytes: none for each request, with room for what clocks and timers allocate meanwhile.
             new Bar(Allocated, SubjectNames.MeshRedis, null, AtLeast: false, 2)];
 
         public override (string Subject, string Again)? NoisePair => (SubjectNames.Haproxy, SubjectNames.HaproxyAgain);
 
+        protected override bool WithSet => true;
+
         protected override IReadOnlyList<string> Subjects => [
             SubjectNames.Haproxy, SubjectNames.Twemproxy, SubjectNames.MeshRedis, SubjectNames.MeshRedisOneLoop, SubjectNames.HaproxyAgain];
     }
 
-    /// <summary>One catch-all route beside 5,000 prefixes.</summary>
-    private sealed class RoutesCase() : RedisCase("xrpc-routes", "redis GET, pipeline 16, one route and 5,000 prefix routes", 16)
+    /// <summary>One prefix route beside 5,000; in both the key that is asked for has one of them.</summary>
+    private sealed class RoutesCase() : RedisCase("xrpc-routes", "redis GET, pipeline 16, one prefix route and 5,000", 16)
     {
-        public override IReadOnlyList<string> Needs => [SubjectNames.MeshRedis, SubjectNames.MeshRoutes];
+        public override IReadOnlyList<string> Needs => [SubjectNames.MeshOneRoute, SubjectNames.MeshRoutes];
 
         public override IReadOnlyList<Bar> Bars => [
-            new Bar(Rate.Metric, SubjectNames.MeshRoutes, SubjectNames.MeshRedis, AtLeast: true, 0.95),
+            new Bar(Rate.Metric, SubjectNames.MeshRoutes, SubjectNames.MeshOneRoute, AtLeast: true, 0.95),
             new Bar(Allocated, SubjectNames.MeshRoutes, null, AtLeast: false, 2)];
 
         public override (string Subject, string Again)? NoisePair => (SubjectNames.Haproxy, SubjectNames.HaproxyAgain);
 
         protected override IReadOnlyList<string> Subjects => [
-            SubjectNames.Haproxy, SubjectNames.MeshRedis, SubjectNames.MeshRoutes, SubjectNames.HaproxyAgain];
+            SubjectNames.Haproxy, SubjectNames.MeshOneRoute, SubjectNames.MeshRoutes, SubjectNames.HaproxyAgain];
     }
 
-    /// <summary>1,000 clients on one connection a loop, beside our own relay with one for each client.</summary>
-    private sealed class CrowdCase() : RedisCase("xrpc-1000", "redis GET, pipeline 1, 1,000 clients on two upstream connections", 1, clients: 1000)
+    /// <summary>1,000 clients on two connections a loop, beside our own relay with one for each client.</summary>
+    private sealed class CrowdCase() : RedisCase("xrpc-1000", "redis GET, pipeline 1, 1,000 clients on two upstream connections a loop", 1, clients: 1000)
     {
-        public override IReadOnlyList<string> Needs => [SubjectNames.Mesh, SubjectNames.MeshRedis];
+        public override IReadOnlyList<string> Needs => [SubjectNames.Mesh, SubjectNames.MeshTwoConnections];
 
         public override IReadOnlyList<Bar> Bars => [
-            new Bar(Rate.Metric, SubjectNames.MeshRedis, SubjectNames.Mesh, AtLeast: true, 1.3),
-            new Bar(Allocated, SubjectNames.MeshRedis, null, AtLeast: false, 2)];
+            new Bar(Rate.Metric, SubjectNames.MeshTwoConnections, SubjectNames.Mesh, AtLeast: true, 1.3),
+            new Bar(Allocated, SubjectNames.MeshTwoConnections, null, AtLeast: false, 2)];
 
         public override (string Subject, string Again)? NoisePair => (SubjectNames.Haproxy, SubjectNames.HaproxyAgain);
 
         protected override IReadOnlyList<string> Subjects => [
-            SubjectNames.Haproxy, SubjectNames.Mesh, SubjectNames.MeshRedis, SubjectNames.HaproxyAgain];
+            SubjectNames.Haproxy, SubjectNames.Mesh, SubjectNames.MeshTwoConnections, SubjectNames.HaproxyAgain];
     }
 }

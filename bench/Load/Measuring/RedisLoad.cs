@@ -4,14 +4,23 @@ using System.Text;
 
 namespace MeshL4.Load.Measuring;
 
-/// <summary>GET of a 64-byte value: by redis-benchmark, and as bytes for clients of the harness.</summary>
+/// <summary>GET and SET of a 64-byte value: by redis-benchmark, and as bytes for clients of the harness.</summary>
 internal static class RedisLoad
 {
-    private const string Key = "bench:key";
+    /// <summary>How the key begins that is asked for.</summary>
+    public const string KeyPrefix = "bench:";
+
+    private const string Key = KeyPrefix + "key";
     private const int ValueBytes = 64;
 
+    /// <summary>The words of GET.</summary>
+    public static IReadOnlyList<string> Get { get; } = ["GET", Key];
+
+    /// <summary>The words of SET.</summary>
+    public static IReadOnlyList<string> Set { get; } = ["SET", Key, new string('v', ValueBytes)];
+
     /// <summary>One request.</summary>
-    public static byte[] Request { get; } = Command("GET", Key);
+    public static byte[] Request { get; } = Command([.. Get]);
 
     /// <summary>Length of its answer: <c>$64</c>, the value, and the ends of both lines.</summary>
     public static int AnswerLength => $"${ValueBytes}\r\n".Length + ValueBytes + 2;
@@ -27,12 +36,15 @@ internal static class RedisLoad
     /// <param name="count">Requests in all.</param>
     /// <param name="limit">When it is given up.</param>
     /// <param name="stop">Cancelled by Ctrl+C.</param>
-    public static async Task<RedisBenchmarkOutput> RunAsync(IPEndPoint target, int clients, int pipeline, long count, TimeSpan limit, CancellationToken stop)
+    /// <param name="words">The command; null for <see cref="Get"/>.</param>
+    public static async Task<RedisBenchmarkOutput> RunAsync(
+        IPEndPoint target, int clients, int pipeline, long count, TimeSpan limit, CancellationToken stop, IReadOnlyList<string>? words = null)
     {
+        words ??= Get;
         var output = await ChildProcess.RunAsync("redis-benchmark", [
             "-h", $"{target.Address}", "-p", $"{target.Port}", "-c", $"{clients}", "-P", $"{pipeline}", "-n", count.ToString(CultureInfo.InvariantCulture),
-            "--csv", "GET", Key], limit, stop);
-        return RedisBenchmarkOutput.Parse(output, $"GET {Key}");
+            "--csv", .. words], limit, stop);
+        return RedisBenchmarkOutput.Parse(output, string.Join(' ', words));
     }
 
     /// <summary>Sets the key that is asked for.</summary>

@@ -1,4 +1,5 @@
 using System.Net;
+using MeshL4.Load.Measuring;
 
 namespace MeshL4.Load.Subjects;
 
@@ -62,7 +63,7 @@ internal static class MeshBootstrap
         """;
 
     /// <summary>Redis as Envoy configures it.</summary>
-    /// <param name="routes">Prefix routes beside the catch-all.</param>
+    /// <param name="routes">Prefix routes beside the catch-all; the last of them is the one that takes the key that is asked for.</param>
     public static string RedisProxy(int routes = 0) => $$"""
               - name: envoy.filters.network.redis_proxy
                 typed_config:
@@ -71,8 +72,11 @@ internal static class MeshBootstrap
                   settings: { op_timeout: 5s }
                   prefix_routes:
                     catch_all_route: { cluster: upstream }
-                    routes: [{{string.Join(", ", Enumerable.Range(0, routes).Select(i => $"{{ prefix: 'p{i}:', cluster: upstream }}"))}}]
+                    routes: [{{string.Join(", ", Prefixes(routes).Select(prefix => $"{{ prefix: '{prefix}', cluster: upstream }}"))}}]
         """;
+
+    private static IEnumerable<string> Prefixes(int routes) =>
+        routes == 0 ? [] : [.. Enumerable.Range(1, routes - 1).Select(i => $"p{i}:"), RedisLoad.KeyPrefix];
 
     private static string Address(IPEndPoint endPoint) => $"{{ address: {endPoint.Address}, port_value: {endPoint.Port} }}";
 }

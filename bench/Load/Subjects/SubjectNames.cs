@@ -12,6 +12,7 @@ internal static class SubjectNames
     public const string Mesh = "meshl4";
     public const string MeshRedis = "meshl4 redis codec";
     public const string MeshRedisOneLoop = "meshl4 redis, 1 loop";
+    public const string MeshOneRoute = "meshl4 1 route";
     public const string MeshRoutes = "meshl4 5,000 routes";
     public const string MeshTwoConnections = "meshl4 redis, 2 connections a loop";
     public const string MeshPatient = "meshl4 redis, patient";
