@@ -70,6 +70,16 @@ const checks = {
     await blocked(client);
     await client.send('RPUSH', 'queue', 'job');
     assert.deepEqual(await waiting, ['queue', 'job']);
+    for (const [wait, push, answer] of [
+      [['BRPOP', 'queue', '0'], ['LPUSH', 'queue', 'last'], '["queue","last"]'],
+      [['BZPOPMIN', 'scores', '0'], ['ZADD', 'scores', '1', 'least'], '["scores","least","1"]'],
+    ]) {
+      const popped = other.send(...wait);
+      await blocked(client);
+      await client.send(...push);
+      assert.equal(JSON.stringify((await popped).map(String)), answer);
+    }
+
     assert.equal(await other.send('BLPOP', 'queue', '0.05'), null);
     assert.equal(await other.send('PING'), 'PONG');
   },
@@ -118,6 +128,23 @@ const checks = {
 
 // Version 3 only.
 const version3 = {
+  // Messages come between the answers of the connection that is subscribed.
+  async push(client, other) {
+    const seen = [];
+    const stop = await other.subscribe('pushed', (message) => seen.push(message));
+    for (let i = 0; i < 20; i++) {
+      assert.equal(await client.send('PUBLISH', 'pushed', `${i}`), 1);
+      await other.send('SET', 'between', `${i}`);
+      assert.equal(await other.send('GET', 'between'), `${i}`);
+    }
+
+    await until(() => seen.length === 20);
+    assert.deepEqual(seen, Array.from({ length: 20 }, (_, i) => `${i}`));
+    await stop();
+    assert.equal(await client.send('PUBLISH', 'pushed', 'nobody'), 0);
+    assert.equal(await other.send('GET', 'between'), '19');
+  },
+
   async tracking(client, other) {
     if (!other.onInvalidate) {
       // ioredis takes invalidations off the wire and tells nobody: that they do not disturb it is what is seen.

@@ -1,10 +1,13 @@
+using System.Net.Sockets;
+using System.Text;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using MeshL4.XRpc.Contracts;
 using Shouldly;
 using Xunit;
 
 namespace MeshL4.EndToEnd.Tests.BadInput;
 
-/// <summary>Entry 1: one packet of an inline command with a broken escape ended the process.</summary>
+/// <summary>Entry 1: one packet of an inline command with a broken escape ended the process. A codec that throws: tests/Codecs.Tests.</summary>
 public sealed class Entry01_OnePacketThatThrows
 {
     [Theory]
@@ -24,9 +27,48 @@ public sealed class Entry01_OnePacketThatThrows
             Thread.Yield();
             client.Send(bytes[cut..]);
             client.ReadLine().ShouldNotBeNull();
-            client.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+            client.Socket.Shutdown(SocketShutdown.Send);
             client.Ends().ShouldBeTrue();
             front.Witness();
         }
     }
+    [Theory]
+    [InlineData("GET \"x\\x4\"\r\n")]
+    [InlineData("GET \"x\\x\r\n")]
+    [InlineData("GET 'x\\\r\n")]
+    [InlineData("\"\\xzz\" \"\r\n")]
+    [InlineData("*3\r\n$3\r\nSET\r\n$-1\r\n")]
+    [InlineData("*1\r\n$x\r\n")]
+    public void BrokenCommand_CutAnywhere_IsTheSameToTheCodec(string bytes) => RespScan.CutAnywhere(Side.Downstream, bytes).ShouldNotBeEmpty();
+
+    [Fact]
+    public void Corpus_CutAnywhere_HarmsNeitherTheCodecNorTheProxy()
+    {
+        using var front = new RedisFront();
+        (Side From, string Bytes)[] corpus = [.. Corpus()];
+        corpus.Length.ShouldBeGreaterThan(2);
+        foreach ((Side from, string bytes) in corpus)
+        {
+            RespScan.CutAnywhere(from, bytes);
+
+            // Of a server's bytes a client can make nothing either.
+            for (int cut = 0; cut < bytes.Length; cut++)
+            {
+                using Call client = Call.To(front.Port);
+                client.Send(bytes[..cut]);
+                Thread.Yield();
+                client.Send(bytes[cut..]);
+                client.Socket.Shutdown(SocketShutdown.Send);
+                client.Ends().ShouldBeTrue();
+                front.Witness();
+            }
+        }
+    }
+
+    /// <summary>The corpus of the codec kit: inputs that once did harm, and edges.</summary>
+    private static IEnumerable<(Side From, string Bytes)> Corpus() =>
+        from line in File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "corpus/redis.txt"))
+        where line.Length > 0 && line[0] != '#'
+        let words = line.Split(' ')
+        select (Enum.Parse<Side>(words[0]), Encoding.Latin1.GetString(Convert.FromHexString(words[1])));
 }

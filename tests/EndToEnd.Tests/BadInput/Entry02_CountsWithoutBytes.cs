@@ -1,4 +1,6 @@
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using MeshL4.TestKit.Codecs;
+using MeshL4.XRpc.Contracts;
 using Shouldly;
 using Xunit;
 
@@ -22,9 +24,28 @@ public sealed class Entry02_CountsWithoutBytes
     }
 
     [Fact]
-    public void DeclaredLengths_OfManyClients_TakeMemoryForWhatWasSentOnly()
+    public void DeclaredLengths_OfManyClients_TakeMemoryForWhatWasSentOnly() => TakeMemoryForWhatWasSentOnly(new RedisFront());
+
+    /// <summary>Who has not logged in can do no more harm: the limits come before the login.</summary>
+    [Fact]
+    public void DeclaredLengths_OfClientsWithoutALogin_TakeMemoryForWhatWasSentOnly() =>
+        TakeMemoryForWhatWasSentOnly(RedisFront.Common(", authentication: {passwords: [{inline_string: secret}]}"));
+
+    [Theory]
+    [InlineData("*2000000000\r\n", ScanStatus.Bad)]
+    [InlineData("*1\r\n$2000000000\r\n", ScanStatus.Bad)]
+    [InlineData("*1\r\n$99999999999999999999\r\n", ScanStatus.Bad)]
+    [InlineData("*1000000\r\n$536870912\r\nabc", ScanStatus.More)]
+    public void DeclaredCount_TakesNoMemoryOfTheCodec(string bytes, ScanStatus ending)
     {
-        using var front = new RedisFront();
+        ScannedFrame[] frames = RespScan.WithoutMemory(Side.Downstream, bytes);
+        frames[^1].Status.ShouldBe(ending);
+        RespScan.CutAnywhere(Side.Downstream, bytes);
+    }
+
+    private static void TakeMemoryForWhatWasSentOnly(RedisFront front)
+    {
+        using RedisFront owned = front;
         long before = front.Allocated();
         List<Call> crowd = [.. Enumerable.Range(0, 200).Select(_ => Call.To(front.Port))];
         crowd.ForEach(static client => client.Send("*1000000\r\n$536870912\r\nabc"));

@@ -1,4 +1,5 @@
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using MeshL4.XRpc.Contracts;
 using Shouldly;
 using Xunit;
 
@@ -20,5 +21,44 @@ public sealed class Entry03_NestedWithoutEnd
         client.Send(RedisFront.Command("GET", "k"));
         client.ReadLine().ShouldNotBeNull();
         front.Witness();
+    }
+    [Theory]
+    [InlineData("*1\r\n")]
+    [InlineData("*1\r\n$1\r\nx\r\n*1\r\n")]
+    public void NestedRequest_EndsItsConnectionOnly(string level)
+    {
+        using var front = new RedisFront();
+        using Call client = Call.To(front.Port);
+        client.Send(string.Concat(Enumerable.Repeat(level, 10_000)));
+        client.ReadLine().ShouldNotBeNull();
+        client.Ends().ShouldBeTrue();
+        front.Witness();
+    }
+
+    /// <summary>No stack and no memory, however deep: on a thread whose stack would not bear a frame for each level.</summary>
+    [Theory]
+    [InlineData("*1\r\n")]
+    [InlineData("%1\r\n+k\r\n")]
+    [InlineData("|1\r\n+k\r\n")]
+    [InlineData("~1\r\n>1\r\n")]
+    public void NestedAnswer_HundredThousandDeep_TakesNoStackOfTheCodec(string level)
+    {
+        Exception? failure = null;
+        var thread = new Thread(
+            () =>
+            {
+                try
+                {
+                    RespScan.WithoutMemory(Side.Upstream, string.Concat(Enumerable.Repeat(level, 100_000)) + ":1\r\n");
+                }
+                catch (Exception e)
+                {
+                    failure = e;
+                }
+            },
+            maxStackSize: 256 * 1024);
+        thread.Start();
+        thread.Join();
+        failure.ShouldBeNull();
     }
 }

@@ -1,4 +1,7 @@
+using System.Text;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using MeshL4.XRpc.Contracts;
+using MeshL4.XRpc.Redis;
 using Shouldly;
 using Xunit;
 
@@ -62,5 +65,49 @@ public sealed class Entry05_ClientsThatNeverRead
         next.Ask("STRLEN big").ShouldBe($":{ValueBytes}");
         crowd.ForEach(static client => client.Dispose());
         Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "everything is given back");
+    }
+    /// <summary>What one client does not take stops its server, long before the client is given up; what is held does not grow.</summary>
+    [Fact]
+    public void AnswersNobodyReads_AreNotReadFromTheirServerEither()
+    {
+        using var front = RedisFront.Common(", limits: {slow_reader_timeout: 300s}");
+        using Call client = Call.WithSmallBuffers(front.Port);
+        client.Send(RedisFront.Command("SET", "big", new string('x', ValueBytes)));
+        client.ReadLine().ShouldBe("+OK");
+
+        // One after another, so that the size of the answers is known.
+        for (int i = 0; i < 200; i++)
+        {
+            client.Send(RedisFront.Command("GET", "big"));
+        }
+
+        Wait.Until(() => front.Proxy.Stat("cluster.tested.upstream_cx_rx_bytes_total") > ValueBytes, "no answer comes");
+        for (int i = 0; i < 40; i++)
+        {
+            front.Witness();
+            front.Proxy.Stat("meshl4.buffer_bytes_rented").ShouldBeLessThan(PerClient + (64 * KiB));
+            front.Proxy.Stat("cluster.tested.upstream_cx_rx_bytes_total").ShouldBeLessThan(8 * 1024 * KiB);
+        }
+    }
+
+    /// <summary>The codec holds nothing of an answer: 64 MB of one pass through it and leave no byte.</summary>
+    [Fact]
+    public void LongAnswer_LeavesNothingInTheCodec()
+    {
+        byte[] piece = Encoding.ASCII.GetBytes(new string('x', 64 * 1024));
+        RespCodec codec = RespCodec.Start(Side.Upstream, CodecLimits.Default);
+        var head = default(FrameHead);
+        codec.Scan("$67108864\r\n"u8, ref head, out _);
+        codec.Scan(piece, ref head, out _);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        long taken = 0;
+        for (int i = 1; i < 1024; i++)
+        {
+            taken += codec.Scan(piece, ref head, out int consumed) == ScanStatus.More ? consumed : 0;
+        }
+
+        ScanStatus ending = codec.Scan("\r\n"u8, ref head, out _);
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(piece.Length);
+        (taken, ending).ShouldBe((1023L * piece.Length, ScanStatus.Done));
     }
 }

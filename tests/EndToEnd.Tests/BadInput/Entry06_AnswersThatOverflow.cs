@@ -1,4 +1,6 @@
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using MeshL4.TestKit.Codecs;
+using MeshL4.XRpc.Contracts;
 using Shouldly;
 using Xunit;
 
@@ -25,5 +27,45 @@ public sealed class Entry06_AnswersThatOverflow
         client.Ends().ShouldBeTrue();
         front.Witness();
         Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held for what was declared");
+    }
+    /// <summary>Answers that the proxy itself looks into: parts that it merges, cursors that it changes, states that it keeps.</summary>
+    [Theory]
+    [InlineData("MGET a b")]
+    [InlineData("DEL a b")]
+    [InlineData("DBSIZE")]
+    [InlineData("KEYS *")]
+    [InlineData("SCAN 0")]
+    [InlineData("HELLO 3")]
+    [InlineData("SUBSCRIBE c")]
+    public void Answer_ThatIsLookedInto_EndsItsConnectionOnly(string command)
+    {
+        foreach (string answer in (string[])["*4294967297\r\n:1\r\n", "$9223372036854775807\r\nx", ":99999999999999999999\r\n", "*2\r\n$4294967297\r\n1\r\n"])
+        {
+            using TestKit.Peer one = TestKit.Peer.Banner(answer);
+            using TestKit.Peer two = TestKit.Peer.Banner(answer);
+            using var front = new RedisFront([one.Address.ToString()!, two.Address.ToString()!]);
+            using Call client = Call.To(front.Port);
+            client.Send(command + "\r\n");
+            client.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+            client.Ends().ShouldBeTrue(command + ": " + answer);
+            front.Witness();
+            Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held for what was declared");
+        }
+    }
+
+    [Theory]
+    [InlineData("$9223372036854775807\r\nx", ScanStatus.More)]
+    [InlineData("$18446744073709551616\r\nx", ScanStatus.Bad)]
+    [InlineData("*4294967297\r\n:1\r\n", ScanStatus.Bad)]
+    [InlineData("*9223372036854775807\r\n:1\r\n", ScanStatus.Bad)]
+    [InlineData("%9223372036854775807\r\n:1\r\n", ScanStatus.Bad)]
+    [InlineData("%4611686018427387904\r\n:1\r\n", ScanStatus.Bad)]
+    [InlineData("?what\r\n", ScanStatus.Bad)]
+    [InlineData("$-2\r\n", ScanStatus.Bad)]
+    public void Answer_ThatIsNone_OverflowsNothingInTheCodec(string answer, ScanStatus ending)
+    {
+        ScannedFrame[] frames = RespScan.WithoutMemory(Side.Upstream, answer);
+        frames[^1].Status.ShouldBe(ending);
+        RespScan.CutAnywhere(Side.Upstream, answer);
     }
 }

@@ -14,13 +14,33 @@ internal sealed class RedisFront : IDisposable
     /// <param name="upstream">Who answers on <see cref="Port"/>; null is the real server too.</param>
     /// <param name="prefixes">Prefix routes on <see cref="Port"/> beside the one for the rest.</param>
     public RedisFront(string? upstream = null, params IEnumerable<string> prefixes)
+        : this(upstream is null ? [] : [upstream], Boot.Redis(
+            $"routes: [{string.Join(", ", prefixes.Select(static one => $"{{prefix: '{one}', cluster: tested}}"))}], catch_all_route: {{cluster: tested}}"))
+    {
+    }
+
+    /// <param name="upstreams">Several that share the keys on <see cref="Port"/>.</param>
+    public RedisFront(string[] upstreams)
+        : this(upstreams, Boot.Redis("catch_all_route: {cluster: tested}"))
+    {
+    }
+
+    /// <summary>The common message in place of Envoy's on <see cref="Port"/>, and the real server.</summary>
+    /// <param name="more">Members of it beside the one route, each behind a comma.</param>
+    /// <param name="boot">With further settings of the proxy.</param>
+    public static RedisFront Common(string more, Boot? boot = null) =>
+        new([], $"{{name: redis, typed_config: {{'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: r, codec: redis, route_config: {{routes: [{{name: all, forward: {{cluster: tested}}}}]}}{more}}}}}", boot);
+
+    private RedisFront(string[] upstreams, string filter, Boot? boot = null)
     {
         Port = Ports.Free();
         GoodPort = Ports.Free();
-        Proxy = Sidecar.Start(new Boot()
-            .Listen("tested", Port, Boot.Chain(Boot.Redis($"routes: [{string.Join(", ", prefixes.Select(static one => $"{{prefix: '{one}', cluster: tested}}"))}], catch_all_route: {{cluster: tested}}")))
+        Proxy = Sidecar.Start((boot ?? new Boot())
+            .Listen("tested", Port, Boot.Chain(filter))
             .Listen("good", GoodPort, Boot.Chain(Boot.Redis("catch_all_route: {cluster: good}")))
-            .With(Boot.Cluster("tested", [upstream ?? _redis.Address]), Boot.Cluster("good", [_redis.Address])));
+            .With(
+                Boot.Cluster("tested", upstreams is [] ? [_redis.Address] : upstreams, upstreams.Length > 1 ? ", lb_policy: RING_HASH" : ""),
+                Boot.Cluster("good", [_redis.Address])));
         _witness = Call.To(GoodPort);
         Witness();
     }
