@@ -54,7 +54,7 @@ public sealed class Entry06_AnswersThatOverflow
     }
 
     [Theory]
-    [InlineData("$9223372036854775807\r\nx", ScanStatus.More)]
+    [InlineData("$9223372036854775807\r\nx", ScanStatus.Bad)]
     [InlineData("$18446744073709551616\r\nx", ScanStatus.Bad)]
     [InlineData("*4294967297\r\n:1\r\n", ScanStatus.Bad)]
     [InlineData("*9223372036854775807\r\n:1\r\n", ScanStatus.Bad)]
