@@ -21,6 +21,9 @@ public sealed class Entry02_CountsWithoutBytes
             client.ReadLine().ShouldNotBeNull();
             front.Witness();
         }
+
+        // The last is no array, and then a word that is no command.
+        front.Proxy.LoggedLines(3, "flags=DPE").ShouldAllBe(static line => line.Contains("details=redis_protocol_error"));
     }
 
     [Fact]

@@ -20,6 +20,8 @@ public sealed class Entry03_NestedWithoutEnd
         using Call client = Call.To(front.Port);
         client.Send(RedisFront.Command("GET", "k"));
         client.ReadLine().ShouldNotBeNull();
+        client.Dispose();
+        front.EndedWithReason();
         front.Witness();
     }
     [Theory]
@@ -32,6 +34,7 @@ public sealed class Entry03_NestedWithoutEnd
         client.Send(string.Concat(Enumerable.Repeat(level, 10_000)));
         client.ReadLine().ShouldNotBeNull();
         client.Ends().ShouldBeTrue();
+        front.EndedWithReason();
         front.Witness();
     }
 

@@ -25,6 +25,7 @@ public sealed class Entry06_AnswersThatOverflow
         client.Send(RedisFront.Command("GET", "k"));
         client.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
         client.Ends().ShouldBeTrue();
+        front.EndedWithReason();
         front.Witness();
         Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held for what was declared");
     }

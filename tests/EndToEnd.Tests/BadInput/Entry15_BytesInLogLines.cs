@@ -55,9 +55,10 @@ public sealed partial class Entry15_BytesInLogLines : IDisposable
     {
         int port = Ports.Free();
         using Peer redis = Peer.Redis();
+        string tcp = "{name: tcp, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: main}}";
         string listener = "{'@type': type.googleapis.com/envoy.config.listener.v3.Listener, name: tls, "
             + $"address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}, listener_filters: [{Boot.Inspector("tls_inspector")}], "
-            + $"filter_chains: [{Boot.Chain(Boot.Tcp("main"))}], access_log: {Logs("hellos")}}}";
+            + $"filter_chains: [{Boot.Chain(tcp)}], access_log: {Logs("hellos")}}}";
         using Sidecar proxy = Sidecar.Start(new Boot()
             .Files(listeners: _folder.Write("lds.yaml", Boot.Resources("1", listener)))
             .With(Boot.Cluster("main", [redis.Address])));

@@ -56,6 +56,10 @@ internal sealed class RedisFront : IDisposable
     /// <summary>A connection that was there before still works.</summary>
     public void Witness() => _witness.Ask("PING").ShouldBe("+PONG");
 
+    /// <summary>A connection on <see cref="Port"/> has ended, with a flag and a reason.</summary>
+    public void EndedWithReason() =>
+        Proxy.LoggedLines(1, "listener=tested").ShouldAllBe(static line => !line.Contains("flags=- ") && !line.Contains("details=- "));
+
     /// <summary>Bytes the process has allocated since its start.</summary>
     public long Allocated() => Memory("allocated_since_start");
 
