@@ -65,7 +65,7 @@ internal sealed class OptionsReader
             Mark = _flags.One<uint>("istio-inbound-tproxy-mark", o.Mark, t => EntryParser.TryId(t, out uint mark) && mark > 0 ? mark : null,
                 "not a mark (1 to 4294967294)"),
             RouteTable = _flags.One<int>("istio-inbound-tproxy-route-table", o.RouteTable, Table,
-                "not a routing table of one's own (1 to 2147483647, and not 253, 254 or 255, which are the system's)"),
+                "not a routing table of one's own (1 to 2147483647, and not 253, 254 or 255, which are the system's, nor 31300 to 31307, which a verification needs)"),
         };
     }
 
@@ -131,5 +131,6 @@ internal sealed class OptionsReader
     }
 
     private static int? Table(string text) =>
-        EntryParser.TryId(text, out uint table) && table is >= 1 and <= int.MaxValue and not (253 or 254 or 255) ? (int)table : null;
+        EntryParser.TryId(text, out uint table) && table is >= 1 and <= int.MaxValue and not (253 or 254 or 255)
+            and not (>= RedirectOptions.FirstVerificationTable and < RedirectOptions.FirstVerificationTable + RedirectOptions.VerificationTables) ? (int)table : null;
 }

@@ -84,6 +84,9 @@ internal sealed record RedirectOptions
     /// <summary>The port on which a verification plays the application, beside the one that it calls: the next, and of the last the one before.</summary>
     public static int ApplicationPort(int probePort) => probePort < 65535 ? probePort + 1 : probePort - 1;
 
+    /// <summary>The first of the routing tables of a verification, and how many there are: no other routes are to be in them.</summary>
+    public const int FirstVerificationTable = 31300, VerificationTables = 8;
+
     /// <summary>How long a verification waits for a packet.</summary>
     public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromSeconds(5);
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using MeshL4.Interceptor.Plan;
 
 namespace MeshL4.Interceptor.Verify;
 
@@ -11,12 +12,10 @@ namespace MeshL4.Interceptor.Verify;
 internal sealed record ProbeLink(int Index, string Near)
 {
     /// <summary>How many pairs there can be; left-overs are looked for among so many.</summary>
-    public const int Most = 8;
+    public const int Most = RedirectOptions.VerificationTables;
 
     /// <summary>Where every destination of our own choice lies: documentation blocks (RFC 5737, RFC 3849), nobody's addresses.</summary>
     private const int FirstHost = 130;
-
-    private const int FirstTable = 31300;
 
     /// <summary>Every far end's name starts with it, and no other interface's does.</summary>
     public const string FarPrefix = "ml4far";
@@ -28,7 +27,7 @@ internal sealed record ProbeLink(int Index, string Near)
     public string Far => $"{FarPrefix}{Index}";
 
     /// <summary>Routing table of the probes, and the number of the rule that leads there.</summary>
-    public int Table => FirstTable + Index;
+    public int Table => RedirectOptions.FirstVerificationTable + Index;
 
     /// <summary>Ethernet address of the near end: locally administered.</summary>
     public byte[] NearHardware => [0x02, 0x4d, 0x4c, 0x34, 0, (byte)Index];

@@ -38,6 +38,8 @@ public class OptionsReaderTests
     [InlineData("istio-inbound-tproxy-mark", "0")]
     [InlineData("istio-inbound-tproxy-route-table", "254")]
     [InlineData("istio-inbound-tproxy-route-table", "main")]
+    [InlineData("istio-inbound-tproxy-route-table", "31300")]
+    [InlineData("istio-inbound-tproxy-route-table", "31307")]
     [InlineData("kube-virt-interfaces", "-i")]
     [InlineData("istio-local-exclude-ports", "-b")]
     [InlineData("istio-outbound-owner-groups", "nobody-of-this-name")]
