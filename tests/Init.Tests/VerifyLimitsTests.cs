@@ -41,6 +41,18 @@ public class VerifyLimitsTests
         output.ShouldContain($"held              {Promises.SelfCall} (IPv4)");
     }
 
+    // Datagrams to a port that is left alone are seen by a listener there alone, connections by their refusal too.
+    [Fact]
+    public void Apply_PortOfDatagramsCannotBeBound_IsNotProvableAndNoFailure()
+    {
+        const string Drop = "setpriv --bounding-set -net_bind_service --inh-caps -net_bind_service";
+        const string Flags = "-m TRANSPARENT -b * -d 22 -i * --capture-udp * --probe-timeout 1s";
+        (int code, string output, string error) = Run($"{Drop} \"$0\" {Flags} || exit 10; {Drop} \"$0\" verify {Flags}");
+        code.ShouldBe(0, error + output);
+        output.ShouldContain($"not provable here {Promises.UdpLeftAlone} (IPv4): cannot listen on port 22: Permission denied");
+        output.ShouldContain($"held              {Promises.InboundLeftAlone} (IPv4");
+    }
+
     [Fact]
     public void Verify_Ipv6OffInKernel_IsNotProvableAndNoFailure()
     {

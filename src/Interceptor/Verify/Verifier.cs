@@ -148,8 +148,9 @@ internal sealed class Verifier(CommandRunner runner, IReadOnlyList<string> progr
 
         if (!landing.Taken)
         {
-            // An inbound port that is left alone needs no listener: its refusal shows that the packet came through.
-            return probe.Port is null && probe.Packet.Inbound ? null : landing.Obstacle;
+            // An inbound port that is left alone needs no listener for TCP: its refusal shows that the packet came through. A datagram's comes
+            // as ICMP, which nobody reads.
+            return probe.Port is null && probe.Packet.Inbound && landing.Transport == Transports.Tcp ? null : landing.Obstacle;
         }
 
         if (landing.Transport == Transports.Udp)
