@@ -209,7 +209,9 @@ internal sealed class ProbePlanner
 
         foreach (IPAddress here in LoopbackAddresses())
         {
-            yield return Inside(ProxyToLoopback, Proxy(_options.ProxyUids[0]), LoopbackAddress, here);
+            // What is outside the block that counts as loopback is the pod's own service to the rules.
+            Probe probe = Inside(ProxyToLoopback, Proxy(_options.ProxyUids[0]), LoopbackAddress, here);
+            yield return probe.Port is null ? probe : probe with { Promise = SelfCall };
         }
 
         yield return Inside(Loopback, _site.Application, LoopbackAddress, LoopbackAddress);

@@ -119,6 +119,18 @@ public class ProbePlannerTests
     }
 
     [Theory]
+    [InlineData("127.0.0.1/32", "127.0.0.1", Promises.ProxyToLoopback, true)]
+    [InlineData("127.0.1.0/24", "127.0.0.1", Promises.SelfCall, false)]
+    [InlineData("127.0.1.0/24", "127.0.1.1", Promises.ProxyToLoopback, true)]
+    public void Of_ProxyCallsLoopback_PromisesWhatThePlanDoes(string block, string address, string promise, bool leftAlone)
+    {
+        Probe call = Of(("istio-inbound-ports", "*"), ("istio-outbound-ipv4-loopback-cidr", block))
+            .Single(p => p.Sender.Uid == 1337 && p.Packet.Source.Equals(IPAddress.Loopback) && p.Packet.Destination.Equals(IPAddress.Parse(address)));
+        call.Promise.ShouldBe(promise);
+        (call.Port is null).ShouldBe(leftAlone);
+    }
+
+    [Theory]
     [InlineData("224.0.0.0/4")]
     [InlineData("10.0.0.1/32")]
     [InlineData("ff02::/16")]
