@@ -1,3 +1,4 @@
+using System.Globalization;
 using MeshL4.Interceptor.Plan;
 using MeshL4.Interceptor.Render;
 
@@ -49,7 +50,7 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     }
 
     /// <summary>Routes of somebody else's that <see cref="Installed"/> last saw in the routing table of <paramref name="plan"/>, and that lead anywhere but
-    /// here: beside them ours is not looked at, or for some destinations only.</summary>
+    /// here: beside them ours is not looked at, or for some packets only. Those that ours goes before are none of them.</summary>
     public IReadOnlyList<string> LeadingElsewhere(RedirectPlan plan) => plan.Routing.Marks.Count == 0
         ? []
         : [.. _leadingElsewhere.Where(l => Word(l, "table") == $"{plan.Routing.Table}" && (plan.WithIpv6 || l.StartsWith("-4", StringComparison.Ordinal)))];
@@ -118,7 +119,8 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
         _othersAddress = flag == "-6" && address is not null && !address.Contains("noprefixroute", StringComparison.Ordinal);
         string[] routes = [.. lines.Where(l => l.StartsWith(LocalDefault, StringComparison.Ordinal))];
         // A rule's line says "lookup".
-        _leadingElsewhere.AddRange(lines.Where(l => Word(l, "table") is not null && !IsOurs(l) && !(l.StartsWith(Local, StringComparison.Ordinal) && Word(l, "dev") == "lo"))
+        _leadingElsewhere.AddRange(lines
+            .Where(l => Word(l, "table") is not null && !IsOurs(l) && !(l.StartsWith(Local, StringComparison.Ordinal) && Word(l, "dev") == "lo") && !IsBehindOurs(flag, l))
             .Select(l => $"{flag} route {l.Trim()}"));
         // One of the same words but of somebody else's is as good as ours, and cannot stand beside it. With a metric it can.
         _othersRoutes.UnionWith(routes.Where(l => !IsOurs(l) && Word(l, "dev") == "lo" && Word(l, "metric") is null or Ipv6Metric).Select(l => Route(flag, l)));
@@ -128,6 +130,10 @@ internal sealed class PolicyRouteSetter(CommandRunner runner)
     }
 
     private static bool IsOurs(string line) => Word(line, "proto") == $"{PolicyRoutes.Protocol}";
+
+    // Ours has a lower metric and goes before it, but for a type of service or a source of its own: such a route is looked at first.
+    private static bool IsBehindOurs(string flag, string line) => line.Split(' ').Take(2).Contains("default") && Word(line, "tos") is null && Word(line, "from") is null
+        && ulong.TryParse(Word(line, "metric"), CultureInfo.InvariantCulture, out ulong metric) && metric > ulong.Parse(flag == "-6" ? Ipv6Metric : "0", CultureInfo.InvariantCulture);
 
     private static string Route(string flag, string line) => $"{flag} route local default dev lo table {Word(line, "table")} proto {PolicyRoutes.Protocol}";
 

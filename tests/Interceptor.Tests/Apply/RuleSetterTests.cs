@@ -201,6 +201,9 @@ public class RuleSetterTests
     [InlineData("-6", "blackhole default metric 100")]
     [InlineData("-4", "198.51.100.0/24 via 10.77.0.1")]
     [InlineData("-6", "2001:db8::/32 via fd77::1")]
+    [InlineData("-4", "default tos 0x10 via 10.77.0.1 metric 100")]
+    [InlineData("-4", "198.51.100.0/24 via 10.77.0.1 metric 100")]
+    [InlineData("-6", "default from 2001:db8::/32 via fd77::1 metric 2000")]
     public void Apply_RouteElsewhereInTheTable_IsRefusedByItsNameAndLeftThere(string family, string route)
     {
         using var pod = new Pod();
@@ -217,6 +220,25 @@ public class RuleSetterTests
         pod.Exec("ip", family, "rule").ShouldNotContain("fwmark");
         pod.Exec("nft", "list", "tables").ShouldNotContain("meshl4");
         pod.Apply([.. flags, ("istio-inbound-tproxy-route-table", "134")]).Written.ShouldBeTrue();
+    }
+
+    // A fallback: the kernel looks at ours before.
+    [Theory]
+    [InlineData("-4", "default via 10.77.0.1 metric 1")]
+    [InlineData("-4", "unreachable default metric 4278198272")]
+    [InlineData("-6", "unreachable default metric 4278198272")]
+    [InlineData("-6", "default via fd77::1 metric 1025")]
+    public void Apply_WorseDefaultRouteInTheTable_IsLeftThere_AndOursIsTaken(string family, string route)
+    {
+        using var pod = new Pod();
+        pod.Exec(["ip", family, "route", "add", .. route.Split(' '), "table", "133"]);
+        string before = Routes(pod);
+        (string, string)[] flags = [("istio-inbound-ports", "*"), ("istio-inbound-interception-mode", "TPROXY")];
+        pod.Apply(flags).Written.ShouldBeTrue();
+        pod.Exec("ip", family, "route", "get", family == "-4" ? "198.51.100.1" : "2001:db8::1", "mark", "1337").ShouldContain("dev lo table 133");
+        pod.In(() => pod.Setter(flags).Diff(RedirectPlanner.Plan(Flags.Options(flags)))).ShouldBeEmpty();
+        pod.In(() => pod.Setter().Cleanup());
+        Routes(pod).ShouldBe(before);
     }
 
     [Fact]
