@@ -38,7 +38,7 @@ internal sealed class KillSweep(KillStage stage, string[] killed, string[] again
             }
 
             stage.RunAlone("cleanup");
-            stage.State().ShouldBe(empty, $"{chosen[i]}{(i % 2 == 0 ? ", {again[0]}" : "")}, cleanup");
+            stage.State().ShouldBe(empty, $"{chosen[i]}{(i % 2 == 0 ? $", {again[0]}" : "")}, cleanup");
         }
 
         ended.ShouldBeGreaterThanOrEqualTo(chosen.Length - Math.Max(1, chosen.Length / 10));
