@@ -171,7 +171,7 @@ public sealed class FilterDecodingTests : IDisposable
     [InlineData(", health_checks: [{timeout: 1s, interval: 0s, unhealthy_threshold: 1, healthy_threshold: 1, tcp_health_check: {}}]", "health_checks[0].interval")]
     [InlineData(", health_checks: [{timeout: 1s, interval: 1s, tcp_health_check: {}}]", "unhealthy_threshold: is required")]
     [InlineData(", outlier_detection: {max_ejection_percent: 101}", "max_ejection_percent")]
-    [InlineData(", ring_hash_lb_config: {minimum_ring_size: 10, maximum_ring_size: 5}", "minimum_ring_size")]
+    [InlineData(", lb_policy: RING_HASH, ring_hash_lb_config: {minimum_ring_size: 10, maximum_ring_size: 5}", "minimum_ring_size")]
     [InlineData(", common_lb_config: {healthy_panic_threshold: {value: 101}}", "healthy_panic_threshold")]
     [InlineData(", load_assignment: {cluster_name: c, policy: {overprovisioning_factor: 0}}", "overprovisioning_factor")]
     public void Cluster_FieldForLaterWithAWrongValue_IsRefused(string cluster, string reason) =>

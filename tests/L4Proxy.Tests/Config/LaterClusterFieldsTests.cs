@@ -14,8 +14,8 @@ public sealed class LaterClusterFieldsTests : IDisposable
 
     [Theory]
     [InlineData("http_health_check: {}", "http_health_check.path: is required")]
-    [InlineData("http_health_check: {path: \"/a\\nb\"}", "http_health_check.path: is longer")]
-    [InlineData("http_health_check: {path: /, host: \"a\\x01\"}", "http_health_check.host: is longer")]
+    [InlineData("http_health_check: {path: \"/a\\nb\"}", "http_health_check.path: has characters")]
+    [InlineData("http_health_check: {path: /, host: \"a\\x01\"}", "http_health_check.host: has characters")]
     [InlineData("http_health_check: {path: /, expected_statuses: [{start: 200, end: 201}, {start: 300, end: 300}]}", "http_health_check.expected_statuses[1]: [300, 300)")]
     [InlineData("http_health_check: {path: /, expected_statuses: [{start: 99, end: 201}]}", "expected_statuses[0]")]
     [InlineData("http_health_check: {path: /, retriable_statuses: [{start: 500, end: 601}]}", "retriable_statuses[0]")]
@@ -28,8 +28,8 @@ public sealed class LaterClusterFieldsTests : IDisposable
     [InlineData("http_health_check: {path: /, timeout: 1s}", "http_health_check.timeout")]
     [InlineData("tcp_health_check: {send: {text: xyz0}}", "tcp_health_check.send.text: must be bytes in hexadecimal")]
     [InlineData("tcp_health_check: {receive: [{}]}", "tcp_health_check.receive[0]: text or binary is required")]
-    [InlineData("grpc_health_check: {authority: \"a\\nb\"}", "grpc_health_check.authority: is longer")]
-    [InlineData("grpc_health_check: {initial_metadata: [{header: {key: \"a\\n\"}}]}", "grpc_health_check.initial_metadata[0].header.key: is longer")]
+    [InlineData("grpc_health_check: {authority: \"a\\nb\"}", "grpc_health_check.authority: has characters")]
+    [InlineData("grpc_health_check: {initial_metadata: [{header: {key: \"a\\n\"}}]}", "grpc_health_check.initial_metadata[0].header.key: has characters")]
     [InlineData("custom_health_check: {}", "custom_health_check.name: is required")]
     [InlineData("tcp_health_check: {}, no_traffic_interval: 0s", "no_traffic_interval: must be greater than zero")]
     [InlineData("tcp_health_check: {}, unhealthy_edge_interval: 0s", "unhealthy_edge_interval: must be greater than zero")]
@@ -51,17 +51,20 @@ public sealed class LaterClusterFieldsTests : IDisposable
     [InlineData("outlier_detection: {base_ejection_time: 20s, max_ejection_time: 10s}", "outlier_detection.max_ejection_time: is below base_ejection_time")]
     [InlineData("outlier_detection: {max_ejection_time: 29s}", "outlier_detection.max_ejection_time: is below base_ejection_time (30s")]
     [InlineData("round_robin_lb_config: {slow_start_config: {min_weight_percent: {value: 101}}}", "round_robin_lb_config.slow_start_config.min_weight_percent: must be between 0 and 100")]
-    [InlineData("least_request_lb_config: {slow_start_config: {slow_start_window: 0s}}", "least_request_lb_config.slow_start_config.slow_start_window: must be greater than zero")]
+    [InlineData("least_request_lb_config: {slow_start_config: {slow_start_window: -1s}}", "least_request_lb_config.slow_start_config.slow_start_window: duration of -1 s")]
     [InlineData("ring_hash_lb_config: {minimum_ring_size: 8388609}", "ring_hash_lb_config.minimum_ring_size: 8388609 is above 8388608")]
     [InlineData("ring_hash_lb_config: {maximum_ring_size: 8388609}", "ring_hash_lb_config.maximum_ring_size: 8388609 is above 8388608")]
+    [InlineData("lb_policy: RING_HASH, ring_hash_lb_config: {maximum_ring_size: 512}", "ring_hash_lb_config.minimum_ring_size: is above maximum_ring_size (1024 where it is not set)")]
+    [InlineData("lb_policy: RING_HASH, ring_hash_lb_config: {minimum_ring_size: 9, maximum_ring_size: 8}", "ring_hash_lb_config.minimum_ring_size: is above maximum_ring_size")]
     [InlineData("lb_policy: MAGLEV, maglev_lb_config: {table_size: 65536}", "maglev_lb_config.table_size: must be a prime")]
     [InlineData("common_lb_config: {consistent_hashing_lb_config: {hash_balance_factor: 99}}", "common_lb_config.consistent_hashing_lb_config.hash_balance_factor: 99 is below 100")]
     public void Field_ThatEnvoyRefuses_IsRefusedByItsPath(string fields, string reason) => ErrorOf(fields).ShouldContain(reason);
 
     [Theory]
-    [InlineData("round_robin.v3.RoundRobin", "slow_start_config: {slow_start_window: 0s}", "slow_start_config.slow_start_window: must be greater than zero")]
+    [InlineData("round_robin.v3.RoundRobin", "slow_start_config: {slow_start_window: -1s}", "slow_start_config.slow_start_window: duration of -1 s")]
     [InlineData("least_request.v3.LeastRequest", "slow_start_config: {min_weight_percent: {value: -1}}", "slow_start_config.min_weight_percent: must be between 0 and 100")]
     [InlineData("ring_hash.v3.RingHash", "minimum_ring_size: 9, maximum_ring_size: 8", "minimum_ring_size: is above maximum_ring_size")]
+    [InlineData("ring_hash.v3.RingHash", "maximum_ring_size: 512", "minimum_ring_size: is above maximum_ring_size (1024")]
     [InlineData("ring_hash.v3.RingHash", "hash_balance_factor: 1", "hash_balance_factor: 1 is below 100")]
     [InlineData("maglev.v3.Maglev", "table_size: 9", "table_size: must be a prime")]
     [InlineData("maglev.v3.Maglev", "consistent_hashing_lb_config: {hash_balance_factor: 1}", "consistent_hashing_lb_config.hash_balance_factor: 1 is below 100")]
@@ -77,11 +80,42 @@ public sealed class LaterClusterFieldsTests : IDisposable
     [InlineData("outlier_detection: {base_ejection_time: 400s, enforcing_failure_percentage: 100}", "outlier_detection")]
     [InlineData("least_request_lb_config: {slow_start_config: {slow_start_window: 9s, aggression: {default_value: 2, runtime_key: k}, min_weight_percent: {value: 100}}}", "least_request_lb_config.slow_start_config")]
     [InlineData("common_lb_config: {consistent_hashing_lb_config: {hash_balance_factor: 100}}", "consistent_hashing_lb_config.hash_balance_factor")]
+    [InlineData("lb_policy: RING_HASH, ring_hash_lb_config: {minimum_ring_size: 512, maximum_ring_size: 512}", "ring_hash_lb_config.maximum_ring_size")]
     public void Field_ThatEnvoyTakes_IsTakenWithAWarningThatNamesIt(string fields, string field)
     {
         string bootstrap = Bootstrap(fields);
         _folder.Errors(bootstrap).ShouldBeEmpty();
         _folder.Warnings(bootstrap).ShouldContain($"{field}: ");
+    }
+
+    [Theory]
+    [InlineData("least_request_lb_config: {slow_start_config: {slow_start_window: 0s}}")]
+    [InlineData("load_balancing_policy: {policies: [{typed_extension_config: {name: m, typed_config: {'@type': " + Policies + "round_robin.v3.RoundRobin, slow_start_config: {slow_start_window: 0s}}}}]}")]
+    [InlineData("ring_hash_lb_config: {maximum_ring_size: 512}")]
+    [InlineData("ring_hash_lb_config: {minimum_ring_size: 9, maximum_ring_size: 8}")]
+    [InlineData("lb_policy: RING_HASH, ring_hash_lb_config: {maximum_ring_size: 8388608}")]
+    public void Field_ThatChangesNothing_IsTakenWithoutAWarningThatNamesIt(string fields)
+    {
+        string bootstrap = Bootstrap(fields);
+        _folder.Errors(bootstrap).ShouldBeEmpty();
+        string warnings = _folder.Warnings(bootstrap);
+        warnings.ShouldNotContain("slow_start");
+        warnings.ShouldNotContain("ring_size");
+    }
+
+    // The API bounds the length of headers alone, and in bytes.
+    [Fact]
+    public void HealthCheck_LongTexts_AreRefusedInHeadersOnly()
+    {
+        const string Times = "timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1";
+        string text = new('a', 20_000);
+        _folder.Errors(Bootstrap($"health_checks: [{{{Times}, http_health_check: {{host: {text}, path: /{text}, request_headers_to_remove: [{text}]}}}}, {{{Times}, grpc_health_check: {{authority: {text}}}}}]"))
+            .ShouldBeEmpty();
+        _folder.Errors(Bootstrap(HeaderOf(new string('a', 16_384)))).ShouldBeEmpty();
+        ErrorOf(HeaderOf(new string('a', 16_385))).ShouldContain("request_headers_to_add[0].header.value: is longer than 16384 bytes");
+        ErrorOf(HeaderOf(new string('\u00e9', 10_000))).ShouldContain("request_headers_to_add[0].header.value: is longer than 16384 bytes");
+
+        static string HeaderOf(string value) => $"health_checks: [{{{Times}, http_health_check: {{path: /, request_headers_to_add: [{{header: {{key: k, value: {value}}}}}]}}}}]";
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text;
 using Google.Protobuf.Collections;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Type.V3;
@@ -134,17 +135,28 @@ internal static class HealthCheckFields
                 continue;
             }
 
-            CheckHeaderText(header.Key, false, at.Field("key"));
-            CheckHeaderText(header.Value, false, at.Field("value"));
+            CheckHeader(header.Key, at.Field("key"));
+            CheckHeader(header.Value, at.Field("value"));
         }
+    }
+
+    /// <summary>Of the texts of a check only those of a header have a bound, in bytes.</summary>
+    private static void CheckHeader(string text, DecodeScope scope)
+    {
+        if (Encoding.UTF8.GetByteCount(text) > LongestHeader)
+        {
+            scope.Error($"is longer than {LongestHeader} bytes");
+        }
+
+        CheckHeaderText(text, false, scope);
     }
 
     /// <summary>A strict text has no control character but the tab, any other none that would end the header.</summary>
     private static void CheckHeaderText(string text, bool strict, DecodeScope scope)
     {
-        if (text.Length > LongestHeader || text.Any(one => one is '\0' or '\r' or '\n' || (strict && one != '\t' && char.IsAscii(one) && char.IsControl(one))))
+        if (text.Any(one => one is '\0' or '\r' or '\n' || (strict && one != '\t' && char.IsAscii(one) && char.IsControl(one))))
         {
-            scope.Error($"is longer than {LongestHeader} or has characters that a header cannot have");
+            scope.Error("has characters that a header cannot have");
         }
     }
 

@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.LoadBalancingPolicies.Subset.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Type.V3;
@@ -35,23 +36,35 @@ internal static class LaterClusterFields
             CheckSubsets(cluster, subsets, scope.Field("lb_subset_config"));
         }
 
-        CheckRing(cluster.RingHashLbConfig?.MinimumRingSize, cluster.RingHashLbConfig?.MaximumRingSize, scope.Field("ring_hash_lb_config"));
+        CheckRing(
+            cluster.RingHashLbConfig?.MinimumRingSize,
+            cluster.RingHashLbConfig?.MaximumRingSize,
+            cluster is { LbPolicy: Cluster.Types.LbPolicy.RingHash, LoadBalancingPolicy: null },
+            scope.Field("ring_hash_lb_config"));
         CheckBalance(cluster.CommonLbConfig?.ConsistentHashingLbConfig?.HashBalanceFactor, scope.Field("common_lb_config.consistent_hashing_lb_config"));
         CheckSlowStart(cluster.RoundRobinLbConfig?.SlowStartConfig, scope.Field("round_robin_lb_config"));
         CheckSlowStart(cluster.LeastRequestLbConfig?.SlowStartConfig, scope.Field("least_request_lb_config"));
     }
 
-    /// <summary>Sizes of a ring, of either style.</summary>
-    public static void CheckRing(ulong? minimum, ulong? maximum, DecodeScope scope)
+    /// <summary>Sizes of a ring, of either style. Envoy compares the two, with their defaults, only where it makes one of them.</summary>
+    public static void CheckRing(ulong? minimum, ulong? maximum, bool made, DecodeScope scope)
     {
         if (maximum > LargestRing)
         {
             scope.Field("maximum_ring_size").Error($"{maximum} is above {LargestRing}");
         }
 
-        if (minimum > Math.Min(maximum ?? LargestRing, LargestRing))
+        if (minimum > LargestRing)
         {
-            scope.Field("minimum_ring_size").Error(minimum > LargestRing ? $"{minimum} is above {LargestRing}" : "is above maximum_ring_size");
+            scope.Field("minimum_ring_size").Error($"{minimum} is above {LargestRing}");
+        }
+        else if (made && (minimum ?? HashRing.DefaultSize) > (maximum ?? LargestRing))
+        {
+            scope.Field("minimum_ring_size").Error($"is above maximum_ring_size{(minimum is null ? $" ({HashRing.DefaultSize} where it is not set)" : "")}");
+        }
+        else if (made && maximum < LargestRing)
+        {
+            scope.Field("maximum_ring_size").Warn("is not supported yet: a ring grows with its endpoints");
         }
     }
 
@@ -99,13 +112,17 @@ internal static class LaterClusterFields
 
     private static void CheckSlowStart(Duration? window, Percent? least, DecodeScope scope)
     {
-        scope.PositiveDuration("slow_start_window", window);
+        TimeSpan? length = scope.Duration("slow_start_window", window);
         if (least?.Value is < 0 or > 100 or double.NaN)
         {
             scope.Field("min_weight_percent").Error("must be between 0 and 100");
         }
 
-        scope.Warn("slow start is not supported yet: a new endpoint takes its whole share at once");
+        // Without a window, or with one of no length, it is off.
+        if (length > TimeSpan.Zero)
+        {
+            scope.Warn("slow start is not supported yet: a new endpoint takes its whole share at once");
+        }
     }
 
     private static void CheckOutliers(OutlierDetection outlier, DecodeScope scope)

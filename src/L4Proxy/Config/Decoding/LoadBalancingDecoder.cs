@@ -126,7 +126,7 @@ internal static class LoadBalancingDecoder
 
     private static LoadBalancingConfig Ring(RingHash? ring, DecodeScope scope)
     {
-        LaterClusterFields.CheckRing(ring?.MinimumRingSize, ring?.MaximumRingSize, scope);
+        LaterClusterFields.CheckRing(ring?.MinimumRingSize, ring?.MaximumRingSize, true, scope);
         LaterClusterFields.CheckBalance(ring?.HashBalanceFactor, scope);
         LaterClusterFields.CheckBalance(ring?.ConsistentHashingLbConfig?.HashBalanceFactor, scope.Field("consistent_hashing_lb_config"));
         return Ring(ring?.MinimumRingSize, scope) with { LocalityWeighted = ring?.LocalityWeightedLbConfig is not null };
