@@ -41,6 +41,18 @@ internal sealed class StreamTable : IDisposable
         }
     }
 
+    /// <summary>Ends when none of <see cref="Values"/> runs, at once where none does.</summary>
+    public Task Ended
+    {
+        get
+        {
+            lock (_access)
+            {
+                return Task.WhenAll(_lines.Values.Select(static line => line.Running));
+            }
+        }
+    }
+
     public bool TryGetValue(string source, [NotNullWhen(true)] out DiscoveryClient? client)
     {
         lock (_access)
@@ -124,20 +136,21 @@ internal sealed class StreamTable : IDisposable
     private sealed class Line(DiscoveryClient client, IDisposable receiver)
     {
         private readonly CancellationTokenSource _stop = new();
-        private Task _running = Task.CompletedTask;
 
         public DiscoveryClient Client => client;
 
         public int IdleLooks { get; set; }
 
-        public void Run() => _running = Task.Run(() => client.RunAsync(_stop.Token));
+        public Task Running { get; private set; } = Task.CompletedTask;
+
+        public void Run() => Running = Task.Run(() => client.RunAsync(_stop.Token));
 
         /// <summary>Once. The receiver takes nothing more from now on, whenever the stream has ended.</summary>
         public async Task StopAsync()
         {
             receiver.Dispose();
             await _stop.CancelAsync().ConfigureAwait(false);
-            await _running.ConfigureAwait(false);
+            await Running.ConfigureAwait(false);
             _stop.Dispose();
         }
     }

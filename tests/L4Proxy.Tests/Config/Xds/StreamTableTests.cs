@@ -99,6 +99,7 @@ public sealed class StreamTableTests : IDisposable, IUpdateReceiver
         await Patience.UntilAsync(() => stream.IsDisposed, "the connection is closed");
         _disposed.ShouldBe(1);
         Get("b").Metrics.ShouldNotBeNull();
+        await _streams.Ended.WaitAsync(Patience.Limit); // nobody would stop another
         Figures.Of(Get("b").Metrics).Values["control_plane.connection_attempts"].ShouldBe(0);
     }
 
