@@ -103,6 +103,22 @@ public sealed class Entry01_CodecThatThrows
         await GoesOnAsync(mesh, witness);
     }
 
+    /// <summary>The server did its part: its connection stays, and with it the call of another client.</summary>
+    [Fact]
+    public async Task Answer_AtWhichTheConversationThrows_EndsTheConnectionOfItsClientAlone()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(Routes, codec: "throwing");
+        PingPongConnection witness = mesh.Connect();
+        await witness.WriteAsync(Call(1, "never"), Call(2, "echo", "before"));
+        (await Next(witness)).Payload.ShouldBe("before");
+
+        await mesh.Connect().WriteAsync(Call(7, "echo", "!observe"));
+
+        await EndsAsync(mesh);
+        (await Next(witness)).ShouldBe(new PingPongMessage(PingPongKind.Failure, 1, "", "proxy: no answer in time"));
+        await GoesOnAsync(mesh, witness);
+    }
+
     [Fact]
     public async Task HealthCheck_AtWhichTheCodecThrows_EndsTheConnectionThatIsAsked()
     {

@@ -15,16 +15,23 @@ public sealed class CodecSet
     public CodecSet Add<TCodec>()
         where TCodec : struct, IXRpcCodec<TCodec>
     {
+        // Without state, so all connections share one.
+        var forwarding = new ForwardingConversation<TCodec>();
+        return Add(() => forwarding);
+    }
+
+    /// <summary>The same for a protocol whose requests mean more.</summary>
+    /// <param name="converse">Makes the state of a new client connection.</param>
+    internal CodecSet Add<TCodec>(Func<Conversation<TCodec>> converse)
+        where TCodec : struct, IXRpcCodec<TCodec>
+    {
         if (Unsupported(TCodec.Traits) is { } trait)
         {
             throw new ArgumentException($"codec '{TCodec.Traits.Name}': {trait}");
         }
 
         KnownCodecs.Add(TCodec.Traits);
-
-        // Without state, so all connections share one.
-        var forwarding = new ForwardingConversation<TCodec>();
-        _protocols.Add(services => new XRpcProtocol<TCodec>(services, _ => forwarding));
+        _protocols.Add(services => new XRpcProtocol<TCodec>(services, _ => converse()));
         return this;
     }
 

@@ -105,6 +105,20 @@ internal sealed partial class XRpcSession<TCodec>
 
     private void TakeCaptured(UpstreamLink<TCodec> link, in Pending<TCodec> pending, RequestState<TCodec> state, long now)
     {
+        try
+        {
+            EndCaptured(link, pending, state, now);
+        }
+#pragma warning disable CA1031 // A defect in a conversation ends this client; the server did its part, and the others that wait for it are answered.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            Fail(defect);
+        }
+    }
+
+    private void EndCaptured(UpstreamLink<TCodec> link, in Pending<TCodec> pending, RequestState<TCodec> state, long now)
+    {
         if (state.IsOverflown)
         {
             FinishLocally(pending, LocalReplyReason.TooLarge, default);
