@@ -60,9 +60,13 @@ internal sealed class BackgroundProgram : IDisposable
     }
 
     /// <summary>Asks it to end, with SIGTERM.</summary>
-    public void Terminate()
+    public void Terminate() => Signal("TERM");
+
+    /// <summary>Sends a signal.</summary>
+    /// <param name="name">As <c>STOP</c>, which freezes it with its connections open, or <c>CONT</c>, which lets it go on.</param>
+    public void Signal(string name)
     {
-        using Process kill = Process.Start("kill", ["-TERM", Id.ToString(CultureInfo.InvariantCulture)]);
+        using Process kill = Process.Start("kill", ["-" + name, Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
 

@@ -123,6 +123,9 @@ internal sealed class ProxyProcess : IAsyncDisposable
             () => $"buffers {buffers}, pipes {pipes}, connections {connections}, sockets {Sockets()} of {sockets}\n{Said}");
     }
 
+    /// <summary>Freezes it (<c>STOP</c>), or lets it go on (<c>CONT</c>).</summary>
+    public void Signal(string name) => _program.Signal(name);
+
     /// <summary>SIGTERM; the exit code.</summary>
     public Task<int> StopAsync() => Task.Run(() =>
     {

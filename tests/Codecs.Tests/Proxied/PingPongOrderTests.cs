@@ -16,6 +16,11 @@ public sealed class PingPongOrderTests
         foreach (string request in (string[])["a1", "a2", "a3"])
         {
             (await server.ReadAsync()).ShouldBe(request);
+
+            // The loop, which is the only one, has ended the turn in which it sent that: it answers somebody else.
+            LineEnd witness = await mesh.ConnectAsync();
+            await witness.SendAsync("T\n");
+            (await witness.ReadAsync()).ShouldBe("error Unsupported");
             server.HasMore.ShouldBeFalse();
             await server.SendAsync($"to {request}\n");
             (await client.ReadAsync()).ShouldBe($"to {request}");
@@ -90,6 +95,37 @@ public sealed class PingPongOrderTests
         (await Task.WhenAny(here, elsewhere)).ShouldBe(here, "a connection more was opened");
         (await here).ShouldBe("b1");
         await server.SendAsync("to b1\n");
+        (await two.ReadAsync()).ShouldBe("to b1");
+    }
+
+    /// <summary>At the bound an idle connection makes room for another: not before the request without an answer that was just given to it is sent.</summary>
+    [Fact]
+    public async Task OneWayRequest_OnAConnectionThatMakesRoom_ArrivesAllTheSame()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync(upstream: "max_pinned_connections: 1", servers: 2);
+        LineEnd one = await mesh.ConnectAsync();
+        LineEnd two = await mesh.ConnectAsync();
+        await one.SendAsync("a1\n");
+        Task<LineEnd> here = mesh.AcceptAsync();
+        Task<LineEnd> there = mesh.AcceptAtOtherAsync();
+        bool first = await Task.WhenAny(here, there) == here;
+        LineEnd server = await (first ? here : there);
+        (await server.ReadAsync()).ShouldBe("a1");
+        await server.SendAsync("to a1\n");
+        (await one.ReadAsync()).ShouldBe("to a1");
+        await TestKit.Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.downstream_connections") == 2, "both are served", () => mesh.Proxy.Said);
+
+        // Both requests are there when the loop looks again: it takes them in one turn.
+        mesh.Proxy.Signal("STOP");
+        await one.SendAsync("W1\n");
+        await two.SendAsync("b1\n");
+        mesh.Proxy.Signal("CONT");
+
+        (await server.ReadAsync()).ShouldBe("W1");
+        (await server.ReadAsync()).ShouldBeNull();
+        LineEnd other = await (first ? there : here);
+        (await other.ReadAsync()).ShouldBe("b1");
+        await other.SendAsync("to b1\n");
         (await two.ReadAsync()).ShouldBe("to b1");
     }
 

@@ -215,7 +215,14 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
         foreach (UpstreamLink<TCodec> link in _private)
         {
             // Not the one that asks for room: it is here already, and connects.
-            if (link is { PinnedTo: null, InFlight: 0, State: LinkState.Open })
+            if (link is not { PinnedTo: null, InFlight: 0, State: LinkState.Open })
+            {
+                continue;
+            }
+
+            // Nobody waits for the answer to a one-way request, which may wait itself for the end of the turn.
+            link.Flush();
+            if (link.Output.IsEmpty)
             {
                 link.Close(LocalReplyReason.Overflow, reset: false);
                 return true;
