@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using MeshL4.Samples.PingPong.Peers;
 using MeshL4.TestKit.Codecs;
 using Shouldly;
@@ -60,6 +61,39 @@ public sealed class PingPongDifferentialTests
         var difference = await Should.ThrowAsync<ConformanceException>(() => DifferentialRun<PingPongCodec>.CheckAsync(server.EndPoint, proxy.Address, calls, Limit));
 
         difference.Message.ShouldStartWith("pingpong: answer 1 of 4 is ");
+    }
+
+    [Theory]
+    [InlineData(false, "pingpong: an answer with id 1 to no request in flight")]
+    [InlineData(true, "pingpong: the connection ended inside a frame: ")]
+    public async Task WhatComesBehindTheLastAnswer_IsFound(bool half, string message)
+    {
+        using var server = new PingPongServer(IPAddress.Loopback);
+        using var repeating = new TcpListener(IPAddress.Loopback, 0);
+        repeating.Start();
+        Task serving = AnswerTwiceAsync(repeating, half);
+        byte[][] calls = [PingPongConnection.Bytes(new PingPongMessage(PingPongKind.Call, 1, "echo", "hello")).ToArray()];
+
+        var difference = await Should.ThrowAsync<ConformanceException>(
+            () => DifferentialRun<PingPongCodec>.CheckAsync(server.EndPoint, (IPEndPoint)repeating.LocalEndpoint, calls, Limit));
+
+        difference.Message.ShouldStartWith(message);
+        await serving;
+    }
+
+    /// <summary>In place of a proxy: the right answer, and at the client's end the same again, or a part of it.</summary>
+    private static async Task AnswerTwiceAsync(TcpListener listener, bool half)
+    {
+        using Socket client = await listener.AcceptSocketAsync();
+        byte[] answer = PingPongConnection.Bytes(new PingPongMessage(PingPongKind.Result, 1, "", "hello")).ToArray();
+        byte[] buffer = new byte[1024];
+        await client.ReceiveAsync(buffer);
+        await client.SendAsync(answer);
+        while (await client.ReceiveAsync(buffer) > 0)
+        {
+        }
+
+        await client.SendAsync(half ? answer[..^1] : answer);
     }
 
     /// <summary>Calls of all kinds, in flight together; sizes around those at which a frame spans reads.</summary>

@@ -5,17 +5,17 @@ using Xunit.Abstractions;
 
 namespace MeshL4.Codecs.Tests;
 
-/// <summary>The kit's checks, for every codec.</summary>
+/// <summary>The kit's checks, for every codec of the build.</summary>
 public sealed class ConformanceTests(ITestOutputHelper output)
 {
-    public static TheoryData<string> Names => [.. AllCodecs.Kits.Select(static kit => kit.Name)];
+    public static TheoryData<string> Names => [.. AllCodecs.OfTheBuild.Select(static kit => kit.Name)];
 
     public static TheoryData<string, string> Checks
     {
         get
         {
             var checks = new TheoryData<string, string>();
-            foreach (ICodecConformance kit in AllCodecs.Kits)
+            foreach (ICodecConformance kit in AllCodecs.OfTheBuild)
             {
                 foreach (string check in kit.Checks)
                 {

@@ -8,8 +8,8 @@ using Xunit.Abstractions;
 namespace MeshL4.Codecs.Tests;
 
 /// <summary>
-/// Every codec against inputs that are nearly frames. The seeds are fixed; <c>./test.sh --fuzz</c> sets <c>MESHL4_FUZZ_MINUTES</c>, which makes
-/// the run as long as that and its seeds new ones.
+/// Every codec of the build against inputs that are nearly frames. The seeds are fixed; <c>./test.sh --fuzz</c> sets <c>MESHL4_FUZZ_MINUTES</c>, which
+/// makes the run as long as that and its seeds new ones, and takes the sample's codec with it.
 /// </summary>
 public sealed class FuzzTests(ITestOutputHelper output)
 {
@@ -18,7 +18,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
     private static readonly double Minutes =
         double.Parse(Environment.GetEnvironmentVariable("MESHL4_FUZZ_MINUTES") is { Length: > 0 } given ? given : "0", CultureInfo.InvariantCulture);
 
-    public static TheoryData<string> Codecs => [.. AllCodecs.Kits.Select(static kit => kit.Name)];
+    public static TheoryData<string> Codecs => [.. (Minutes > 0 ? AllCodecs.Kits : AllCodecs.OfTheBuild).Select(static kit => kit.Name)];
 
     [Theory]
     [MemberData(nameof(Codecs))]
@@ -33,6 +33,16 @@ public sealed class FuzzTests(ITestOutputHelper output)
             output.WriteLine($"{codec}: seed {seed}, {fuzzer.Inputs} inputs, {fuzzer.Found} kept");
             fuzzer.Inputs.ShouldBeGreaterThanOrEqualTo(Minutes > 0 ? 1 : InputsPerSeed);
             fuzzer.Found.ShouldBeGreaterThan(5);
+        }
+    }
+
+    /// <summary>The sample's among them: its tests beside it have seeds alone.</summary>
+    [Fact]
+    public void InputsThatOnceDidHarm_HarmNoCodec()
+    {
+        foreach (ICodecConformance kit in AllCodecs.Kits)
+        {
+            TryCorpus(kit.Name, kit.Fuzz(1));
         }
     }
 

@@ -12,7 +12,10 @@ namespace MeshL4.TestKit.Codecs;
 public static class DifferentialRun<TCodec>
     where TCodec : struct, IXRpcCodec<TCodec>
 {
-    /// <summary>Sends all requests at once on one connection to each address, and compares what comes back.</summary>
+    /// <summary>
+    /// Sends all requests at once on one connection to each address, and compares what comes back. Behind the last answer sending is shut down: the
+    /// other side has to end the connection then, and no answer more may come before.
+    /// </summary>
     /// <param name="direct">A server.</param>
     /// <param name="proxied">A proxy before that server, or before an equal one where requests change what it holds.</param>
     /// <param name="requests">Frames as a client sends them. With ids, no id twice.</param>
@@ -57,11 +60,35 @@ public static class DifferentialRun<TCodec>
             }
 
             await sending;
+            await ReadOnAsync(client.Client, stream, buffer, observer, received, stop.Token);
             return received.ToArray();
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException)
         {
             throw new ConformanceException($"{TCodec.Traits.Name}: {observer.InFlight} answers of {to} are due: {e.Message}", e);
+        }
+    }
+
+    /// <summary>What comes behind the last answer, up to the end, however the other side makes it: an answer more is one that nobody asked for.</summary>
+    private static async Task ReadOnAsync(
+        Socket client, NetworkStream stream, byte[] buffer, ExchangeObserver<TCodec> observer, MemoryStream received, CancellationToken stop)
+    {
+        try
+        {
+            client.Shutdown(SocketShutdown.Send);
+            while (await stream.ReadAsync(buffer, stop) is var count and > 0)
+            {
+                observer.Received(buffer.AsSpan(0, count));
+                received.Write(buffer, 0, count);
+            }
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            // A reset.
+        }
+        catch (OperationCanceledException e)
+        {
+            throw new ConformanceException($"{TCodec.Traits.Name}: the connection did not end behind the last answer and the client's end", e);
         }
     }
 
@@ -71,7 +98,8 @@ public static class DifferentialRun<TCodec>
         TCodec codec = TCodec.Start(Side.Upstream, CodecLimits.Default);
         var head = default(FrameHead);
         List<Answer> answers = [];
-        for (int at = 0; at < received.Length && codec.Scan(received.AsSpan(at), ref head, out int consumed) == ScanStatus.Done; at += consumed)
+        int at = 0;
+        for (; at < received.Length && codec.Scan(received.AsSpan(at), ref head, out int consumed) == ScanStatus.Done; at += consumed)
         {
             if (head.Kind is FrameKind.Response or FrameKind.ErrorResponse or FrameKind.StreamData or FrameKind.StreamEnd)
             {
@@ -79,6 +107,7 @@ public static class DifferentialRun<TCodec>
             }
         }
 
+        ConformanceException.Unless(at == received.Length, () => $"{TCodec.Traits.Name}: the connection ended inside a frame: {ConformanceException.Show(received[at..])}");
         return TCodec.Traits.Order == FrameOrder.Multiplexed ? [.. answers.OrderBy(static answer => answer.Id)] : answers;
     }
 
