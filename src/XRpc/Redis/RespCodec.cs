@@ -13,6 +13,9 @@ public struct RespCodec : IXRpcCodec<RespCodec>
     private RespReplyScanner _replies;
     private bool _headTold;
 
+    /// <summary>Number of the line scanned last: its key is looked for once, however many routes ask.</summary>
+    private long _line;
+
     /// <summary>
     /// Replies pass as they come and take no memory for what they declare: their bound is one that no server has memory for, whatever its
     /// <c>proto-max-bulk-len</c> is.
@@ -109,6 +112,7 @@ public struct RespCodec : IXRpcCodec<RespCodec>
         if (status == ScanStatus.Done)
         {
             _headTold = false;
+            _line = _request.IsInline ? RespInline.NextLine() : 0;
             head.Kind = _request.ArgumentCount == 0 && !_request.IsInline ? FrameKind.Empty : FrameKind.Request;
             return status;
         }
@@ -129,7 +133,7 @@ public struct RespCodec : IXRpcCodec<RespCodec>
         value = default;
         if (_request.IsInline)
         {
-            return meta == 0 && frame.IsWhole && RespInline.TryFindKey(frame.Bytes, _request.Command, out value);
+            return meta == 0 && frame.IsWhole && RespInline.TryFindKey(frame.Bytes, _request.Command, _line, out value);
         }
 
         long end = _request.KeyOffset + _request.KeyLength;

@@ -16,6 +16,17 @@ public static class RespInline
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? s_keyed;
 
+    /// <summary>The line that lies there, by its number and length, and the place of its key; a length below 0 for none.</summary>
+    [ThreadStatic]
+    private static (long Line, int Length, int KeyOffset, int KeyLength) s_keyedLine;
+
+    /// <summary>The number that the thread gave last.</summary>
+    [ThreadStatic]
+    private static long s_lines;
+
+    /// <summary>Threads that gave numbers.</summary>
+    private static long s_threads;
+
     /// <summary>As <see cref="TryConvert(ReadOnlySpan{byte}, IBufferWriter{byte})"/>, into a buffer that the next call on this thread takes again.</summary>
     /// <param name="line">The line with its line end.</param>
     /// <param name="frame">The frame; empty for an empty line.</param>
@@ -29,24 +40,49 @@ public static class RespInline
         return matches;
     }
 
-    /// <summary>The first key of a line, where its command has one at a fixed place; in a buffer that the next call on this thread takes again.</summary>
-    /// <param name="line">The line with its line end.</param>
+    /// <summary>A number that no other line has: those of a thread begin where no other's come to.</summary>
+    internal static long NextLine() => s_lines == 0 ? s_lines = Interlocked.Increment(ref s_threads) << 44 : ++s_lines;
+
+    /// <summary>
+    /// The first key of a line, where its command has one at a fixed place; in a buffer that the next call for another line on this thread takes
+    /// again. The line is split once: every route with metadata asks, and a line may be long.
+    /// </summary>
+    /// <param name="bytes">The line with its line end.</param>
     /// <param name="command">What its first word says.</param>
+    /// <param name="line">Its number.</param>
     /// <param name="key">As the server reads it, without quotes.</param>
-    internal static bool TryFindKey(ReadOnlySpan<byte> line, RedisCommandId command, out ReadOnlySpan<byte> key)
+    internal static bool TryFindKey(ReadOnlySpan<byte> bytes, RedisCommandId command, long line, out ReadOnlySpan<byte> key)
     {
         key = default;
         int index = RedisCommandTable.FirstKey(command);
-        ArrayBufferWriter<byte> buffer = s_keyed ??= new ArrayBufferWriter<byte>();
-        buffer.ResetWrittenCount();
-        if (index == 0 || !TryConvert(line, buffer) || buffer.WrittenCount == 0)
+        if (index == 0)
         {
             return false;
         }
 
+        ArrayBufferWriter<byte> buffer = s_keyed ??= new ArrayBufferWriter<byte>();
+        if (s_keyedLine.Line != line || s_keyedLine.Length != bytes.Length)
+        {
+            (int offset, int length) = FindWord(bytes, index, buffer);
+            s_keyedLine = (line, bytes.Length, offset, length);
+        }
+
+        bool found = s_keyedLine.KeyLength >= 0;
+        key = found ? buffer.WrittenSpan.Slice(s_keyedLine.KeyOffset, s_keyedLine.KeyLength) : default;
+        return found;
+    }
+
+    /// <summary>Where a word of a line is in what it stands for; a length below 0 for nowhere.</summary>
+    private static (int Offset, int Length) FindWord(ReadOnlySpan<byte> line, int index, ArrayBufferWriter<byte> buffer)
+    {
+        buffer.ResetWrittenCount();
+        if (!TryConvert(line, buffer) || buffer.WrittenCount == 0)
+        {
+            return (0, -1);
+        }
+
         using var words = new RespArguments(buffer.WrittenSpan);
-        key = index < words.Count ? words[index] : default;
-        return index < words.Count;
+        return index < words.Count ? (words.Offset(index), words[index].Length) : (0, -1);
     }
 
     /// <summary>Splits a line. Nothing is thrown, whatever the bytes are.</summary>
