@@ -10,6 +10,7 @@ namespace MeshL4.L4Proxy.Balancing;
 internal sealed class EndpointSet
 {
     private static readonly ConditionalWeakTable<ClusterSnapshot, EndpointSet> Compiled = new();
+    private static readonly ConditionalWeakTable<ClusterSnapshot, EndpointSet> Unchecked = new();
 
     /// <summary>The distance of two neighbouring 53-bit fractions.</summary>
     private const double Unit = 1.0 / (1UL << 53);
@@ -19,13 +20,13 @@ internal sealed class EndpointSet
 
     private readonly uint _healthVersion;
 
-    private EndpointSet(ClusterSnapshot cluster)
+    private EndpointSet(ClusterSnapshot cluster, bool checks)
     {
         // Read first: what changes meanwhile lays it out again.
         _healthVersion = cluster.State.HealthVersion;
-        (EndpointPool Pool, double Load)[] loaded = [.. PriorityLoads.Of(cluster)
+        (EndpointPool Pool, double Load)[] loaded = [.. PriorityLoads.Of(cluster, checks)
             .Where(static level => level.Load > 0 && level.Members.Length > 0)
-            .SelectMany(level => cluster.LocalityWeighted ? ByLocality(level, cluster) : [(new EndpointPool(level.Members), level.Load)])];
+            .SelectMany(level => cluster.LocalityWeighted ? ByLocality(level, cluster, checks) : [(new EndpointPool(level.Members), level.Load)])];
         Pools = [.. loaded.Select(static one => one.Pool)];
         _bounds = loaded.Length > 1 ? Sums(loaded) : [];
         OnlyTls = Pools.Length == 0 && cluster.Endpoints.Any(static endpoint => endpoint.RequiresTls);
@@ -39,14 +40,18 @@ internal sealed class EndpointSet
     /// <summary>The set of a snapshot, laid out on first use and when health changed; any thread.</summary>
     public static EndpointSet For(ClusterSnapshot cluster)
     {
-        EndpointSet set = Compiled.GetValue(cluster, static c => new EndpointSet(c));
+        EndpointSet set = Compiled.GetValue(cluster, static c => new EndpointSet(c, checks: true));
         if (set._healthVersion != cluster.State.HealthVersion)
         {
-            Compiled.AddOrUpdate(cluster, set = new EndpointSet(cluster));
+            Compiled.AddOrUpdate(cluster, set = new EndpointSet(cluster, checks: true));
         }
 
         return set;
     }
+
+    /// <summary>The set as it were if no endpoint failed a health check.</summary>
+    public static EndpointSet WithoutChecks(ClusterSnapshot cluster) => cluster.State.HealthVersion == 0
+        ? For(cluster) : Unchecked.GetValue(cluster, static c => new EndpointSet(c, checks: false));
 
     /// <summary>One pool, each with a chance in proportion to its load, the same one for equal hashes. The set must not be empty.</summary>
     public EndpointPool Draw(in PickContext context)
@@ -67,11 +72,11 @@ internal sealed class EndpointSet
     }
 
     /// <summary>A locality counts by its weight, less the part of its endpoints that is missing beyond what overprovisioning makes up for.</summary>
-    private static (EndpointPool Pool, double Load)[] ByLocality(PriorityLoads.Level level, ClusterSnapshot cluster)
+    private static (EndpointPool Pool, double Load)[] ByLocality(PriorityLoads.Level level, ClusterSnapshot cluster, bool checks)
     {
         (EndpointSnapshot[] Members, double Weight)[] localities = [.. level.Members
             .GroupBy(static e => e.Group)
-            .Select(g => (g.ToArray(), g.Key.Weight * (level.InPanic ? 100 : PriorityLoads.Health([.. cluster.Endpoints.Where(e => !e.RequiresTls && e.Group == g.Key)], level.IsDegraded))))];
+            .Select(g => (g.ToArray(), g.Key.Weight * (level.InPanic ? 100 : PriorityLoads.Health([.. cluster.Endpoints.Where(e => !e.RequiresTls && e.Group == g.Key)], level.IsDegraded, checks))))];
         double total = localities.Sum(static one => one.Weight);
         return total == 0
             ? [(new EndpointPool(level.Members), level.Load)]

@@ -19,7 +19,7 @@ internal static class LoadBalancer
             return FromOriginalDestination(cluster, context.OriginalDestination);
         }
 
-        EndpointSet set = EndpointSet.For(cluster);
+        EndpointSet set = context.OverlooksChecks ? EndpointSet.WithoutChecks(cluster) : EndpointSet.For(cluster);
         if (set.Pools.Length == 0)
         {
             return null;

@@ -20,7 +20,9 @@ internal static class PriorityLoads
     internal readonly record struct Level(EndpointSnapshot[] Members, double Load, bool InPanic, bool IsDegraded);
 
     /// <summary>The priorities in order, then their degraded endpoints, also those without a load.</summary>
-    public static IReadOnlyList<Level> Of(ClusterSnapshot cluster)
+    /// <param name="cluster">The cluster now.</param>
+    /// <param name="checks">Whether endpoints that fail health checks count as unhealthy.</param>
+    public static IReadOnlyList<Level> Of(ClusterSnapshot cluster, bool checks)
     {
         // Panic overlooks health, never the transport: an endpoint that needs TLS must not be sent plain bytes.
         EndpointSnapshot[][] priorities =
@@ -28,7 +30,7 @@ internal static class PriorityLoads
             .. cluster.Endpoints.Where(static e => !e.RequiresTls).GroupBy(static e => e.Group.Priority)
                 .OrderBy(static g => g.Key).Select(static g => g.ToArray()),
         ];
-        double total = Math.Min(All, priorities.Sum(static p => Health(p, false) + Health(p, true)));
+        double total = Math.Min(All, priorities.Sum(p => Health(p, false, checks) + Health(p, true, checks)));
         int endpoints = priorities.Sum(static p => p.Length);
         double left = All;
         var levels = new List<Level>(2 * priorities.Length);
@@ -36,10 +38,10 @@ internal static class PriorityLoads
         {
             foreach (EndpointSnapshot[] priority in priorities)
             {
-                double share = total > 0 ? Health(priority, degraded) * All / total : priority.Length * All / endpoints;
+                double share = total > 0 ? Health(priority, degraded, checks) * All / total : priority.Length * All / endpoints;
                 double load = Math.Min(left, share);
                 left -= load;
-                levels.Add(At(priority, degraded, load, cluster.HealthyPanicThreshold, total < All));
+                levels.Add(At(priority, degraded, load, total < All ? cluster.HealthyPanicThreshold : 0, checks));
             }
         }
 
@@ -49,14 +51,18 @@ internal static class PriorityLoads
     /// <summary>Percent, 100 at most.</summary>
     /// <param name="endpoints">Of a priority, or of a locality of it.</param>
     /// <param name="degraded">Whether to count the degraded ones, or the healthy ones.</param>
-    public static double Health(IReadOnlyCollection<EndpointSnapshot> endpoints, bool degraded)
-        => endpoints.Count == 0 ? 0 : Math.Min(All, (double)endpoints.First().Group.Overprovisioning * endpoints.Count(e => IsOf(e, degraded)) / endpoints.Count);
+    /// <param name="checks">Whether those that fail health checks are left out.</param>
+    public static double Health(IReadOnlyCollection<EndpointSnapshot> endpoints, bool degraded, bool checks)
+        => endpoints.Count == 0 ? 0 : Math.Min(All, (double)endpoints.First().Group.Overprovisioning * endpoints.Count(e => IsOf(e, degraded, checks)) / endpoints.Count);
 
-    private static bool IsOf(EndpointSnapshot endpoint, bool degraded) => endpoint.Usable && (endpoint.Health == EndpointHealth.Degraded) == degraded;
+    private static bool IsUsable(EndpointSnapshot endpoint, bool checks) => checks ? endpoint.Usable : endpoint.Offered;
 
-    private static Level At(EndpointSnapshot[] priority, bool degraded, double load, int threshold, bool mayPanic)
+    private static bool IsOf(EndpointSnapshot endpoint, bool degraded, bool checks) =>
+        IsUsable(endpoint, checks) && (endpoint.Health == EndpointHealth.Degraded) == degraded;
+
+    private static Level At(EndpointSnapshot[] priority, bool degraded, double load, int threshold, bool checks)
     {
-        bool panic = mayPanic && priority.Count(static e => e.Usable) * 100L < threshold * (long)priority.Length;
-        return new Level(panic ? priority : [.. priority.Where(e => IsOf(e, degraded))], load, panic, degraded);
+        bool panic = priority.Count(e => IsUsable(e, checks)) * 100L < threshold * (long)priority.Length;
+        return new Level(panic ? priority : [.. priority.Where(e => IsOf(e, degraded, checks))], load, panic, degraded);
     }
 }

@@ -100,7 +100,13 @@ internal sealed class EndpointState(EndPoint address)
     private long _active;
     private long _total;
     private long _connectFail;
+    /// <summary>How long a loop may be late to ask.</summary>
+    private const long GraceMs = 5000;
+    private const long HeardEveryMs = 50;
+
     private long _probedAtMs;
+    private long _askedUntilMs;
+    private long _heardAtMs = long.MinValue / 2;
     private bool _failsChecks;
 
     public EndPoint Address { get; } = address;
@@ -134,6 +140,32 @@ internal sealed class EndpointState(EndPoint address)
     public bool TryProbe(long nowMs, TimeSpan interval)
     {
         long before = Volatile.Read(ref _probedAtMs);
-        return nowMs - before >= interval.TotalMilliseconds && Interlocked.CompareExchange(ref _probedAtMs, nowMs, before) == before;
+        bool due = nowMs - before >= interval.TotalMilliseconds && Interlocked.CompareExchange(ref _probedAtMs, nowMs, before) == before;
+        if (due)
+        {
+            Asked(nowMs, interval);
+        }
+
+        return due;
     }
+
+    /// <summary>A loop asked for a sign of life, and will again.</summary>
+    /// <param name="nowMs">As the loops have it.</param>
+    /// <param name="interval">Until it asks again.</param>
+    public void Asked(long nowMs, TimeSpan interval) => Volatile.Write(ref _askedUntilMs, nowMs + (4 * (long)interval.TotalMilliseconds) + GraceMs);
+
+    /// <summary>Whether no loop asks any more.</summary>
+    public bool IsForgotten(long nowMs) => nowMs > Volatile.Read(ref _askedUntilMs);
+
+    /// <summary>A loop had a sign of life. Noted now and then only: the loops share the line of memory.</summary>
+    public void Heard(long nowMs)
+    {
+        if (nowMs - Volatile.Read(ref _heardAtMs) > HeardEveryMs)
+        {
+            Volatile.Write(ref _heardAtMs, nowMs);
+        }
+    }
+
+    /// <summary>Whether any loop had a sign of life of late.</summary>
+    public bool WasHeard(long nowMs, TimeSpan within) => nowMs - Volatile.Read(ref _heardAtMs) <= within.TotalMilliseconds;
 }

@@ -48,11 +48,12 @@ public interface IXRpcCodec<TSelf>
     ScanStatus Scan(ReadOnlySpan<byte> input, ref FrameHead head, out int consumed);
 
     /// <summary>
-    /// A metadata value of the frame that was scanned last, as bytes inside it. Total: whatever the bytes are, it answers or says no.
+    /// A metadata value of the frame that was scanned last, as bytes inside it; where the frame has it in other words (in quotes), in a buffer
+    /// of the codec's that lasts until its next call. Never longer than the frame. Total: whatever the bytes are, it answers or says no.
     /// </summary>
     /// <param name="frame">The frame: up to Head for tiers 0 and 1, whole for tier 2.</param>
     /// <param name="meta">Index in <see cref="CodecTraits.Meta"/>.</param>
-    /// <param name="value">The value, inside <paramref name="frame"/>.</param>
+    /// <param name="value">The value.</param>
     bool TryMeta(in FrameView frame, int meta, out ReadOnlySpan<byte> value);
 
     /// <summary>

@@ -98,14 +98,14 @@ public sealed class PingPongLongFrameTests
     public async Task LongAnswer_ThatIsHeldBeforeItsTurnForLongerThanItsTimeout_ArrivesWhole()
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(
-            "{match: {key_prefix: half}, forward: {cluster: main}}, {forward: {cluster: other}, policies: {timeout: 3s}}", ", limits: {slow_reader_timeout: 60s}");
+            "{match: {key_prefix: half}, forward: {cluster: main}}, {forward: {cluster: other}, policies: {timeout: 6s}}", ", limits: {slow_reader_timeout: 60s}");
         PingPongConnection client = mesh.Connect();
         await BeginHalfAsync(mesh, client);
 
         const int Items = 30;
         await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 2, "bulk", $"{Items}"));
         await FromOtherAsync(mesh, MostHeld);
-        await Task.Delay(TimeSpan.FromSeconds(5));
+        await Task.Delay(TimeSpan.FromSeconds(8));
         mesh.Server.Release();
 
         IsLong(await Next(client), "one");

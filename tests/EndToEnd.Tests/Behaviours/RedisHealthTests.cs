@@ -141,6 +141,81 @@ public sealed class RedisHealthTests : IDisposable
         Wait.Until(() => !proxy.Get("/clusters").Contains("/failed_active_hc", StringComparison.Ordinal), () => proxy.Get("/clusters"));
     }
 
+    /// <summary>Its keys belong to others meanwhile; those of the transaction belong to its connection.</summary>
+    [Fact]
+    public void TransactionAtAServerThatFails_WaitsForIt()
+    {
+        using Sidecar proxy = Start(", lb_policy: RING_HASH", out int port);
+        using Call client = Call.To(port);
+        (Peer own, string name) = Who(client) == "one" ? (_one, "one") : (_two, "two");
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("GET who").ShouldBe("+QUEUED");
+        own.Signal("STOP");
+        try
+        {
+            Wait.Until(() => FlagsOf(proxy, own) == "/failed_active_hc", () => proxy.Get("/clusters"));
+            using Call another = Call.To(port);
+            Who(another).ShouldNotBe(name);
+            long before = proxy.Stat("redis.x.downstream_rq_total");
+            client.Send("GET who\n");
+            Wait.Until(() => proxy.Stat("redis.x.downstream_rq_total") > before, "the request was not taken");
+        }
+        finally
+        {
+            own.Signal("CONT");
+        }
+
+        client.ReadLine().ShouldBe("+QUEUED");
+        client.Ask("EXEC").ShouldBe("*2");
+    }
+
+    [Fact]
+    public void ServerThatFails_IsAskedOn_WhenNoClientIsThere()
+    {
+        int port = Ports.Free();
+        using Sidecar proxy = Start("", out int listener, "health_check_interval: 2s, idle_timeout: 1s", 1, $"127.0.0.1:{port}");
+        using (Call client = Call.To(listener))
+        {
+            client.Ask("GET who").ShouldStartWith("-");
+        }
+
+        Wait.Until(() => FlagsOf(proxy, port) == "/failed_active_hc", () => proxy.Get("/clusters"));
+        Wait.Until(() => proxy.Stat("redis.x.downstream_cx_active") == 0, "the client has not left");
+        using BackgroundProgram back = BackgroundProgram.Start(["redis-server", "--port", $"{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        Wait.Until(() => FlagsOf(proxy, port) == "healthy", () => proxy.Get("/clusters"));
+    }
+
+    /// <summary>Another proxy to the same servers, on loops of its own, that does not ask knows nothing of them.</summary>
+    [Fact]
+    public void ProxyWithoutChecks_TakesNoVerdictBack()
+    {
+        int plain = Ports.Free();
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(
+            new Boot().Listen("l", port, Boot.Chain(Filter("x", Interval))).Listen("p", plain, Boot.Chain(Filter("y", "")))
+                .With(Boot.Cluster("main", [_one.Address, _two.Address])),
+            concurrency: 2);
+        Call[] clients = [.. Enumerable.Range(0, 8).Select(i => Call.To(i % 2 == 0 ? port : plain))];
+        Array.ForEach(clients, static client => Who(client));
+        _one.Signal("STOP");
+        try
+        {
+            Wait.Until(() => FlagsOf(proxy, _one) == "/failed_active_hc", () => proxy.Get("/clusters"));
+            for (int look = 0; look < 40; look++)
+            {
+                FlagsOf(proxy, _one).ShouldBe("/failed_active_hc");
+                Thread.Sleep(25);
+            }
+        }
+        finally
+        {
+            _one.Signal("CONT");
+            Array.ForEach(clients, static client => client.Dispose());
+        }
+
+        Wait.Until(() => FlagsOf(proxy, _one) == "healthy", () => proxy.Get("/clusters"));
+    }
+
     public void Dispose()
     {
         _one.Dispose();
@@ -171,12 +246,16 @@ public sealed class RedisHealthTests : IDisposable
         return host.GetProperty("health_status").TryGetProperty("failed_active_health_check", out JsonElement failed) ? failed.GetBoolean() : null;
     }
 
-    private Sidecar Start(string policy, out int port, params string[] servers)
+    private Sidecar Start(string policy, out int port, params string[] servers) => Start(policy, out port, Interval, 1, servers);
+
+    private Sidecar Start(string policy, out int port, string upstream, int concurrency, params string[] servers)
     {
         port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{{forward: {{cluster: main}}}}]}}, upstream: {{{Interval}}}}}}}";
         string[] addresses = servers.Length > 0 ? servers : [_one.Address, _two.Address];
-        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("main", addresses, policy)), concurrency: 1);
+        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(Filter("x", upstream))).With(Boot.Cluster("main", addresses, policy)), concurrency: concurrency);
     }
+
+    private static string Filter(string prefix, string upstream) =>
+        $"{{name: {prefix}, typed_config: {{'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: {prefix}, codec: redis, "
+        + $"route_config: {{name: r, routes: [{{forward: {{cluster: main}}}}]}}, upstream: {{{upstream}}}}}}}";
 }

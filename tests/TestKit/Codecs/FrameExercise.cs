@@ -40,9 +40,10 @@ internal sealed class FrameExercise<TCodec>(CodecLimits limits)
         // Indexes outside of the declared ones stand for a runtime that is mistaken: the codec says no.
         for (int meta = -1; meta <= TCodec.Traits.Meta.Length; meta++)
         {
-            if (codec.TryMeta(frame, meta, out ReadOnlySpan<byte> value) && (value.Length > frame.Bytes.Length || (!value.IsEmpty && !frame.Bytes.Overlaps(value))))
+            if (codec.TryMeta(frame, meta, out ReadOnlySpan<byte> value) && value.Length > frame.Bytes.Length)
             {
-                throw new ConformanceException($"metadata {meta} lies outside of the frame");
+                // It may lie in a buffer of the codec's, where the frame has it in other words; more than the frame says it cannot be.
+                throw new ConformanceException($"metadata {meta} is longer than the frame");
             }
         }
 

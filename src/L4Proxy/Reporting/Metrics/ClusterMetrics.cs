@@ -44,7 +44,7 @@ internal sealed class ClusterMetrics(SnapshotStore store) : IMetricSource
         visitor.Gauge(scope, "upstream_cx_active", active);
         visitor.Gauge(scope, "membership_total", cluster.Endpoints.Length);
         visitor.Gauge(scope, "membership_healthy", cluster.Endpoints.Count(static endpoint => endpoint.Usable && endpoint.Health != EndpointHealth.Degraded));
-        visitor.Gauge(scope, "membership_degraded", cluster.Endpoints.Count(static e => e.Health == EndpointHealth.Degraded));
+        visitor.Gauge(scope, "membership_degraded", cluster.Endpoints.Count(static e => e.Usable && e.Health == EndpointHealth.Degraded));
         visitor.Gauge(scope, "circuit_breakers.default.cx_open", active >= limit ? 1 : 0);
         visitor.Gauge(scope, "circuit_breakers.default.remaining_cx", Math.Max(0, limit - active));
     }

@@ -181,7 +181,7 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         {
             UpstreamPool<TCodec> pool = _pools[i];
             pool.Tick(now);
-            anyLink |= !pool.IsEmpty;
+            anyLink |= !pool.IsEmpty || pool.HasFailing;
             if (pool.IsEmpty && !Snapshot.Clusters.ContainsKey(pool.Cluster))
             {
                 _byCluster.Remove(pool.Cluster);

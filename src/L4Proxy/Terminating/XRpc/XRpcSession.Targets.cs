@@ -69,9 +69,31 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>The server for a key of a route; false when there is none.</summary>
     public bool TryResolve(XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool readOnly, out Target target)
     {
-        int at = Bind(ClusterOf(route, readOnly), key);
+        string cluster = ClusterOf(route, readOnly);
+        int at = Bind(cluster, key);
         target = at >= 0 ? new Target(route, _bindings[at].Cluster, _bindings[at].Endpoint) : default;
+        if (IsPinned && _pinned!.Cluster.Name == cluster && (at < 0 || !IsSameServer(target.Endpoint, _pinned.Endpoint)) && BelongsToFailing(_pinned, key))
+        {
+            // Others' keys move while the server fails its checks. This client has its connection there, and waits as it would without checks.
+            target = new Target(route, _pinned.Cluster, _pinned.Endpoint);
+            return true;
+        }
+
         return at >= 0;
+    }
+
+    private bool BelongsToFailing(UpstreamLink<TCodec> link, ReadOnlySpan<byte> key)
+    {
+        if (!link.Endpoint.State.FailsChecks || !_config!.Clusters.TryGetValue(link.Cluster.Name, out ClusterSnapshot? cluster))
+        {
+            return false;
+        }
+
+        PickContext context = new()
+        {
+            OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Hash = HashOf(cluster, key), OverlooksChecks = true,
+        };
+        return cluster.HashesKeys ? LoadBalancer.Pick(cluster, context) is { } picked && IsSameServer(picked, link.Endpoint) : IsOrdered;
     }
 
     /// <summary>Every server of a route, replicas excluded.</summary>
@@ -120,7 +142,7 @@ internal sealed partial class XRpcSession<TCodec>
             ref Binding binding = ref _bindings[i];
             if (binding.IsSticky && binding.Name == name && (ReferenceEquals(binding.Config, _config) || Renew(ref binding)))
             {
-                return binding.Endpoint.State.FailsChecks ? BindAnew(name, key, i) : i;
+                return binding.Endpoint.State.FailsChecks && !IsPinned ? BindAnew(name, key, i) : i;
             }
         }
 

@@ -14,16 +14,13 @@ internal enum LinkState { Connecting, Open, Closed }
 /// is read is given out at once, straight from the loop's receive buffer. Plain methods driven by readiness: no task, no
 /// allocation a request. How answers find their requests is the subclass's.
 /// </summary>
-internal abstract class UpstreamLink<TCodec> : ISocketOwner
+internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     where TCodec : struct, IXRpcCodec<TCodec>
 {
     /// <summary>Bytes waiting for the server above which clients are not read from.</summary>
     public const int HighWatermark = 1024 * 1024;
 
     private const int LowWatermark = 256 * 1024;
-
-    /// <summary>In place of the time of a PING: it was not answered in time.</summary>
-    private const long Unanswered = -1;
 
     private const int RoundsPerTurn = 8;
 
@@ -32,7 +29,6 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     private byte[]? _held;
     private int _heldCount;
     private bool _dirty;
-    private long _pingSentMs;
     private bool _countsRequests;
     private int _counted;
 
@@ -234,9 +230,7 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
     {
         StalledBy = null;
         LastReadMs = Owner.Loop.NowMilliseconds;
-
-        // A sign of life may be among what was not read.
-        _pingSentMs = _pingSentMs == 0 ? 0 : LastReadMs;
+        GiveTimeToAnswer();
         if (State == LinkState.Open)
         {
             Owner.ReadLater(this);
@@ -272,8 +266,8 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
             {
                 Interlocked.Add(ref Cluster.State.Counters.CxRxBytesTotal, count);
                 LastReadMs = Owner.Loop.NowMilliseconds;
-                (IsSuspect, _pingSentMs) = (false, 0);
-                TellHealth(alive: true);
+                IsSuspect = false;
+                TellAlive();
                 Keep(bytes, TakeGuarded(bytes));
                 Recount();
             }
@@ -308,60 +302,6 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
         {
             Owner.Loop.Memory.Return(_held);
             _held = null;
-        }
-    }
-
-    /// <summary>
-    /// Asks a server that was silent for a while whether it lives. When it does not say so in the same time it is passed over, and this connection
-    /// closes unless somebody waits here: a request has a time of its own. Never one that a client has for itself: its transaction would get the question.
-    /// </summary>
-    public void CheckHealth()
-    {
-        long now = Owner.Loop.NowMilliseconds;
-        double interval = Pool.Settings.HealthCheckInterval.TotalMilliseconds;
-        if (!Pool.ChecksHealth || State != LinkState.Open || PinnedTo is not null || StalledBy is not null)
-        {
-            return;
-        }
-
-        if (_pingSentMs > 0 && now - _pingSentMs > interval)
-        {
-            TellHealth(alive: false);
-            (_pingSentMs, IsSuspect) = (Unanswered, true);
-        }
-
-        if (_pingSentMs == Unanswered && !HasOthersThan(null))
-        {
-            Close(LocalReplyReason.Timeout, reset: true);
-        }
-        else if (_pingSentMs == 0 && (Endpoint.State.FailsChecks || now - LastReadMs > interval) && TryPing())
-        {
-            _pingSentMs = now;
-        }
-    }
-
-    private void TellHealth(bool alive)
-    {
-        if (Endpoint.State.FailsChecks == alive)
-        {
-            Cluster.State.TellHealth(Endpoint.State, alive);
-        }
-    }
-
-    /// <summary>A defect of a codec costs this connection; the others are looked at after it.</summary>
-    private bool TryPing()
-    {
-        try
-        {
-            return WritePing();
-        }
-#pragma warning disable CA1031 // Whatever it is.
-        catch (Exception defect)
-#pragma warning restore CA1031
-        {
-            Owner.Loop.Fault(defect);
-            Close(LocalReplyReason.UpstreamBroken, reset: true);
-            return false;
         }
     }
 
@@ -484,11 +424,7 @@ internal abstract class UpstreamLink<TCodec> : ISocketOwner
             Interlocked.Increment(ref Cluster.State.Counters.CxConnectTimeout);
         }
 
-        if (Pool.ChecksHealth)
-        {
-            TellHealth(alive: false);
-        }
-
+        TellUnreachable(result.Error);
         Close(LocalReplyReason.ConnectFailed, reset: false);
     }
 

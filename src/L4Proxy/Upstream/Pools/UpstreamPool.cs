@@ -143,32 +143,58 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
         AskTheFailing(_config);
     }
 
+    /// <summary>Whether the cluster has servers that fail their checks: somebody has to ask on, also when no client is there.</summary>
+    public bool HasFailing { get; private set; }
+
     /// <summary>Servers that gave no sign of life are asked again, on a new connection where none is left that could be used.</summary>
     private void AskTheFailing(ProxySnapshot config)
     {
+        HasFailing = false;
         if (!config.Clusters.TryGetValue(Cluster, out ClusterSnapshot? cluster) || cluster.State.HealthVersion == 0)
         {
             return;
         }
 
+        long now = owner.Loop.NowMilliseconds;
         foreach (EndpointSnapshot endpoint in cluster.Endpoints)
         {
-            if (!endpoint.State.FailsChecks)
+            if (!endpoint.State.FailsChecks || !endpoint.Offered)
             {
                 continue;
             }
 
-            if (!ChecksHealth)
+            HasFailing = true;
+            if (ChecksHealth ? !CanTakeAt(endpoint.Address) && endpoint.State.TryProbe(now, Settings.HealthCheckInterval) : endpoint.State.IsForgotten(now))
             {
-                // Nobody asks any more.
-                cluster.State.TellHealth(endpoint.State, alive: true);
-            }
-            else if (!_shared.Exists(link => link.CanTake && link.Endpoint.Address.Equals(endpoint.Address))
-                && endpoint.State.TryProbe(owner.Loop.NowMilliseconds, Settings.HealthCheckInterval))
-            {
-                Add(_shared, cluster, endpoint, ConnectionProfile.None, isPrivate: false);
+                AskAnew(cluster, endpoint);
             }
         }
+    }
+
+    private void AskAnew(ClusterSnapshot cluster, EndpointSnapshot endpoint)
+    {
+        if (ChecksHealth)
+        {
+            Add(_shared, cluster, endpoint, ConnectionProfile.None, isPrivate: false);
+        }
+        else
+        {
+            // The checks were switched off, or their clients are gone for good.
+            cluster.State.TellHealth(endpoint.State, alive: true);
+        }
+    }
+
+    private bool CanTakeAt(EndPoint address)
+    {
+        foreach (UpstreamLink<TCodec> link in _shared)
+        {
+            if (link.CanTake && link.Endpoint.Address.Equals(address))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private int CountAt(EndPoint address)
@@ -283,12 +309,12 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
         return Settings.MaxConnectsPerSecond == 0 || _connects <= Settings.MaxConnectsPerSecond;
     }
 
-    /// <summary>Whether an address is still among a cluster's usable ones.</summary>
+    /// <summary>Whether a cluster still offers an address, be it one that fails its checks.</summary>
     public static bool Has(ClusterSnapshot snapshot, EndPoint address)
     {
         foreach (EndpointSnapshot endpoint in snapshot.Endpoints)
         {
-            if (endpoint.Usable && endpoint.Address.Equals(address))
+            if (endpoint.Offered && endpoint.Address.Equals(address))
             {
                 return true;
             }
