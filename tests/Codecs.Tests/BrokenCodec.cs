@@ -82,7 +82,8 @@ internal struct BrokenCodec<TDefect> : IXRpcCodec<BrokenCodec<TDefect>>
     {
         if (Is(Defect.InventsMetadata) && frame.Bytes.Length > 30)
         {
-            value = "invented"u8;
+            // More than the frame can have said.
+            value = new byte[frame.Bytes.Length + 1];
             return true;
         }
 

@@ -275,7 +275,7 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
             link.CheckHealth();
             TimeSpan idleLimit = Settings.IdleTimeout;
             bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open };
-            if (idle && (link.IsDraining || (idleLimit > TimeSpan.Zero && owner.Loop.NowMilliseconds - link.LastUsedMs > idleLimit.TotalMilliseconds)))
+            if (idle && ((link.IsDraining && link.Output.IsEmpty) || (idleLimit > TimeSpan.Zero && owner.Loop.NowMilliseconds - link.LastUsedMs > idleLimit.TotalMilliseconds)))
             {
                 link.Close(LocalReplyReason.UpstreamClosed, reset: false);
             }
