@@ -17,6 +17,9 @@ internal sealed class CommandLine
     /// <summary>The flags, without dashes, that describe a packet for explain.</summary>
     public static IReadOnlyList<string> PacketFlags { get; } = ["proto", "src", "dst", "uid", "gid", "mark", "interface"];
 
+    // With a value, and read from the command line alone.
+    private static readonly string[] ExtraFlags = ["format", .. PacketFlags];
+
     /// <summary>Builds the grammar.</summary>
     public CommandLine()
     {
@@ -35,7 +38,7 @@ internal sealed class CommandLine
             AddValue(flag.Name, flag.Short is char c ? $"-{c}" : null, flag.IsSwitch ? ArgumentArity.ZeroOrOne : ArgumentArity.OneOrMore);
         }
 
-        foreach (string name in (string[])["format", .. PacketFlags])
+        foreach (string name in ExtraFlags)
         {
             AddValue(name, null, ArgumentArity.OneOrMore);
         }
@@ -135,7 +138,7 @@ internal sealed class CommandLine
     private Dictionary<string, string> Extra(ParseResult parsed)
     {
         var given = new Dictionary<string, string>();
-        foreach (string name in (string[])["format", .. PacketFlags])
+        foreach (string name in ExtraFlags)
         {
             if (parsed.GetResult(_options[name]) is { Tokens: { Count: > 0 } tokens })
             {

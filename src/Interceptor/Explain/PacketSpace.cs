@@ -107,7 +107,19 @@ internal sealed class PacketSpace
     private static (UInt128 First, UInt128 Last) Range(IPNetwork block)
     {
         int bits = (block.BaseAddress.AddressFamily == AddressFamily.InterNetwork ? 32 : 128) - block.PrefixLength;
-        UInt128 first = CidrSet.Key(block.BaseAddress);
+        UInt128 first = Number(block.BaseAddress);
         return (first, bits == 128 ? UInt128.MaxValue : first + ((UInt128.One << bits) - 1));
+    }
+
+    // Most significant byte first.
+    private static UInt128 Number(IPAddress address)
+    {
+        UInt128 number = 0;
+        foreach (byte b in address.GetAddressBytes())
+        {
+            number = (number << 8) | b;
+        }
+
+        return number;
     }
 }

@@ -71,16 +71,4 @@ internal sealed class CidrSet
             kept.Add(new(first.Start, first.PrefixLength - 1));
         }
     }
-
-    /// <summary>The address as a number, most significant byte first.</summary>
-    internal static UInt128 Key(IPAddress address)
-    {
-        UInt128 key = 0;
-        foreach (byte b in address.GetAddressBytes())
-        {
-            key = (key << 8) | b;
-        }
-
-        return key;
-    }
 }

@@ -89,12 +89,15 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        PickContext context = new()
-        {
-            OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Hash = HashOf(cluster, key), OverlooksChecks = true,
-        };
-        return cluster.HashesKeys ? LoadBalancer.Pick(cluster, context) is { } picked && IsSameServer(picked, link.Endpoint) : IsOrdered;
+        return cluster.HashesKeys
+            ? LoadBalancer.Pick(cluster, Picking(cluster, key, overlooksChecks: true)) is { } picked && IsSameServer(picked, link.Endpoint)
+            : IsOrdered;
     }
+
+    private PickContext Picking(ClusterSnapshot cluster, ReadOnlySpan<byte> key, bool overlooksChecks) => new()
+    {
+        OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Hash = HashOf(cluster, key), OverlooksChecks = overlooksChecks,
+    };
 
     /// <summary>Every server of a route, replicas excluded.</summary>
     public void AddAllTargets(XRpcRouteSnapshot route, SessionExchange<TCodec> exchange)
@@ -160,8 +163,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         cluster.OnDemand?.Use(cluster);
-        PickContext context = new() { OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Hash = HashOf(cluster, key) };
-        if (LoadBalancer.Pick(cluster, context) is not { } endpoint)
+        if (LoadBalancer.Pick(cluster, Picking(cluster, key, overlooksChecks: false)) is not { } endpoint)
         {
             Interlocked.Increment(ref cluster.State.Counters.CxNoneHealthy);
 

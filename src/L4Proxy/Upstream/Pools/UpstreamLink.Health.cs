@@ -54,10 +54,7 @@ internal abstract partial class UpstreamLink<TCodec>
             Endpoint.State.Heard(LastReadMs);
         }
 
-        if (Endpoint.State.FailsChecks)
-        {
-            Cluster.State.TellHealth(Endpoint.State, alive: true);
-        }
+        Cluster.State.TellHealth(Endpoint.State, alive: true);
     }
 
     /// <summary>A defect of a codec costs this connection; the others are looked at after it.</summary>

@@ -164,23 +164,15 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
             }
 
             HasFailing = true;
-            if (ChecksHealth ? !CanTakeAt(endpoint.Address) && endpoint.State.TryProbe(now, Settings.HealthCheckInterval) : endpoint.State.IsForgotten(now))
+            if (!ChecksHealth && endpoint.State.IsForgotten(now))
             {
-                AskAnew(cluster, endpoint);
+                // The checks were switched off, or their clients are gone for good.
+                cluster.State.TellHealth(endpoint.State, alive: true);
             }
-        }
-    }
-
-    private void AskAnew(ClusterSnapshot cluster, EndpointSnapshot endpoint)
-    {
-        if (ChecksHealth)
-        {
-            Add(_shared, cluster, endpoint, ConnectionProfile.None, isPrivate: false);
-        }
-        else
-        {
-            // The checks were switched off, or their clients are gone for good.
-            cluster.State.TellHealth(endpoint.State, alive: true);
+            else if (ChecksHealth && !CanTakeAt(endpoint.Address) && endpoint.State.TryProbe(now, Settings.HealthCheckInterval))
+            {
+                Add(_shared, cluster, endpoint, ConnectionProfile.None, isPrivate: false);
+            }
         }
     }
 
