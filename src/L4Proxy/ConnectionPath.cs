@@ -118,7 +118,7 @@ internal sealed class ConnectionPath(
         if (downstream.Listener.UseOriginalDestination
             && downstream.OriginalDestination is { } destination
             && ListenerTable.For(downstream.Snapshot).Find(destination) is { } owner
-            && owner != downstream.Listener)
+            && !ReferenceEquals(owner, downstream.Listener))
         {
             reporter.Moved(downstream.Listener, owner);
             downstream.Listener = owner;

@@ -9,7 +9,7 @@ namespace MeshL4.L4Proxy.Balancing;
 /// </summary>
 internal sealed class EndpointSet
 {
-    private static readonly ConditionalWeakTable<ClusterSnapshot, EndpointSet> Compiled = new();
+    // Only of clusters whose servers failed a check.
     private static readonly ConditionalWeakTable<ClusterSnapshot, EndpointSet> Unchecked = new();
 
     /// <summary>The distance of two neighbouring 53-bit fractions.</summary>
@@ -40,13 +40,9 @@ internal sealed class EndpointSet
     /// <summary>The set of a snapshot, laid out on first use and when health changed; any thread.</summary>
     public static EndpointSet For(ClusterSnapshot cluster)
     {
-        EndpointSet set = Compiled.GetValue(cluster, static c => new EndpointSet(c, checks: true));
-        if (set._healthVersion != cluster.State.HealthVersion)
-        {
-            Compiled.AddOrUpdate(cluster, set = new EndpointSet(cluster, checks: true));
-        }
-
-        return set;
+        ref Derived<EndpointSet> place = ref cluster.EndpointSet();
+        EndpointSet? set = place.Of(cluster);
+        return set is not null && set._healthVersion == cluster.State.HealthVersion ? set : place.Replace(cluster, set, new EndpointSet(cluster, checks: true));
     }
 
     /// <summary>The set as it were if no endpoint failed a health check.</summary>

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.CompilerServices;
 using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Matching;
@@ -9,8 +8,6 @@ internal sealed class FilterChainMatcher
 {
     /// <summary>So many are compiled in some tens of microseconds.</summary>
     private const long QuickCombinations = 64;
-
-    private static readonly ConditionalWeakTable<ListenerSnapshot, FilterChainMatcher> Compiled = new();
 
     private readonly ImmutableArray<FilterChainSnapshot> _chains;
     private readonly FilterChainTable _table;
@@ -30,8 +27,8 @@ internal sealed class FilterChainMatcher
     }
 
     /// <summary>The matcher of a snapshot; any thread. Keyed by reference: a changed listener is another snapshot.</summary>
-    public static FilterChainMatcher For(ListenerSnapshot listener) =>
-        Compiled.GetValue(listener, static l => new FilterChainMatcher(l));
+    public static FilterChainMatcher For(ListenerSnapshot listener)
+        => listener.Matcher().Of(listener) ?? listener.Matcher().Add(listener, new FilterChainMatcher(listener));
 
     /// <summary>Called before a listener is published: what would keep an event loop from its connections is compiled here.</summary>
     public static void Prepare(ListenerSnapshot listener)
@@ -43,7 +40,7 @@ internal sealed class FilterChainMatcher
     }
 
     /// <summary>Whether first use finds it compiled.</summary>
-    public static bool IsPrepared(ListenerSnapshot listener) => Compiled.TryGetValue(listener, out _);
+    public static bool IsPrepared(ListenerSnapshot listener) => listener.Matcher().Of(listener) is not null;
 
     /// <summary>The chain that takes the connection; null when none does: the listener's default chain is the caller's.</summary>
     public FilterChainSnapshot? Find(in MatchInput input)

@@ -10,9 +10,12 @@ namespace MeshL4.L4Proxy.Matching;
 /// </summary>
 internal sealed class FilterChainTable
 {
-    private readonly KeyedTable<int, PrefixTable<NameLevel>> _byPort;
+    private static readonly FilterChainTable First = new(null);
 
-    private FilterChainTable(KeyedTable<int, PrefixTable<NameLevel>> byPort) => _byPort = byPort;
+    // Null where the first chain takes everything: most listeners have one chain without criteria, and there may be ten thousand of them.
+    private readonly KeyedTable<int, PrefixTable<NameLevel>>? _byPort;
+
+    private FilterChainTable(KeyedTable<int, PrefixTable<NameLevel>>? byPort) => _byPort = byPort;
 
     /// <summary>
     /// Builds the table. The number of leaves is the product of the list lengths of a chain, as in Envoy. Of chains that share a combination
@@ -20,6 +23,11 @@ internal sealed class FilterChainTable
     /// </summary>
     public static FilterChainTable Compile(IReadOnlyList<FilterChainMatchSnapshot> matches)
     {
+        if (matches is [{ TakesAll: true }])
+        {
+            return First;
+        }
+
         var compiler = new FilterChainCompiler();
         for (int i = 0; i < matches.Count; i++)
         {
@@ -32,6 +40,11 @@ internal sealed class FilterChainTable
     /// <summary>Index of the chain that takes the connection; -1 when none does. Allocates nothing.</summary>
     public int Find(in MatchInput input)
     {
+        if (_byPort is null)
+        {
+            return 0;
+        }
+
         NameLevel? names = _byPort.Find(input.Destination?.Port ?? 0)?.Find(AddressBits.From(input.Destination?.Address));
         TransportLevel? transports = names?.Names.Find(input.ServerName);
         ProtocolLevel? protocols = transports?.Transports.Find(input.TransportProtocol);

@@ -17,6 +17,8 @@ internal enum EndpointHealth { Unknown, Healthy, Unhealthy, Draining, Timeout, D
 /// <summary>One compiled cluster with the endpoints known now. A change of endpoints makes a new snapshot; State stays.</summary>
 internal sealed record ClusterSnapshot
 {
+    private Derived<EndpointSet> _endpointSet;
+
     public required string Name { get; init; }
 
     public ClusterDiscovery Discovery { get; init; }
@@ -86,6 +88,9 @@ internal sealed record ClusterSnapshot
 
     /// <summary>Live counters, kept across snapshots by name.</summary>
     public required ClusterState State { get; init; }
+
+    /// <summary>Its place for the endpoints that may be picked.</summary>
+    internal ref Derived<EndpointSet> EndpointSet() => ref _endpointSet;
 }
 
 /// <summary>One endpoint: an <see cref="IPEndPoint"/> or a <c>UnixDomainSocketEndPoint</c>.</summary>

@@ -31,6 +31,10 @@ internal sealed record FilterChainMatchSnapshot
 
     public ImmutableArray<int> SourcePorts { get; init; } = [];
 
+    /// <summary>Whether it takes every connection.</summary>
+    public bool TakesAll => DestinationPort is null && TransportProtocol.Length == 0 && SourceType == SourceType.Any
+        && PrefixRanges.Length + ServerNames.Length + ApplicationProtocols.Length + DirectSourcePrefixRanges.Length + SourcePrefixRanges.Length + SourcePorts.Length == 0;
+
     /// <summary>How many combinations of single values it stands for, each of which is a leaf of the table of chains.</summary>
     public long Combinations
     {

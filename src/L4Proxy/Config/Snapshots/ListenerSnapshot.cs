@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using MeshL4.L4Proxy.Matching;
+using MeshL4.L4Proxy.Reporting.Metrics;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
@@ -9,6 +10,9 @@ internal enum TrafficDirection { Unspecified, Inbound, Outbound }
 /// <summary>One compiled listener. Field meanings are those of <c>envoy.config.listener.v3.Listener</c>.</summary>
 internal sealed record ListenerSnapshot
 {
+    private Derived<FilterChainMatcher> _matcher;
+    private Derived<Counting<ListenerCounters>> _counting;
+
     public required string Name { get; init; }
 
     /// <summary>Where it binds: an <see cref="IPEndPoint"/> or a <c>UnixDomainSocketEndPoint</c>.</summary>
@@ -78,6 +82,12 @@ internal sealed record ListenerSnapshot
 
     /// <summary>Listener-level access logs: written for connections that end before a chain is chosen.</summary>
     public ImmutableArray<AccessLogSnapshot> AccessLogs { get; init; } = [];
+
+    /// <summary>Its place for the matcher of its chains.</summary>
+    internal ref Derived<FilterChainMatcher> Matcher() => ref _matcher;
+
+    /// <summary>Its place for its counters.</summary>
+    internal ref Derived<Counting<ListenerCounters>> Counting() => ref _counting;
 }
 
 /// <summary>How upstream connections take the client's address.</summary>

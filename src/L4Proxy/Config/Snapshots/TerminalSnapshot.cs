@@ -1,17 +1,23 @@
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Decoding;
+using MeshL4.L4Proxy.Reporting.Metrics;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
 
 /// <summary>How a chain ends: the compiled form of its terminal network filter.</summary>
 internal abstract record TerminalSnapshot
 {
+    private Derived<Counting<TerminalCounters>> _counting;
+
     public string StatPrefix { get; init; } = "";
 
     public ImmutableArray<AccessLogSnapshot> AccessLogs { get; init; } = [];
 
     /// <summary>Resources it names, which are to be there before it serves.</summary>
     public ImmutableArray<ResourceNeed> Needs { get; init; } = [];
+
+    /// <summary>Its place for its counters.</summary>
+    internal ref Derived<Counting<TerminalCounters>> Counting() => ref _counting;
 }
 
 /// <summary>One cluster of a weighted choice; weights are relative.</summary>

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Reporting.AccessLogging;
@@ -16,7 +15,6 @@ internal sealed class LogSinks : IMetricSource, IDisposable
     private static readonly MetricScope Scope = new("filesystem");
 
     private readonly Lock _adding = new();
-    private readonly ConditionalWeakTable<AccessLogSnapshot, AccessLogLine?> _lines = [];
     private Dictionary<string, LogSink> _sinks = new(StringComparer.Ordinal);
     private long _refused;
 
@@ -25,8 +23,8 @@ internal sealed class LogSinks : IMetricSource, IDisposable
         Volatile.Read(ref _sinks).TryGetValue(path, out LogSink? sink) ? sink : Add(path);
 
     /// <summary>The compiled form of an access log; null when a format is wrong (validation reports that before).</summary>
-    public AccessLogLine? LineOf(AccessLogSnapshot log) => _lines.GetValue(
-        log, static l => AccessLogLine.TryCompile(l, out AccessLogLine? line, out _) ? line : null);
+    public static AccessLogLine? LineOf(AccessLogSnapshot log)
+        => log.Line().Of(log) ?? (AccessLogLine.TryCompile(log, out AccessLogLine? line, out _) ? log.Line().Add(log, line!) : null);
 
     /// <summary>Writes the line of a record. It is made in a buffer of the calling thread, and the sink never waits.</summary>
     public void Write(AccessLogSnapshot log, ConnectionRecord record)

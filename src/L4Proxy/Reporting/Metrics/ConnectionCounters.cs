@@ -1,55 +1,36 @@
-using System.Collections.Concurrent;
 using MeshL4.L4Proxy.Config.Snapshots;
 
 namespace MeshL4.L4Proxy.Reporting.Metrics;
 
 /// <summary>
-/// Counters of connections by listener, by terminal filter, and in Istio's terms. Found by configured names once per
-/// connection; each table is bounded, names beyond the bound share one entry called <c>other</c>.
+/// Counters of connections by listener, by terminal filter, and in Istio's terms, under their configured names; each table is bounded,
+/// names beyond the bound share one entry called <c>other</c>.
 /// </summary>
 internal sealed class ConnectionCounters : IMetricSource
 {
-    /// <summary>Names kept per table.</summary>
-    public const int MaxNames = 4096;
+    private const string Other = BoundedTable<string, ListenerCounters>.Other;
 
-    private const string Other = "other";
+    private readonly BoundedTable<string, ListenerCounters> _listeners = new(static _ => Other, static name => new ListenerCounters(name));
 
-    private readonly ConcurrentDictionary<string, ListenerCounters> _listeners = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<(string Scope, string Prefix), TerminalCounters> _terminals = new();
-    private readonly ConcurrentDictionary<string, UdpCounters> _udp = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<MeshLabels, MeshCounters> _mesh = new();
+    private readonly BoundedTable<(string Scope, string Prefix), TerminalCounters> _terminals
+        = new(static key => (key.Scope, Other), static key => new TerminalCounters(key.Scope, key.Prefix));
+
+    private readonly BoundedTable<string, UdpCounters> _udp = new(static _ => Other, static prefix => new UdpCounters(prefix));
+    private readonly BoundedTable<MeshLabels, MeshCounters> _mesh = new(static labels => labels with { Cluster = Other }, static labels => new MeshCounters(labels));
 
     /// <summary>Downstream connections open now, over all listeners.</summary>
     public long Active => _listeners.Values.Sum(static listener => listener.Active);
 
+    /// <summary>The counters of a listener. A snapshot remembers them: its name need not be made and looked up for each connection.</summary>
     public ListenerCounters Listener(ListenerSnapshot listener)
-    {
-        string name = ListenerCounters.NameOf(listener);
-        return _listeners.TryGetValue(name, out ListenerCounters? known)
-            ? known
-            : _listeners.GetOrAdd(Bounded(_listeners.Count, name), static n => new ListenerCounters(n));
-    }
+        => listener.Counting().Of(listener) is { } known && known.By == this ? known.Counters : Count(listener).Counters;
 
     public TerminalCounters Terminal(TerminalSnapshot terminal)
-    {
-        (string Scope, string Prefix) key = (TerminalCounters.ScopeOf(terminal), terminal.StatPrefix);
-        return _terminals.TryGetValue(key, out TerminalCounters? known)
-            ? known
-            : _terminals.GetOrAdd((key.Scope, Bounded(_terminals.Count, key.Prefix)), static k => new TerminalCounters(k.Scope, k.Prefix));
-    }
+        => terminal.Counting().Of(terminal) is { } known && known.By == this ? known.Counters : Count(terminal).Counters;
 
-    public UdpCounters Udp(UdpProxySnapshot proxy) => _udp.TryGetValue(proxy.StatPrefix, out UdpCounters? known)
-        ? known
-        : _udp.GetOrAdd(Bounded(_udp.Count, proxy.StatPrefix), static p => new UdpCounters(p));
+    public UdpCounters Udp(UdpProxySnapshot proxy) => _udp.Get(proxy.StatPrefix);
 
-    public MeshCounters Mesh(ConnectionRecord record)
-    {
-        MeshLabels labels = MeshLabels.Of(record);
-        return _mesh.TryGetValue(labels, out MeshCounters? known)
-            ? known
-            : _mesh.GetOrAdd(
-                labels with { Cluster = Bounded(_mesh.Count, labels.Cluster) }, static l => new MeshCounters(l));
-    }
+    public MeshCounters Mesh(ConnectionRecord record) => _mesh.Get(MeshLabels.Of(record));
 
     public void Collect(IMetricVisitor visitor)
     {
@@ -74,5 +55,22 @@ internal sealed class ConnectionCounters : IMetricSource
         }
     }
 
-    private static string Bounded(int count, string name) => count < MaxNames ? name : Other;
+    private Counting<ListenerCounters> Count(ListenerSnapshot listener)
+    {
+        var counting = new Counting<ListenerCounters>(this, _listeners.Get(ListenerCounters.NameOf(listener)));
+        listener.Counting().Replace(listener, listener.Counting().Of(listener), counting);
+        return counting;
+    }
+
+    private Counting<TerminalCounters> Count(TerminalSnapshot terminal)
+    {
+        var counting = new Counting<TerminalCounters>(this, _terminals.Get((TerminalCounters.ScopeOf(terminal), terminal.StatPrefix)));
+        terminal.Counting().Replace(terminal, terminal.Counting().Of(terminal), counting);
+        return counting;
+    }
 }
+
+/// <summary>Where something of the configuration is counted.</summary>
+/// <param name="By">Whose counters these are: a process has one, tests have many.</param>
+/// <param name="Counters">The counters.</param>
+internal sealed record Counting<T>(ConnectionCounters By, T Counters);
