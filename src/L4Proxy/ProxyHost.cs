@@ -115,6 +115,8 @@ internal sealed class ProxyHost : IAsyncDisposable
         _state.Current = ServerState.Live;
         _log.LogInformation("live: {Listeners} listeners on {Loops} loops", listeners.Open.Count, _workers.Count);
         _ = memory.ReturnSoonAsync();
+        ReplacedMemory replaced = new();
+        _snapshots.Swapped += (_, _) => replaced.Swapped();
         ExitRequest request = await _exit.Task;
         await new DrainSequence(listeners, _workers, gate, _state, _log).RunAsync(request.Drain ? _arguments.DrainTime : TimeSpan.Zero);
         return ExitCodes.Success;

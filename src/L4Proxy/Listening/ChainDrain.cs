@@ -14,6 +14,7 @@ namespace MeshL4.L4Proxy.Listening;
 /// </summary>
 internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStore snapshots, TimeSpan drainTime)
 {
+    private static readonly object Mark = new();
     private readonly ConditionalWeakTable<FilterChainSnapshot, object> _retired = new();
 
     /// <summary>Called after a swap, by one thread at a time.</summary>
@@ -28,7 +29,7 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
         // Marked before the loops look: who chooses one of them later finds the mark.
         foreach (FilterChainSnapshot chain in gone)
         {
-            _retired.TryAdd(chain, gone);
+            _retired.TryAdd(chain, Mark);
         }
 
         ListenerTable.For(current); // built here, and not by a loop

@@ -20,8 +20,8 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
 
     public LoopSocket Socket { get; } = socket;
 
-    /// <summary>The configuration at accept: one connection never sees two.</summary>
-    public ProxySnapshot Snapshot { get; } = snapshot;
+    /// <summary>The configuration at accept, of which a connection never sees two; none from <see cref="ForgetSnapshot"/> on.</summary>
+    public ProxySnapshot Snapshot { get; private set; } = snapshot;
 
     public ListenerSnapshot Listener { get; set; } = listener;
 
@@ -61,6 +61,12 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
 
     /// <summary>Whether the drain deadline has struck this connection.</summary>
     public bool IsCanceled { get; private set; }
+
+    /// <summary>
+    /// The terminal has what it needs. A connection may stay for days, and would keep in memory whatever is replaced meanwhile, of every
+    /// cluster there is.
+    /// </summary>
+    public void ForgetSnapshot() => Snapshot = ProxySnapshot.Empty;
 
     /// <summary>Registers what ends this connection from outside: a relay's cancel, or closing the sockets.</summary>
     public void OnCancel(Action<ResponseFlags, string> cancel) => _cancels.Add(cancel);

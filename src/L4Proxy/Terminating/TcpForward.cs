@@ -48,6 +48,7 @@ internal sealed class TcpForward(UpstreamConnector connector)
     public static async ValueTask RelayAsync(
         Downstream downstream, UpstreamConnection upstream, TimeSpan idleTimeout, TimeSpan? maxDuration)
     {
+        downstream.ForgetSnapshot();
         var relay = new SocketRelay(downstream.Socket, upstream.Socket, idleTimeout);
         FlushSniffed(downstream, relay);
         downstream.OnCancel(relay.Cancel);

@@ -17,8 +17,8 @@ public sealed class Entry21_ConfigurationChurnsUnderIdleConnections : IDisposabl
     // Together as many as a proxy holds unless told otherwise. Each relayed connection takes two descriptors of the proxy and two of the test; the usual hard limit is 20,000.
     private const int Kept = 3000, Deleted = 5000, Silent = 2000, All = Kept + Deleted + Silent, Updates = 2000;
 
-    /// <summary>What a collector that is in no hurry may leave behind. Two thousand updates that each kept 50 KB would be more.</summary>
-    private const long SlackBytes = 96L << 20;
+    /// <summary>What the collector may leave behind. Two thousand updates that each kept 16 KB would be more.</summary>
+    private const long SlackBytes = 32L << 20;
     private const string ListenerType = "envoy.config.listener.v3.Listener", ClusterType = "envoy.config.cluster.v3.Cluster";
     private readonly Peer _peer = Peer.Banner("ready"), _other = Peer.Banner("other");
     private readonly Bootstrap _bootstrap = new();

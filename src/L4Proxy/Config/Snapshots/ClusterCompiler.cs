@@ -204,7 +204,7 @@ internal sealed class ClusterCompiler(
         ClusterSnapshot snapshot = config.Template with
         {
             State = state,
-            Endpoints = EndpointSelection.Compile(config, found, state),
+            Endpoints = EndpointSelection.Compile(config, found, state, running?.Snapshot.Endpoints ?? []),
             EndpointsKnown = known,
             OnDemand = config.EdsStream is null ? null : Lazy,
         };

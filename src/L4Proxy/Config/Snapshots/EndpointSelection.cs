@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Decoding;
@@ -12,8 +13,14 @@ internal static class EndpointSelection
     /// Meets the endpoints with their live state, and chooses each one's transport socket as Envoy does: the first match all of
     /// whose criteria the endpoint's metadata has.
     /// </summary>
-    public static ImmutableArray<EndpointSnapshot> Compile(ClusterConfig cluster, ImmutableArray<EndpointConfig> endpoints, ClusterState state)
+    /// <param name="cluster">Has the criteria.</param>
+    /// <param name="endpoints">As configured.</param>
+    /// <param name="state">Has the live state of each address.</param>
+    /// <param name="running">Those balancing chooses from until now: what is compiled to the same stays the same object.</param>
+    public static ImmutableArray<EndpointSnapshot> Compile(
+        ClusterConfig cluster, ImmutableArray<EndpointConfig> endpoints, ClusterState state, ImmutableArray<EndpointSnapshot> running)
     {
+        int next = 0;
         var compiled = ImmutableArray.CreateBuilder<EndpointSnapshot>(endpoints.Length);
         Struct? metadata = null;
         bool requiresTls = RequiresTls(cluster, null);
@@ -30,15 +37,33 @@ internal static class EndpointSelection
                 (metadata, requiresTls) = (endpoint.SocketMatch, RequiresTls(cluster, endpoint.SocketMatch));
             }
 
-            compiled.Add(new EndpointSnapshot(endpoint.Address, endpoint.Hostname, endpoint.Weight, endpoint.Health, state.Endpoint(endpoint.Address))
-            {
-                Group = endpoint.Group,
-                RequiresTls = requiresTls,
-            });
+            EndpointState live = state.Endpoint(endpoint.Address);
+            int at = Running(running, next, endpoint.Address);
+            next = at < 0 ? next : at + 1;
+            compiled.Add(at >= 0 && IsSame(running[at], endpoint, live, requiresTls) ? running[at]
+                : new EndpointSnapshot(endpoint.Address, endpoint.Hostname, endpoint.Weight, endpoint.Health, live) { Group = endpoint.Group, RequiresTls = requiresTls });
         }
 
         return compiled.DrainToImmutable();
     }
+
+    /// <summary>Index of the running endpoint of an address, which is one object for as long as the endpoint stays; -1 for none.</summary>
+    private static int Running(ImmutableArray<EndpointSnapshot> running, int from, EndPoint address)
+    {
+        for (int i = from; i < running.Length && i < from + EndpointContinuity.Reach; i++)
+        {
+            if (ReferenceEquals(running[i].Address, address))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private static bool IsSame(EndpointSnapshot running, EndpointConfig endpoint, EndpointState live, bool requiresTls)
+        => running.State == live && running.Hostname == endpoint.Hostname && running.Weight == endpoint.Weight && running.Health == endpoint.Health
+            && running.Group == endpoint.Group && running.RequiresTls == requiresTls;
 
     private static bool RequiresTls(ClusterConfig cluster, Struct? metadata) =>
         cluster.SocketMatches.FirstOrDefault(candidate => Holds(candidate.Criteria, metadata))?.RequiresTls ?? cluster.Template.RequiresTls;

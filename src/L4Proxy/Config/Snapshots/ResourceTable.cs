@@ -137,7 +137,7 @@ internal sealed class ResourceTable<T>(
             }
 
             string own = message is null || offered.Name.Length > 0 ? offered.Name : nameOf(message);
-            string name = own.Length > 0 ? own : offered.NameOrPlace(i);
+            string name = own.Length > 0 ? running?.Name ?? own : offered.NameOrPlace(i);
             nameless |= own.Length == 0;
             string place = update.PathPrefix.Length > 0 ? $"{update.PathPrefix}[{i}]" : "";
             DecodeScope scope = new DecodeScope(update.Issues, place, null, update.Source).Within(Key(name));

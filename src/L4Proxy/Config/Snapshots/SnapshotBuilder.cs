@@ -33,7 +33,7 @@ internal sealed class SnapshotBuilder
 
     private readonly SourcedTables<ImmutableArray<EndpointConfig>> _endpoints = new(
         TypeUrls.Endpoints, static message => ((ClusterLoadAssignment)message).ClusterName,
-        static (_, message, scope) => EndpointsDecoder.Decode((ClusterLoadAssignment)message, false, scope));
+        static (_, message, scope) => EndpointsDecoder.Decode((ClusterLoadAssignment)message, false, scope)) { Carry = EndpointContinuity.Keep };
 
     private readonly ResourceTable<NameTableSnapshot> _nameTables = new(
         TypeUrls.NameTable, static _ => TypeUrls.NameTableName, static (message, scope) => NameTableDecoder.Decode((NameTable)message, scope), false);

@@ -14,12 +14,15 @@ internal sealed class SourcedTables<T>(string typeUrl, Func<IMessage, string> na
 {
     private readonly Dictionary<string, ResourceTable<T>> _bySource = new(StringComparer.Ordinal);
 
+    /// <summary>As <see cref="ResourceTable{T}.Carry"/>.</summary>
+    public Func<T, T, T>? Carry { get; init; }
+
     /// <summary>Takes an update of its source. Absence removes nothing.</summary>
     public AppliedUpdate Apply(ResourceUpdate update)
     {
         string source = update.Source;
         ResourceTable<T> table = _bySource.GetValueOrDefault(source)
-            ?? new ResourceTable<T>(typeUrl, nameOf, (message, scope) => decode(source, message, scope), absenceRemoves: false);
+            ?? new ResourceTable<T>(typeUrl, nameOf, (message, scope) => decode(source, message, scope), absenceRemoves: false) { Carry = Carry };
         AppliedUpdate applied = table.Apply(update);
         if (table.Held.Count > 0)
         {

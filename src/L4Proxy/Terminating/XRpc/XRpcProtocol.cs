@@ -48,6 +48,8 @@ internal sealed class XRpcProtocol<TCodec>(XRpcServices services, Func<XRpcProxy
 
     public async ValueTask RunAsync(Downstream downstream, XRpcProxySnapshot proxy)
     {
+        // Each batch of requests looks at the configuration that runs by then.
+        downstream.ForgetSnapshot();
         XRpcLoop<TCodec> loop = _loops.TryGetValue(downstream.Loop.Index, out XRpcLoop<TCodec>? known)
             ? known
             : _loops.GetOrAdd(downstream.Loop.Index, _ => new XRpcLoop<TCodec>(downstream.Loop, services.Snapshots, services.Guard) { RequestLog = services.RequestLog });

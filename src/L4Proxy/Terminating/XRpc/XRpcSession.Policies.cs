@@ -253,8 +253,8 @@ internal sealed partial class XRpcSession<TCodec>
     {
         // The place of the try that failed is free for the next.
         failed.Recount();
-        _config = _owner.Snapshot;
-        if (!_config.Clusters.TryGetValue(failed.Cluster.Name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
+        _config = null;
+        if (!Config.Clusters.TryGetValue(failed.Cluster.Name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
         {
             return null;
         }
@@ -289,7 +289,6 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A binding to a server that a conversation chose.</summary>
     private int BindTo(in Target target)
     {
-        _config ??= _owner.Snapshot;
         for (int i = 0; i < _bindingCount; i++)
         {
             if (_bindings[i].Name == target.Cluster.Name && IsSameServer(_bindings[i].Endpoint, target.Endpoint))
@@ -303,7 +302,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        return Add(new Binding(target.Cluster.Name, _config, target.Cluster, target.Endpoint, null, false) { Profile = ProfileAt(target.Cluster) });
+        return Add(new Binding(target.Cluster.Name, Config.Version, target.Cluster, target.Endpoint, null, false) { Profile = ProfileAt(target.Cluster) });
     }
 
     /// <summary>A frame of the server passed on a connection that relays.</summary>

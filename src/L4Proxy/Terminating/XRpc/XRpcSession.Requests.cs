@@ -30,6 +30,9 @@ internal sealed partial class XRpcSession<TCodec>
     private long _now;
     private ProxySnapshot? _config;
 
+    /// <summary>The configuration that the requests at hand meet, all of them one. Forgotten with them: an idle client keeps none in memory.</summary>
+    private ProxySnapshot Config => _config ??= _owner.Snapshot;
+
     /// <summary>Takes the rest of a frame that is forwarded while it arrives; null for none.</summary>
     private UpstreamLink<TCodec>? _streaming;
 
@@ -84,6 +87,7 @@ internal sealed partial class XRpcSession<TCodec>
             _stopReading = true;
         }
 
+        _config = null;
         EndWhenDone();
     }
 
@@ -126,6 +130,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
+        _config = null;
         EndWhenDone();
     }
 

@@ -45,7 +45,7 @@ internal sealed partial class XRpcSession<TCodec>
     public bool IsRelaying => _pinned is { IsRelaying: true };
 
     /// <summary>Whether keys choose among the servers of a cluster.</summary>
-    public bool HashesKeys => Proxy.Routes.Current.HashesKeys(_config ?? _owner.Snapshot);
+    public bool HashesKeys => Proxy.Routes.Current.HashesKeys(Config);
 
     /// <summary>
     /// Route of a request that is about the client's own connection: one that names it, else the one that the connection was opened for, as the
@@ -84,7 +84,7 @@ internal sealed partial class XRpcSession<TCodec>
 
     private bool BelongsToFailing(UpstreamLink<TCodec> link, ReadOnlySpan<byte> key)
     {
-        if (!link.Endpoint.State.FailsChecks || !_config!.Clusters.TryGetValue(link.Cluster.Name, out ClusterSnapshot? cluster))
+        if (!link.Endpoint.State.FailsChecks || !Config.Clusters.TryGetValue(link.Cluster.Name, out ClusterSnapshot? cluster))
         {
             return false;
         }
@@ -102,10 +102,9 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Every server of a route, replicas excluded.</summary>
     public void AddAllTargets(XRpcRouteSnapshot route, SessionExchange<TCodec> exchange)
     {
-        ProxySnapshot config = _config ?? _owner.Snapshot;
         foreach (WeightedClusterSnapshot choice in route.Clusters)
         {
-            if (config.Clusters.TryGetValue(choice.Cluster, out ClusterSnapshot? cluster))
+            if (Config.Clusters.TryGetValue(choice.Cluster, out ClusterSnapshot? cluster))
             {
                 foreach (EndpointSnapshot endpoint in cluster.Endpoints)
                 {
@@ -139,11 +138,10 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Index of the binding for a request to a cluster; -1 when it has no usable server.</summary>
     private int Bind(string name, ReadOnlySpan<byte> key)
     {
-        _config ??= _owner.Snapshot;
         for (int i = 0; i < _bindingCount; i++)
         {
             ref Binding binding = ref _bindings[i];
-            if (binding.IsSticky && binding.Name == name && (ReferenceEquals(binding.Config, _config) || Renew(ref binding)))
+            if (binding.IsSticky && binding.Name == name && (binding.ConfigVersion == Config.Version || Renew(ref binding)))
             {
                 return binding.Endpoint.State.FailsChecks && !IsPinned ? BindAnew(name, key, i) : i;
             }
@@ -157,7 +155,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <param name="failing">The binding so far, to a server that fails its checks, and that stays where the others do too; -1 for none.</param>
     private int BindAnew(string name, ReadOnlySpan<byte> key, int failing = -1)
     {
-        if (!_config!.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
+        if (!Config.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
         {
             return -1;
         }
@@ -187,7 +185,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        return Add(new Binding(name, _config!, cluster, endpoint, null, sticky) { Profile = ProfileAt(cluster) });
+        return Add(new Binding(name, Config.Version, cluster, endpoint, null, sticky) { Profile = ProfileAt(cluster) });
     }
 
     /// <summary>Index of a new binding.</summary>
@@ -205,7 +203,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>The configuration changed: a server that is still there is kept.</summary>
     private bool Renew(ref Binding binding)
     {
-        if (!_config!.Clusters.TryGetValue(binding.Name, out ClusterSnapshot? cluster))
+        if (!Config.Clusters.TryGetValue(binding.Name, out ClusterSnapshot? cluster))
         {
             return false;
         }
@@ -230,7 +228,7 @@ internal sealed partial class XRpcSession<TCodec>
             link.IsDraining = true;
         }
 
-        return new Binding(before.Name, _config!, cluster, endpoint, IsSameServer(before.Endpoint, endpoint) ? before.Link : null, sticky)
+        return new Binding(before.Name, Config.Version, cluster, endpoint, IsSameServer(before.Endpoint, endpoint) ? before.Link : null, sticky)
         {
             Profile = sameLogin ? before.Profile : ProfileAt(cluster),
         };
@@ -326,7 +324,7 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>A server this client uses, as found under one configuration.</summary>
     private record struct Binding(
-        string Name, ProxySnapshot Config, ClusterSnapshot Cluster, EndpointSnapshot Endpoint, UpstreamLink<TCodec>? Link, bool IsSticky)
+        string Name, long ConfigVersion, ClusterSnapshot Cluster, EndpointSnapshot Endpoint, UpstreamLink<TCodec>? Link, bool IsSticky)
     {
         /// <summary>Whether the cluster has a limit of requests in flight.</summary>
         public bool IsLimited { get; init; } = Cluster.Limits.LimitsRequests;

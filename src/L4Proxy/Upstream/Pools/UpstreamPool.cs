@@ -25,7 +25,7 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     private readonly List<UpstreamLink<TCodec>> _shared = [];
     private readonly List<UpstreamLink<TCodec>> _private = [];
 
-    private ProxySnapshot? _config;
+    private long _configVersion;
     private long _connectsIn;
     private int _connects;
 
@@ -132,15 +132,16 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     /// <param name="now">Stopwatch ticks.</param>
     public void Tick(long now)
     {
-        if (_config != owner.Snapshot)
+        ProxySnapshot config = owner.Snapshot;
+        if (_configVersion != config.Version)
         {
-            _config = owner.Snapshot;
-            DrainStrangers(_config);
+            _configVersion = config.Version;
+            DrainStrangers(config);
         }
 
         TickAll(_shared, now);
         TickAll(_private, now);
-        AskTheFailing(_config);
+        AskTheFailing(config);
     }
 
     /// <summary>Whether the cluster has servers that fail their checks: somebody has to ask on, also when no client is there.</summary>
