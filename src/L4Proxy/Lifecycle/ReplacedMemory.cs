@@ -17,26 +17,33 @@ internal sealed class ReplacedMemory
 
     private readonly Func<long> _held;
     private readonly Func<(long Number, long Kept)> _last;
+    private readonly Func<int> _begun;
     private readonly Action _collect;
     private long _limit;
+    private int _counted = -1;
     private long _seen = -1;
     private bool _isAsked;
 
     public ReplacedMemory()
-        : this(static () => GC.GetTotalMemory(forceFullCollection: false), LastWhole, static () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false))
+        : this(
+            static () => GC.GetTotalMemory(forceFullCollection: false), LastWhole, static () => GC.CollectionCount(GC.MaxGeneration),
+            static () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false))
     {
     }
 
     /// <summary>For tests.</summary>
     /// <param name="held">Bytes of the heap now, garbage included.</param>
     /// <param name="last">The last whole collection that has ended, and the bytes it left.</param>
+    /// <param name="begun">How many whole collections there were, with one that has not ended.</param>
     /// <param name="collect">Begins one and does not wait.</param>
-    internal ReplacedMemory(Func<long> held, Func<(long Number, long Kept)> last, Action collect) => (_held, _last, _collect) = (held, last, collect);
+    internal ReplacedMemory(Func<long> held, Func<(long Number, long Kept)> last, Func<int> begun, Action collect)
+        => (_held, _last, _begun, _collect) = (held, last, begun, collect);
 
     /// <summary>An update was taken.</summary>
     public void Swapped()
     {
-        if (_held() <= _limit)
+        int begun = _begun();
+        if (begun == _counted && _held() <= _limit)
         {
             return;
         }
@@ -44,7 +51,7 @@ internal sealed class ReplacedMemory
         (long number, long kept) = _last();
         if (number != _seen)
         {
-            (_seen, _limit, _isAsked) = (number, kept + Math.Max(Little, kept / Part), false);
+            (_seen, _limit, _isAsked, _counted) = (number, kept + Math.Max(Little, kept / Part), false, begun);
         }
 
         if (!_isAsked && _held() > _limit)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using MeshL4.Interceptor.Linux;
+using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Reporting.Metrics;
@@ -17,7 +18,7 @@ internal sealed unsafe class UdpSession : IoHandler
     private readonly UdpListener _listener;
     private readonly UdpReply? _reply;
     private readonly ConnectionRecord _record;
-    private readonly ClusterSnapshot _cluster;
+    private readonly ClusterState _cluster;
     private readonly EndpointSnapshot _endpoint;
     private readonly UdpServices _services;
     private readonly UdpCounters _counters;
@@ -38,7 +39,7 @@ internal sealed unsafe class UdpSession : IoHandler
         UdpServices services)
         : base(listener.Loop, fd)
     {
-        (_listener, _reply, _record, _cluster, _endpoint, _services) = (listener, reply, record, cluster, endpoint, services);
+        (_listener, _reply, _record, _cluster, _endpoint, _services) = (listener, reply, record, cluster.State, endpoint, services);
         _counters = listener.Counters;
         _idleTimeout = listener.Listener.Udp!.IdleTimeout;
         _maxDatagram = listener.Listener.Udp.MaxDatagramBytes;
@@ -136,7 +137,7 @@ internal sealed unsafe class UdpSession : IoHandler
         }
 
         _endpoint.State.Closed();
-        _cluster.State.Release();
+        _cluster.Release();
         _services.Sessions.Leave();
         if (flags == ResponseFlags.None)
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Sockets;
@@ -10,12 +11,12 @@ namespace MeshL4.L4Proxy.Upstream;
 internal sealed class UpstreamConnection(
     LoopSocket socket, ClusterSnapshot cluster, EndpointSnapshot endpoint, IPEndPoint? local, LoopGuard guard)
 {
+    // Not the snapshot, which may be replaced many times before this is closed.
+    private readonly ClusterState _cluster = cluster.State;
     private SocketPipe? _pipe;
     private bool _closed;
 
     public LoopSocket Socket { get; } = socket;
-
-    public ClusterSnapshot Cluster { get; } = cluster;
 
     public EndpointSnapshot Endpoint { get; } = endpoint;
 
@@ -51,7 +52,7 @@ internal sealed class UpstreamConnection(
         }
 
         Endpoint.State.Closed();
-        Cluster.State.Release();
-        Interlocked.Increment(ref Cluster.State.Counters.CxDestroy);
+        _cluster.Release();
+        Interlocked.Increment(ref _cluster.Counters.CxDestroy);
     }
 }

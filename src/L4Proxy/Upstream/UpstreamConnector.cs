@@ -13,10 +13,14 @@ namespace MeshL4.L4Proxy.Upstream;
 /// <summary>From a cluster's name to a connected socket: circuit breaker, endpoint choice, loop guard, attempts on other endpoints.</summary>
 internal sealed class UpstreamConnector(LoopGuard guard)
 {
-    /// <summary>Connects; null with the reason in the record.</summary>
+    /// <summary>Connects under the configuration at accept; null with the reason in the record.</summary>
     public ValueTask<UpstreamConnection?> ConnectAsync(Downstream downstream, string clusterName, int maxAttempts)
+        => ConnectAsync(downstream, downstream.Snapshot, clusterName, maxAttempts);
+
+    /// <summary>Connects under a configuration; null with the reason in the record.</summary>
+    public ValueTask<UpstreamConnection?> ConnectAsync(Downstream downstream, ProxySnapshot snapshot, string clusterName, int maxAttempts)
     {
-        if (downstream.Snapshot.Clusters.TryGetValue(clusterName, out ClusterSnapshot? cluster))
+        if (snapshot.Clusters.TryGetValue(clusterName, out ClusterSnapshot? cluster))
         {
             return ConnectAsync(downstream, cluster, maxAttempts);
         }

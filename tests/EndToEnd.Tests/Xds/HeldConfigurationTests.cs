@@ -30,12 +30,20 @@ public sealed class HeldConfigurationTests : IDisposable
     [Theory]
     [InlineData("relayed")]
     [InlineData("redis")]
-    public async Task ConnectionsOfManyVersions_HoldNoneOfThem(string protocol)
+    public Task ConnectionsOfManyVersions_HoldNoneOfThem(string protocol) => HoldNoneAsync(
+        protocol, [StaticCluster("used", IPEndPoint.Parse(_redis.Address)), .. Enumerable.Range(0, Clusters).Select(static n => EdsCluster(Name(n)))], Everybody);
+
+    /// <summary>Their own server stays; behind it, where nobody looks while it is there, six thousand others change.</summary>
+    [Theory]
+    [InlineData("relayed")]
+    [InlineData("redis")]
+    public Task ConnectionsOfManyVersionsOfTheirOwnCluster_HoldNoneOfThem(string protocol) => HoldNoneAsync(protocol, [EdsCluster("used"), EdsCluster(Name(0))], Own);
+
+    private async Task HoldNoneAsync(string protocol, JsonNode[] clusters, Func<int, IEnumerable<JsonNode>> version)
     {
         await using ControlPlane plane = await ControlPlane.StartAsync();
         plane.Set("0", [
-            protocol == "redis" ? WithFilters(Listener("l", _port, ""), Redis) : Listener("l", _port, "used"), StaticCluster("used", IPEndPoint.Parse(_redis.Address)),
-            .. Enumerable.Range(0, Clusters).SelectMany(n => (JsonNode[])[EdsCluster(Name(n)), At(n, 0)])]);
+            protocol == "redis" ? WithFilters(Listener("l", _port, ""), Redis) : Listener("l", _port, "used"), .. clusters, .. version(0)]);
         var bootstrap = new Bootstrap();
         bootstrap.Ads("DELTA_GRPC", plane.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap);
@@ -47,11 +55,11 @@ public sealed class HeldConfigurationTests : IDisposable
         {
             clients.Add(Call.To(_port));
             clients[^1].Ask("SET round " + round).ShouldBe("+OK");
-            plane.Change($"{round}", Enumerable.Range(0, Clusters).Select(n => At(n, round)));
+            plane.Change($"{round}", version(round));
             await RunsAsync(plane, proxy, round);
         }
 
-        // The collector looks when an update comes.
+        // The collector looks when an update comes, and an idle client now and then.
         long now = 0;
         int again = Connections;
         await Patience.UntilAsync(
@@ -66,6 +74,19 @@ public sealed class HeldConfigurationTests : IDisposable
         plane.Refusals.ShouldBeEmpty();
     }
 
+    private static IEnumerable<JsonNode> Everybody(int round) => Enumerable.Range(0, Clusters).Select(n => At(n, round));
+
+    private IEnumerable<JsonNode> Own(int round)
+    {
+        JsonObject own = Endpoints("used", IPEndPoint.Parse(_redis.Address));
+        JsonObject others = Endpoints(
+            "used", [.. Enumerable.Range(0, 6000).Select(i => new IPEndPoint(IPAddress.Parse($"10.200.{i >> 8}.{i & 255}"), 8000 + round))]);
+        JsonNode behind = others["endpoints"]![0]!.DeepClone();
+        behind["priority"] = 1;
+        own["endpoints"]!.AsArray().Add(behind);
+        return [own, At(0, round)];
+    }
+
     private static JsonObject Redis => new()
     {
         ["name"] = "rpc",
@@ -78,7 +99,7 @@ public sealed class HeldConfigurationTests : IDisposable
         Name(number), [.. Enumerable.Range(1, EndpointsEach).Select(i => new IPEndPoint(IPAddress.Parse($"10.{number >> 8}.{number & 255}.{i}"), 8000 + round))]);
 
     private Task RunsAsync(ControlPlane plane, ProxyProcess proxy, int round) => Patience.UntilAsync(
-        async () => (await proxy.PageAsync("/clusters")).Split($":{8000 + round}::cx_active").Length == 1 + (Clusters * EndpointsEach)
+        async () => (await proxy.PageAsync("/clusters")).Contains($"::10.0.0.1:{8000 + round}::cx_active", StringComparison.Ordinal)
             && (await proxy.PageAsync("/listeners")).Contains($":{_port}", StringComparison.Ordinal),
         $"round {round} runs", () => string.Join('\n', plane.Refusals) + proxy.Said);
 

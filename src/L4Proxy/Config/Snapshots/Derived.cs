@@ -27,7 +27,7 @@ internal struct Derived<T> : IEquatable<Derived<T>>
         }
 
         Entry? now = Interlocked.CompareExchange(ref _entry, new Entry(owner, made), before);
-        return now == before ? made : now!.Value;
+        return ReferenceEquals(now, before) ? made : now!.Value;
     }
 
     /// <inheritdoc/>
@@ -39,5 +39,10 @@ internal struct Derived<T> : IEquatable<Derived<T>>
     /// <inheritdoc/>
     public override readonly int GetHashCode() => 0;
 
-    private sealed record Entry(object Owner, T Value);
+    private sealed class Entry(object owner, T value)
+    {
+        public object Owner => owner;
+
+        public T Value => value;
+    }
 }

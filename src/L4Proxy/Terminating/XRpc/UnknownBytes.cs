@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Listening;
 using MeshL4.L4Proxy.Reporting;
@@ -45,7 +46,10 @@ internal sealed class UnknownBytes(UpstreamConnector connector)
     }
 
     /// <summary>Relays to the cluster of requests without a key.</summary>
-    public async ValueTask RelayAsync(Downstream downstream, XRpcProxySnapshot proxy)
+    /// <param name="downstream">The client.</param>
+    /// <param name="proxy">Has the routes.</param>
+    /// <param name="snapshots">Has the cluster: a silent client may have waited for days since it was let in.</param>
+    public async ValueTask RelayAsync(Downstream downstream, XRpcProxySnapshot proxy, SnapshotStore snapshots)
     {
         if (proxy.Routes.Current.CatchAll is not { Clusters: [{ } first, ..] })
         {
@@ -53,7 +57,7 @@ internal sealed class UnknownBytes(UpstreamConnector connector)
             return;
         }
 
-        UpstreamConnection? upstream = await connector.ConnectAsync(downstream, first.Cluster, maxAttempts: 1);
+        UpstreamConnection? upstream = await connector.ConnectAsync(downstream, snapshots.Current, first.Cluster, maxAttempts: 1);
         if (upstream is not null)
         {
             await TcpForward.RelayAsync(downstream, upstream, IdleTimeout, null);

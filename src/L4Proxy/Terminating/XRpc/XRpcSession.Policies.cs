@@ -253,8 +253,8 @@ internal sealed partial class XRpcSession<TCodec>
     {
         // The place of the try that failed is free for the next.
         failed.Recount();
-        _config = null;
-        if (!Config.Clusters.TryGetValue(failed.Cluster.Name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
+        ProxySnapshot config = _owner.Snapshot;
+        if (!config.Clusters.TryGetValue(failed.Cluster.Name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
         {
             return null;
         }
@@ -267,7 +267,10 @@ internal sealed partial class XRpcSession<TCodec>
             return null;
         }
 
+        // Between requests no configuration is at hand, and none is kept.
+        (ProxySnapshot? batch, _config) = (_config, config);
         int at = BindTo(cluster.Name, cluster, endpoint);
+        _config = batch;
         ref Binding binding = ref _bindings[at];
         binding.Link = _owner.Pool(binding.Name).Shared(cluster, endpoint, binding.Profile, Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
         return binding.Link.State != LinkState.Closed && HasPlace(binding.Link, cluster) ? binding.Link : null;

@@ -10,6 +10,9 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <content>From a route to a connection. What was found is remembered, so that the common request looks nothing up.</content>
 internal sealed partial class XRpcSession<TCodec>
 {
+    /// <summary>How often an idle client is looked at for what was replaced.</summary>
+    private const long RenewEveryMs = 5000;
+
     private Binding[] _bindings = [];
     private int _bindingCount;
     private UpstreamLink<TCodec>? _pinned;
@@ -23,6 +26,7 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>The routes it was looked up in.</summary>
     private XRpcRouteTable? _pinnedTable;
+    private long _renewedAtMs;
     private ConnectionProfile _profile = ConnectionProfile.None;
 
     /// <summary>State that this client's server connections are in.</summary>
@@ -216,6 +220,27 @@ internal sealed partial class XRpcSession<TCodec>
 
         binding = Rebound(binding, cluster, binding.Endpoint, binding.IsSticky);
         return true;
+    }
+
+    /// <summary>A client without requests does not keep clusters as they were at its last one.</summary>
+    private void ForgetReplaced(long ms)
+    {
+        if (_bindingCount == 0 || ms - _renewedAtMs < RenewEveryMs)
+        {
+            return;
+        }
+
+        _renewedAtMs = ms;
+        for (int i = _bindingCount - 1; i >= 0; i--)
+        {
+            if (_bindings[i].ConfigVersion != Config.Version && !Renew(ref _bindings[i]))
+            {
+                _bindings[i] = _bindings[--_bindingCount];
+                _bindings[_bindingCount] = default;
+            }
+        }
+
+        _config = null;
     }
 
     /// <summary>A binding under the running configuration. A server that stays keeps its connection.</summary>

@@ -182,9 +182,18 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             CheckProgress(ms);
         }
 
-        if (!IsClosed && InFlight == 0 && !HasDelayed && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
+        if (IsClosed || InFlight > 0 || HasDelayed)
+        {
+            return;
+        }
+
+        if (Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
         {
             End(ResponseFlags.SI, EndedBy.Proxy, "idle_timeout");
+        }
+        else if (_pause == Pause.None && _streaming is null)
+        {
+            ForgetReplaced(ms);
         }
     }
 

@@ -14,10 +14,12 @@ internal sealed class XRpcTerminal
     private readonly Dictionary<string, IXRpcProtocol> _protocols = new(StringComparer.Ordinal);
 
     private readonly UnknownBytes _unknown;
+    private readonly SnapshotStore _snapshots;
 
     public XRpcTerminal(XRpcServices services, UpstreamConnector connector)
     {
         _unknown = new UnknownBytes(connector);
+        _snapshots = services.Snapshots;
         Add(new XRpcProtocol<RespCodec>(services, RedisConversations.Create));
         foreach (IXRpcProtocol protocol in services.Codecs.Create(services))
         {
@@ -65,13 +67,14 @@ internal sealed class XRpcTerminal
 
     private async ValueTask RunIfKnownAsync(Downstream downstream, XRpcProxySnapshot proxy, IXRpcProtocol protocol)
     {
+        downstream.ForgetSnapshot();
         if (await _unknown.IsKnownAsync(downstream, protocol))
         {
             await protocol.RunAsync(downstream, proxy);
         }
         else if (downstream.Record.Flags == ResponseFlags.None)
         {
-            await _unknown.RelayAsync(downstream, proxy);
+            await _unknown.RelayAsync(downstream, proxy, _snapshots);
         }
     }
 

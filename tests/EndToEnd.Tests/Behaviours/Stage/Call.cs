@@ -101,6 +101,14 @@ internal sealed class Call : IDisposable
         return line.ToString().TrimEnd('\r');
     }
 
+    /// <summary>So many bytes, in large pieces: a long value read byte by byte makes a slow reader.</summary>
+    public string Take(int count)
+    {
+        var bytes = new byte[count];
+        _stream.ReadExactly(bytes);
+        return Encoding.Latin1.GetString(bytes);
+    }
+
     /// <summary>All that comes until the peer closes.</summary>
     public string Rest()
     {

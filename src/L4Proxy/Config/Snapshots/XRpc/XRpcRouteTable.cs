@@ -61,10 +61,10 @@ internal sealed class XRpcRouteTable
     /// <summary>Whether keys choose among the servers of a cluster that a route names. Looked up once for all clients, until the clusters change.</summary>
     public bool HashesKeys(ProxySnapshot config)
     {
-        if (_hashing is not { } hashing || !ReferenceEquals(hashing.Of, config))
+        if (_hashing is not { } hashing || hashing.Version != config.Version)
         {
             bool hashes = Routes.Any(route => route.Clusters.Any(choice => config.Clusters.TryGetValue(choice.Cluster, out ClusterSnapshot? cluster) && cluster.HashesKeys));
-            _hashing = hashing = new Hashing(config, hashes);
+            _hashing = hashing = new Hashing(config.Version, hashes);
         }
 
         return hashing.HashesKeys;
@@ -78,5 +78,5 @@ internal sealed class XRpcRouteTable
     /// <param name="key">The key, or at least its first <see cref="LongestPrefix"/> bytes.</param>
     public XRpcRouteSnapshot? ByKey(ReadOnlySpan<byte> key) => _prefixes.Find(key) is var at and >= 0 ? _byPrefix[at] : null;
 
-    private sealed record Hashing(ProxySnapshot Of, bool HashesKeys);
+    private sealed record Hashing(long Version, bool HashesKeys);
 }
