@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using MeshL4.L4Proxy.Config.Decoding;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
@@ -27,6 +28,6 @@ internal static class EndpointContinuity
             }
         }
 
-        return System.Runtime.InteropServices.ImmutableCollectionsMarshal.AsImmutableArray(kept);
+        return ImmutableCollectionsMarshal.AsImmutableArray(kept);
     }
 }

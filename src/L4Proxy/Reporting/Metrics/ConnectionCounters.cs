@@ -23,10 +23,12 @@ internal sealed class ConnectionCounters : IMetricSource
 
     /// <summary>The counters of a listener. A snapshot remembers them: its name need not be made and looked up for each connection.</summary>
     public ListenerCounters Listener(ListenerSnapshot listener)
-        => listener.Counting().Of(listener) is { } known && known.By == this ? known.Counters : Count(listener).Counters;
+        => listener.Counting().Of(listener) is { } known && known.By == this ? known.Counters
+            : Remember(ref listener.Counting(), listener, _listeners.Get(ListenerCounters.NameOf(listener)));
 
     public TerminalCounters Terminal(TerminalSnapshot terminal)
-        => terminal.Counting().Of(terminal) is { } known && known.By == this ? known.Counters : Count(terminal).Counters;
+        => terminal.Counting().Of(terminal) is { } known && known.By == this ? known.Counters
+            : Remember(ref terminal.Counting(), terminal, _terminals.Get((TerminalCounters.ScopeOf(terminal), terminal.StatPrefix)));
 
     public UdpCounters Udp(UdpProxySnapshot proxy) => _udp.Get(proxy.StatPrefix);
 
@@ -55,18 +57,10 @@ internal sealed class ConnectionCounters : IMetricSource
         }
     }
 
-    private Counting<ListenerCounters> Count(ListenerSnapshot listener)
+    private T Remember<T>(ref Derived<Counting<T>> place, object owner, T counters)
     {
-        var counting = new Counting<ListenerCounters>(this, _listeners.Get(ListenerCounters.NameOf(listener)));
-        listener.Counting().Replace(listener, listener.Counting().Of(listener), counting);
-        return counting;
-    }
-
-    private Counting<TerminalCounters> Count(TerminalSnapshot terminal)
-    {
-        var counting = new Counting<TerminalCounters>(this, _terminals.Get((TerminalCounters.ScopeOf(terminal), terminal.StatPrefix)));
-        terminal.Counting().Replace(terminal, terminal.Counting().Of(terminal), counting);
-        return counting;
+        place.Replace(owner, place.Of(owner), new Counting<T>(this, counters));
+        return counters;
     }
 }
 

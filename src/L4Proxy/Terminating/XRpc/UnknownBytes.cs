@@ -13,7 +13,9 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <summary>
 /// Connections whose first bytes are no frame, on a chain that lets those through as plain TCP: looked at before the first frame only.
 /// </summary>
-internal sealed class UnknownBytes(UpstreamConnector connector)
+/// <param name="connector">Connects those that are relayed.</param>
+/// <param name="snapshots">Has their cluster: a silent client may have waited for days since it was let in.</param>
+internal sealed class UnknownBytes(UpstreamConnector connector, SnapshotStore snapshots)
 {
     /// <summary>A codec that has not made up its mind by then never will.</summary>
     private const int MostBytes = 16 * 1024;
@@ -46,10 +48,7 @@ internal sealed class UnknownBytes(UpstreamConnector connector)
     }
 
     /// <summary>Relays to the cluster of requests without a key.</summary>
-    /// <param name="downstream">The client.</param>
-    /// <param name="proxy">Has the routes.</param>
-    /// <param name="snapshots">Has the cluster: a silent client may have waited for days since it was let in.</param>
-    public async ValueTask RelayAsync(Downstream downstream, XRpcProxySnapshot proxy, SnapshotStore snapshots)
+    public async ValueTask RelayAsync(Downstream downstream, XRpcProxySnapshot proxy)
     {
         if (proxy.Routes.Current.CatchAll is not { Clusters: [{ } first, ..] })
         {

@@ -14,12 +14,10 @@ internal sealed class XRpcTerminal
     private readonly Dictionary<string, IXRpcProtocol> _protocols = new(StringComparer.Ordinal);
 
     private readonly UnknownBytes _unknown;
-    private readonly SnapshotStore _snapshots;
 
     public XRpcTerminal(XRpcServices services, UpstreamConnector connector)
     {
-        _unknown = new UnknownBytes(connector);
-        _snapshots = services.Snapshots;
+        _unknown = new UnknownBytes(connector, services.Snapshots);
         Add(new XRpcProtocol<RespCodec>(services, RedisConversations.Create));
         foreach (IXRpcProtocol protocol in services.Codecs.Create(services))
         {
@@ -74,7 +72,7 @@ internal sealed class XRpcTerminal
         }
         else if (downstream.Record.Flags == ResponseFlags.None)
         {
-            await _unknown.RelayAsync(downstream, proxy, _snapshots);
+            await _unknown.RelayAsync(downstream, proxy);
         }
     }
 
