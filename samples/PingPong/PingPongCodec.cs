@@ -31,6 +31,7 @@ public partial struct PingPongCodec : IXRpcCodec<PingPongCodec>
         Meta = [new MetaKey("service", MetaTier.Prefix), new MetaKey("lane", MetaTier.FixedHead), new MetaKey("tenant", MetaTier.WholeBody)],
         KeyMeta = Service,
         ServiceMeta = Service,
+        EditsMetadata = true,
         Methods = ["other", "call", "notify", "subscribe"],
     };
 

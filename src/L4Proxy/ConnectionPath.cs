@@ -16,7 +16,8 @@ namespace MeshL4.L4Proxy;
 
 /// <summary>
 /// The whole way of a connection: <see cref="ServeAsync"/> is the data path, one line a step. A step that returns false
-/// has put its reason into the record. Everything runs on the loop that accepted the connection.
+/// has put its reason into the record. Everything runs on the loop that accepted the connection,
+/// but for RPC clients that go to another: what follows goes on there.
 /// </summary>
 internal sealed class ConnectionPath(
     ConnectionGate gate, LoopGuard guard, NetworkFilters filters, Terminals terminals, ConnectionReporter reporter, ChainDrain drain)

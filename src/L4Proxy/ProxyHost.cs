@@ -142,9 +142,11 @@ internal sealed class ProxyHost : IAsyncDisposable
     private ListenerSet Compose(ConnectionGate gate, StartUpMemory memory)
     {
         ConnectionReporter reporter = new(_snapshots, _sinks);
-        Terminals terminals = new(new UpstreamConnector(_guard), new XRpcServices(_snapshots, _guard, _metrics, new RequestReporter(_sinks)) { Codecs = _codecs });
         FilterCounters filterCounters = new();
         ChainDrain drain = new(_workers, _snapshots, _arguments.DrainTime);
+        ClientPlacement placement = new(_workers, drain, _config!.Bootstrap.BusyLoopPercent / 100.0);
+        XRpcServices xrpc = new(_snapshots, _guard, _metrics, new RequestReporter(_sinks)) { Codecs = _codecs, Placement = placement };
+        Terminals terminals = new(new UpstreamConnector(_guard), xrpc);
         ConnectionPath path = new(gate, _guard, new NetworkFilters(filterCounters), terminals, reporter, drain);
         ConnectionGate sessions = new(ResourceLimits.OpenFiles() / 4);
         ListenerOpening opening = new(_workers, path.ServeAsync, _snapshots, new UdpServices(_snapshots, reporter, _guard, sessions));
@@ -154,7 +156,7 @@ internal sealed class ProxyHost : IAsyncDisposable
         _metrics.Add(filterCounters);
         _metrics.Add(new ClusterMetrics(_snapshots));
         _metrics.Add(new ServerMetrics(_startTime, () => (int)_state.Current, () => gate.Active));
-        _metrics.Add(new LoopMetrics(_workers, listeners, gate, sessions));
+        _metrics.Add(new LoopMetrics(_workers, listeners, gate, sessions, placement));
         _metrics.Add(_sinks);
         if (_config!.Streams is { } streams)
         {

@@ -18,6 +18,8 @@ internal enum Defect
     HasNoPong,
     ChangesMoreThanTheId,
     KeepsTheKey,
+    SetsNoMetadata,
+    LosesMetadata,
     TakesAnyLength,
     InventsMetadata,
     NeverEnds,
@@ -98,7 +100,13 @@ internal struct BrokenCodec<TDefect> : IXRpcCodec<BrokenCodec<TDefect>>
             GC.KeepAlive(new byte[frame.Head.Id & 0x7ffffff]);
         }
 
-        bool written = _inner.WriteEdited(frame, Is(Defect.KeepsTheKey) ? edit with { RemoveKeyBytes = 0 } : edit, output);
+        if (Is(Defect.SetsNoMetadata) && edit.Metadata is not null)
+        {
+            return false;
+        }
+
+        HeadEdit done = Is(Defect.KeepsTheKey) ? edit with { RemoveKeyBytes = 0 } : Is(Defect.LosesMetadata) ? edit with { Metadata = null } : edit;
+        bool written = _inner.WriteEdited(frame, done, output);
         if (written && Is(Defect.ChangesMoreThanTheId) && edit.Id is not null)
         {
             output.Write("x"u8);

@@ -23,6 +23,8 @@ public sealed class KitTests
         { nameof(HasNoPong), "control frames parse" },
         { nameof(ChangesMoreThanTheId), "a new id changes the id only" },
         { nameof(KeepsTheKey), "a key's prefix is removed" },
+        { nameof(SetsNoMetadata), "metadata is set where the traits say so" },
+        { nameof(LosesMetadata), "metadata is set where the traits say so" },
         { nameof(TakesAnyLength), "over a limit is Bad" },
         { nameof(InventsMetadata), "golden frames are what they are" },
     };
@@ -80,6 +82,8 @@ public sealed class KitTests
         nameof(HasNoPong) => Kit<HasNoPong>(),
         nameof(ChangesMoreThanTheId) => Kit<ChangesMoreThanTheId>(),
         nameof(KeepsTheKey) => Kit<KeepsTheKey>(),
+        nameof(SetsNoMetadata) => Kit<SetsNoMetadata>(),
+        nameof(LosesMetadata) => Kit<LosesMetadata>(),
         nameof(TakesAnyLength) => Kit<TakesAnyLength>(),
         nameof(InventsMetadata) => Kit<InventsMetadata>(),
         nameof(BelievesLengths) => Kit<BelievesLengths>(),
@@ -111,6 +115,10 @@ public sealed class KitTests
     private sealed class ChangesMoreThanTheId : IDefect { public static Defect Value => Defect.ChangesMoreThanTheId; }
 
     private sealed class KeepsTheKey : IDefect { public static Defect Value => Defect.KeepsTheKey; }
+
+    private sealed class SetsNoMetadata : IDefect { public static Defect Value => Defect.SetsNoMetadata; }
+
+    private sealed class LosesMetadata : IDefect { public static Defect Value => Defect.LosesMetadata; }
 
     private sealed class TakesAnyLength : IDefect { public static Defect Value => Defect.TakesAnyLength; }
 

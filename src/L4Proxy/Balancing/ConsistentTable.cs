@@ -45,12 +45,18 @@ internal sealed class HashRing : ConsistentTable
             each *= 2;
         }
 
-        (ulong Point, int Owner)[] points = [.. members.SelectMany((member, owner) =>
-            Enumerable.Range(0, Math.Max(1, (int)Math.Round(each * (member.Weight / mean))))
-                .Select(i => (StableHash.Of(member.Name, (ulong)i + 1), owner)))];
-        Array.Sort(points, static (one, other) => one.Point.CompareTo(other.Point));
-        _points = [.. points.Select(static p => p.Point)];
-        _owners = [.. points.Select(static p => p.Owner)];
+        int[] shares = [.. members.Select(member => Math.Max(1, (int)Math.Round(each * (member.Weight / mean))))];
+        (_points, _owners) = (new ulong[shares.Sum()], new int[shares.Sum()]);
+        int at = 0;
+        for (int owner = 0; owner < members.Length; owner++)
+        {
+            for (int i = 1; i <= shares[owner]; i++)
+            {
+                (_points[at], _owners[at++]) = (StableHash.Of(members[owner].Name, (ulong)i), owner);
+            }
+        }
+
+        Array.Sort(_points, _owners);
     }
 
     /// <inheritdoc/>

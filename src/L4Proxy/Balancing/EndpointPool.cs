@@ -7,24 +7,34 @@ internal sealed class EndpointPool
 {
     // Upper bound of each endpoint in the line of weights; empty when all weights are equal.
     private readonly ulong[] _cumulative;
-    private ConsistentTable? _table;
+    private int[]? _schedule;
+    private EndpointSnapshot? _home;
 
-    public EndpointPool(EndpointSnapshot[] members)
+    /// <summary>Lays the pool out.</summary>
+    /// <param name="members">The endpoints.</param>
+    /// <param name="homes">Where keys belong, among these and those beside them that are not picked now; null where keys choose nobody.</param>
+    public EndpointPool(EndpointSnapshot[] members, KeyHomes? homes = null)
     {
-        Members = members;
-        bool uniform = Members.All(m => WeightOf(m) == WeightOf(Members[0]));
-        Schedule = uniform ? [.. Enumerable.Range(0, Members.Length)] : WeightedSchedule.Build([.. Members.Select(WeightOf)]);
-        _cumulative = uniform ? [] : Sums();
+        (Members, Homes) = (members, homes);
+        _cumulative = Members.All(m => WeightOf(m) == WeightOf(Members[0])) ? [] : Sums();
     }
 
     public EndpointSnapshot[] Members { get; }
 
-    /// <summary>Round robin: indices into <see cref="Members"/>, each as often as its weight says, evenly spread.</summary>
-    public int[] Schedule { get; }
+    public KeyHomes? Homes { get; }
 
-    /// <summary>The table of a hashing policy, laid out on first use; any thread, and whichever is there first stays.</summary>
-    public ConsistentTable TableFor(ClusterSnapshot cluster) =>
-        Volatile.Read(ref _table) ?? Interlocked.CompareExchange(ref _table, Build(cluster), null) ?? _table;
+    /// <summary>Round robin: indices into <see cref="Members"/>, each as often as its weight says, evenly spread. Laid out on first use; any thread.</summary>
+    public int[] Schedule => _schedule ??= IsUniform ? [.. Enumerable.Range(0, Members.Length)] : WeightedSchedule.Build([.. Members.Select(WeightOf)]);
+
+    /// <summary>One member that is the same in every process and whatever order the members come in: the one with the least address. Any thread.</summary>
+    public EndpointSnapshot Home => _home ??= Members.MinBy(static member => member.Address.ToString(), StringComparer.Ordinal)!;
+
+    private bool IsUniform => _cumulative.Length == 0;
+
+    /// <summary>The member that a key belongs to.</summary>
+    /// <param name="hash">Of the key.</param>
+    public EndpointSnapshot HomeOf(ulong hash) =>
+        Homes?.Of(hash, overlooksHealth: Homes.Count == Members.Length) ?? Members[hash % (ulong)Members.Length];
 
     /// <summary>A weight of zero counts as one, the API's minimum.</summary>
     public static uint WeightOf(EndpointSnapshot endpoint) => Math.Max(endpoint.Weight, 1);
@@ -32,7 +42,7 @@ internal sealed class EndpointPool
     /// <summary>One member, each with a chance in proportion to its weight.</summary>
     public EndpointSnapshot DrawByWeight(Random random)
     {
-        if (_cumulative.Length == 0)
+        if (IsUniform)
         {
             return Members[random.Next(Members.Length)];
         }
@@ -41,8 +51,6 @@ internal sealed class EndpointPool
         int at = Array.BinarySearch(_cumulative, point + 1);
         return Members[at >= 0 ? at : ~at];
     }
-
-    private ConsistentTable Build(ClusterSnapshot cluster) => ConsistentTable.Build(Members, cluster.Policy, cluster.HashTableSize);
 
     private ulong[] Sums()
     {

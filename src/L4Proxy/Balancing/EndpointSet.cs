@@ -20,14 +20,14 @@ internal sealed class EndpointSet
 
     private readonly uint _healthVersion;
 
-    private EndpointSet(ClusterSnapshot cluster, bool checks)
+    private EndpointSet(ClusterSnapshot cluster, bool checks, EndpointSet? before)
     {
         // Read first: what changes meanwhile lays it out again.
         _healthVersion = cluster.State.HealthVersion;
-        (EndpointPool Pool, double Load)[] loaded = [.. PriorityLoads.Of(cluster, checks)
+        (EndpointSnapshot[] Members, EndpointSnapshot[] Offered, double Load)[] loaded = [.. PriorityLoads.Of(cluster, checks)
             .Where(static level => level.Load > 0 && level.Members.Length > 0)
-            .SelectMany(level => cluster.LocalityWeighted ? ByLocality(level, cluster, checks) : [(new EndpointPool(level.Members), level.Load)])];
-        Pools = [.. loaded.Select(static one => one.Pool)];
+            .SelectMany(level => cluster.LocalityWeighted ? ByLocality(level, cluster, checks) : [(level.Members, level.Offered, level.Load)])];
+        Pools = [.. loaded.Select(one => new EndpointPool(one.Members, cluster.HashesKeys ? HomesAmong(one.Offered, cluster, before) : null))];
         _bounds = loaded.Length > 1 ? Sums(loaded) : [];
         OnlyTls = Pools.Length == 0 && cluster.Endpoints.Any(static endpoint => endpoint.RequiresTls);
     }
@@ -42,12 +42,27 @@ internal sealed class EndpointSet
     {
         ref Derived<EndpointSet> place = ref cluster.EndpointSet();
         EndpointSet? set = place.Of(cluster);
-        return set is not null && set._healthVersion == cluster.State.HealthVersion ? set : place.Replace(cluster, set, new EndpointSet(cluster, checks: true));
+        return set is not null && set._healthVersion == cluster.State.HealthVersion ? set : place.Replace(cluster, set, new EndpointSet(cluster, checks: true, set));
+    }
+
+    /// <summary>Lays the set of a cluster that is to replace another out before it does: where the other's is in use, no loop has to.</summary>
+    public static void Prepare(ClusterSnapshot next, ClusterSnapshot? running)
+    {
+        if (running?.EndpointSet().Of(running) is not { } used || next.EndpointSet().Of(next) is not null)
+        {
+            return;
+        }
+
+        EndpointSet set = next.EndpointSet().Add(next, new EndpointSet(next, checks: true, used));
+        if (used.Pools.Any(static pool => pool.Homes is { IsLaidOut: true }))
+        {
+            Array.ForEach(set.Pools, static pool => pool.Homes?.LayOut());
+        }
     }
 
     /// <summary>The set as it were if no endpoint failed a health check.</summary>
     public static EndpointSet WithoutChecks(ClusterSnapshot cluster) => cluster.State.HealthVersion == 0
-        ? For(cluster) : Unchecked.GetValue(cluster, static c => new EndpointSet(c, checks: false));
+        ? For(cluster) : Unchecked.GetValue(cluster, static c => new EndpointSet(c, checks: false, For(c)));
 
     /// <summary>One pool, each with a chance in proportion to its load, the same one for equal hashes. The set must not be empty.</summary>
     public EndpointPool Draw(in PickContext context)
@@ -68,18 +83,24 @@ internal sealed class EndpointSet
     }
 
     /// <summary>A locality counts by its weight, less the part of its endpoints that is missing beyond what overprovisioning makes up for.</summary>
-    private static (EndpointPool Pool, double Load)[] ByLocality(PriorityLoads.Level level, ClusterSnapshot cluster, bool checks)
+    private static (EndpointSnapshot[] Members, EndpointSnapshot[] Offered, double Load)[] ByLocality(PriorityLoads.Level level, ClusterSnapshot cluster, bool checks)
     {
-        (EndpointSnapshot[] Members, double Weight)[] localities = [.. level.Members
+        (EndpointSnapshot[] Members, EndpointSnapshot[] Offered, double Weight)[] localities = [.. level.Members
             .GroupBy(static e => e.Group)
-            .Select(g => (g.ToArray(), g.Key.Weight * (level.InPanic ? 100 : PriorityLoads.Health([.. cluster.Endpoints.Where(e => !e.RequiresTls && e.Group == g.Key)], level.IsDegraded, checks))))];
+            .Select(g => (g.ToArray(), level.Offered.Where(e => e.Group == g.Key).ToArray(),
+                g.Key.Weight * (level.InPanic ? 100 : PriorityLoads.Health([.. cluster.Endpoints.Where(e => !e.RequiresTls && e.Group == g.Key)], level.IsDegraded, checks))))];
         double total = localities.Sum(static one => one.Weight);
         return total == 0
-            ? [(new EndpointPool(level.Members), level.Load)]
-            : [.. localities.Where(static one => one.Weight > 0).Select(one => (new EndpointPool(one.Members), level.Load * one.Weight / total))];
+            ? [(level.Members, level.Offered, level.Load)]
+            : [.. localities.Where(static one => one.Weight > 0).Select(one => (one.Members, one.Offered, level.Load * one.Weight / total))];
     }
 
-    private static double[] Sums((EndpointPool Pool, double Load)[] loaded)
+    /// <summary>Those of the set before, where the same endpoints are offered.</summary>
+    private static KeyHomes HomesAmong(EndpointSnapshot[] offered, ClusterSnapshot cluster, EndpointSet? before)
+        => before?.Pools.FirstOrDefault(pool => pool.Homes?.Fits(offered, cluster.Policy, cluster.HashTableSize) == true)?.Homes
+            ?? new KeyHomes(offered, cluster.Policy, cluster.HashTableSize);
+
+    private static double[] Sums((EndpointSnapshot[] Members, EndpointSnapshot[] Offered, double Load)[] loaded)
     {
         var sums = new double[loaded.Length];
         double sum = 0;

@@ -33,13 +33,21 @@ internal static class LoadBalancer
         ? pool.Members[0]
         : cluster.Policy switch
         {
-            LoadBalancingPolicy.RingHash or LoadBalancingPolicy.Maglev when context.Hash is { } hash => Untried(pool, pool.TableFor(cluster).Find(hash), context),
+            LoadBalancingPolicy.RingHash or LoadBalancingPolicy.Maglev when context.Hash is { } hash => ByKey(pool, hash, context),
+
+            _ when context.IsHome => pool.Home,
 
             // Plain connections have nothing to hash.
             LoadBalancingPolicy.LeastRequest or LoadBalancingPolicy.RingHash or LoadBalancingPolicy.Maglev => LeastLoaded(pool, cluster.LeastRequestChoices, context),
             LoadBalancingPolicy.Random => Untried(pool, context.Random.Next(pool.Members.Length), context),
             _ => NextInTurn(pool, cluster.State.NextCursor(), context),
         };
+
+    private static EndpointSnapshot ByKey(EndpointPool pool, ulong hash, in PickContext context)
+    {
+        EndpointSnapshot home = pool.HomeOf(hash);
+        return context.WasTried(home) ? Untried(pool, (int)(hash % (ulong)pool.Members.Length), context) : home;
+    }
 
     /// <summary>A pool whose members were all tried: any other pool's member that was not.</summary>
     private static EndpointSnapshot ElsewhereThan(EndpointSnapshot picked, EndpointSet set, in PickContext context)

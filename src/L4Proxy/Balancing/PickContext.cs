@@ -16,6 +16,9 @@ internal readonly ref struct PickContext
     /// <summary>Hash of what shall stay together, by <see cref="StableHash"/>; null where nothing does. For RING_HASH and MAGLEV clusters.</summary>
     public ulong? Hash { get; init; }
 
+    /// <summary>Whether the endpoint is picked that everybody picks who asks so; needs a <see cref="Hash"/>, equal for all.</summary>
+    public bool IsHome { get; init; }
+
     /// <summary>Whether endpoints that fail health checks are picked as if they did not.</summary>
     public bool OverlooksChecks { get; init; }
 

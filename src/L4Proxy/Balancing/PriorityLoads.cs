@@ -14,10 +14,11 @@ internal static class PriorityLoads
 
     /// <summary>A priority's endpoints to pick from.</summary>
     /// <param name="Members">The usable ones; all that can be spoken to in panic.</param>
+    /// <param name="Offered">These, and those beside them that fail health checks: among whom keys are distributed.</param>
     /// <param name="Load">Percent of the connections.</param>
     /// <param name="InPanic">Too few are usable, so health is ignored: the few would drown.</param>
     /// <param name="IsDegraded">Whether these are the degraded endpoints of the priority.</param>
-    internal readonly record struct Level(EndpointSnapshot[] Members, double Load, bool InPanic, bool IsDegraded);
+    internal readonly record struct Level(EndpointSnapshot[] Members, EndpointSnapshot[] Offered, double Load, bool InPanic, bool IsDegraded);
 
     /// <summary>The priorities in order, then their degraded endpoints, also those without a load.</summary>
     /// <param name="cluster">The cluster now.</param>
@@ -63,6 +64,7 @@ internal static class PriorityLoads
     private static Level At(EndpointSnapshot[] priority, bool degraded, double load, int threshold, bool checks)
     {
         bool panic = priority.Count(e => IsUsable(e, checks)) * 100L < threshold * (long)priority.Length;
-        return new Level(panic ? priority : [.. priority.Where(e => IsOf(e, degraded, checks))], load, panic, degraded);
+        EndpointSnapshot[] Of(bool withChecks) => panic ? priority : [.. priority.Where(e => IsOf(e, degraded, withChecks))];
+        return new Level(Of(checks), Of(withChecks: false), load, panic, degraded);
     }
 }

@@ -13,24 +13,18 @@ internal static class WeightedSchedule
     public static int[] Build(uint[] weights)
     {
         long[] turns = Scale(weights, Math.Max(MaxLength, weights.Length * 4));
-        var due = new PriorityQueue<int, (double Deadline, int Index)>();
+        var deadlines = new double[turns.Sum()];
+        var order = new int[deadlines.Length];
+        int at = 0;
         for (int i = 0; i < turns.Length; i++)
         {
-            due.Enqueue(i, (1.0 / turns[i], i));
-        }
-
-        var order = new int[turns.Sum()];
-        var used = new long[turns.Length];
-        for (int slot = 0; slot < order.Length; slot++)
-        {
-            int next = due.Dequeue();
-            order[slot] = next;
-            if (++used[next] < turns[next])
+            for (long turn = 1; turn <= turns[i]; turn++)
             {
-                due.Enqueue(next, ((used[next] + 1.0) / turns[next], next));
+                (deadlines[at], order[at++]) = ((double)turn / turns[i], i);
             }
         }
 
+        Array.Sort(deadlines, order);
         return order;
     }
 

@@ -10,6 +10,7 @@ internal sealed class ClusterState(string name)
     private readonly EndpointStates _endpoints = new();
     private long _activeConnections;
     private long _activeRequests;
+    private long _pinnedConnections;
 
     public string Name { get; } = name;
 
@@ -72,6 +73,12 @@ internal sealed class ClusterState(string name)
         return false;
     }
 
+    /// <summary>Connections that clients of RPC protocols have for themselves, over all loops.</summary>
+    public long PinnedConnections => Volatile.Read(ref _pinnedConnections);
+
+    /// <summary>More clients have connections for themselves, or, negative, fewer.</summary>
+    public void AddPinned(int more) => Interlocked.Add(ref _pinnedConnections, more);
+
     /// <summary>More requests are in flight than were told, or, negative, fewer.</summary>
     public void AddRequests(int more) => Interlocked.Add(ref _activeRequests, more);
 
@@ -100,12 +107,9 @@ internal sealed class EndpointState(EndPoint address)
     private long _active;
     private long _total;
     private long _connectFail;
-    /// <summary>How long a loop may be late to ask.</summary>
-    private const long GraceMs = 5000;
     private const long HeardEveryMs = 50;
 
     private long _probedAtMs;
-    private long _askedUntilMs;
     private long _heardAtMs = long.MinValue / 2;
     private bool _failsChecks;
 
@@ -140,22 +144,8 @@ internal sealed class EndpointState(EndPoint address)
     public bool TryProbe(long nowMs, TimeSpan interval)
     {
         long before = Volatile.Read(ref _probedAtMs);
-        bool due = nowMs - before >= interval.TotalMilliseconds && Interlocked.CompareExchange(ref _probedAtMs, nowMs, before) == before;
-        if (due)
-        {
-            Asked(nowMs, interval);
-        }
-
-        return due;
+        return nowMs - before >= interval.TotalMilliseconds && Interlocked.CompareExchange(ref _probedAtMs, nowMs, before) == before;
     }
-
-    /// <summary>A loop asked for a sign of life, and will again.</summary>
-    /// <param name="nowMs">As the loops have it.</param>
-    /// <param name="interval">Until it asks again.</param>
-    public void Asked(long nowMs, TimeSpan interval) => Volatile.Write(ref _askedUntilMs, nowMs + (4 * (long)interval.TotalMilliseconds) + GraceMs);
-
-    /// <summary>Whether no loop asks any more.</summary>
-    public bool IsForgotten(long nowMs) => nowMs > Volatile.Read(ref _askedUntilMs);
 
     /// <summary>A loop had a sign of life. Noted now and then only: the loops share the line of memory.</summary>
     public void Heard(long nowMs)

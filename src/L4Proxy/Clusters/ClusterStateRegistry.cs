@@ -18,6 +18,7 @@ internal sealed class ClusterStateRegistry
     {
         if (_states.TryGetValue(name, out ClusterState? state) && state.ActiveConnections > 0)
         {
+            state.Retain([]);
             return false;
         }
 

@@ -46,11 +46,19 @@ internal sealed class EndpointStates
         }
     }
 
-    /// <summary>Forgets those that are not in <paramref name="present"/> and that no connection uses; true when only those present are left.</summary>
+    /// <summary>
+    /// Forgets those that are not in <paramref name="present"/> and that no connection uses; true when only those present are left. Nobody asks
+    /// the absent for signs of life: should they come back, no verdict of before awaits them.
+    /// </summary>
     public bool Retain(IReadOnlySet<EndpointState> present)
     {
         lock (_access)
         {
+            foreach (EndpointState absent in _states.Where(state => state.FailsChecks && !present.Contains(state)))
+            {
+                absent.TellHealth(alive: true);
+            }
+
             if (_states.RemoveAll(state => !present.Contains(state) && state.Active == 0) > 0 || _states.Capacity > _states.Count)
             {
                 _states.TrimExcess();

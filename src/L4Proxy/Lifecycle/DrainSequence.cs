@@ -47,6 +47,7 @@ internal sealed class DrainSequence(
 
     private static void EndIdle(LoopWorker worker)
     {
+        worker.IsDraining = true;
         foreach (Downstream connection in worker.Connections.ToArray())
         {
             connection.Drain();

@@ -6,7 +6,7 @@ using MeshL4.L4Proxy.Sockets;
 
 namespace MeshL4.L4Proxy.Listening;
 
-/// <summary>An accepted connection on its way through <see cref="ConnectionPath"/>. Belongs to one loop.</summary>
+/// <summary>An accepted connection on its way through <see cref="ConnectionPath"/>. Belongs to one loop at a time.</summary>
 internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnapshot snapshot, ListenerSnapshot listener, ConnectionRecord record)
 {
     private readonly List<Action<ResponseFlags, string>> _cancels = new(1);
@@ -14,11 +14,11 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
     private Func<ResponseFlags, string, bool>? _expire;
     private SocketPipe? _pipe;
 
-    public LoopWorker Worker { get; } = worker;
+    public LoopWorker Worker { get; private set; } = worker;
 
     public EventLoop Loop => Worker.Loop;
 
-    public LoopSocket Socket { get; } = socket;
+    public LoopSocket Socket { get; private set; } = socket;
 
     /// <summary>The configuration at accept, of which a connection never sees two; none from <see cref="ForgetSnapshot"/> on.</summary>
     public ProxySnapshot Snapshot { get; private set; } = snapshot;
@@ -67,6 +67,33 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
     /// cluster there is.
     /// </summary>
     public void ForgetSnapshot() => Snapshot = ProxySnapshot.Empty;
+
+    /// <summary>
+    /// Has another loop serve this connection; nobody uses its socket or its pipe. To be awaited. A drain time that runs is over: who looks at
+    /// the connection where it arrives begins it anew.
+    /// </summary>
+    public LoopMove MoveTo(LoopWorker target) => new(this, target);
+
+    /// <summary>Leaves its loop; the descriptor stays open. For <see cref="LoopMove"/>.</summary>
+    internal int Leave()
+    {
+        Worker.Connections.Remove(this);
+        if (DrainTimer is { } pending)
+        {
+            Loop.Timers.Cancel(pending);
+            DrainTimer = null;
+        }
+
+        _pipe = null;
+        return Socket.Release();
+    }
+
+    /// <summary>Belongs to another loop from here on, which is the calling one.</summary>
+    internal void Enter(LoopWorker worker, LoopSocket socket)
+    {
+        (Worker, Socket) = (worker, socket);
+        worker.Connections.Add(this);
+    }
 
     /// <summary>Registers what ends this connection from outside: a relay's cancel, or closing the sockets.</summary>
     public void OnCancel(Action<ResponseFlags, string> cancel) => _cancels.Add(cancel);

@@ -9,6 +9,9 @@ internal sealed class LoopWorker(EventLoop loop)
 
     public Random Random { get; } = new();
 
+    /// <summary>The process is to end: a connection that comes from another loop now is told so.</summary>
+    public bool IsDraining { get; set; }
+
     /// <summary>Connections open on this loop; registered before anything can await.</summary>
     public HashSet<Downstream> Connections { get; } = [];
 }

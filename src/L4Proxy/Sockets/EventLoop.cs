@@ -12,6 +12,7 @@ namespace MeshL4.L4Proxy.Sockets;
 internal sealed unsafe partial class EventLoop : IDisposable
 {
     private const int EventBatch = 256;
+    private const int NoClock = 0; // CLOCK_REALTIME: no thread's
 
     [ThreadStatic]
     private static EventLoop? t_current;
@@ -25,6 +26,7 @@ internal sealed unsafe partial class EventLoop : IDisposable
     private List<IoHandler> _requeuedNow = [];
     private IoHandler?[] _handlers = new IoHandler?[256];
     private int _usedSlots = 1;
+    private volatile int _clock = NoClock;
     private volatile bool _stopping;
 
     public EventLoop(int index, ILogger log)
@@ -54,6 +56,9 @@ internal sealed unsafe partial class EventLoop : IDisposable
 
     /// <summary>Monotonic milliseconds, read once per batch.</summary>
     public long NowMilliseconds { get; private set; } = Environment.TickCount64;
+
+    /// <summary>Nanoseconds of a processor that the loop has used; 0 before it runs and where the kernel does not tell. Any thread.</summary>
+    public long ProcessorTime => _clock == NoClock ? 0 : Math.Max(ThreadClock.Read(_clock), 0);
 
     public void Start() => _thread.Start();
 
@@ -144,6 +149,7 @@ internal sealed unsafe partial class EventLoop : IDisposable
     private void Run()
     {
         t_current = this;
+        _clock = ThreadClock.OfCaller() ?? NoClock;
         EpollEvent* events = stackalloc EpollEvent[EventBatch];
         while (!_stopping)
         {

@@ -127,19 +127,16 @@ internal sealed unsafe class LoopSocket : IoHandler
 
     public void ShutdownWrite() => SocketCalls.Shutdown(Fd, SocketCalls.ShutdownWrite);
 
+    /// <summary>Gives the descriptor up without closing it, for another loop to watch.</summary>
+    public int Release() => Forget(closing: false);
+
     /// <summary>Closes; unread bytes make the kernel reset the peer, as close(2) always does.</summary>
     public void Close()
     {
-        if (Fd < 0)
+        if (Fd >= 0)
         {
-            return;
+            Descriptors.Close(Forget(closing: true));
         }
-
-        Loop.Unregister(this, closing: true);
-        Descriptors.Close(Fd);
-        Fd = -1;
-        Owner = null;
-        Readable = Writable = false;
     }
 
     /// <summary>Closes with a reset, so that the peer cannot take it for an orderly end.</summary>
@@ -153,6 +150,16 @@ internal sealed unsafe class LoopSocket : IoHandler
     }
 
     public IPEndPoint? LocalEndPoint() => SocketTuning.LocalEndPoint(Fd);
+
+    private int Forget(bool closing)
+    {
+        int fd = Fd;
+        Loop.Unregister(this, closing);
+        Fd = -1;
+        Owner = null;
+        Readable = Writable = false;
+        return fd;
+    }
 
     private nint Blocked(nint result)
     {

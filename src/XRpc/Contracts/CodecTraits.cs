@@ -103,6 +103,12 @@ public sealed record CodecTraits(string Name, FrameOrder Order, Side FirstSpeake
     /// <summary>Index in <see cref="Meta"/> of the called service; -1 when the protocol has none.</summary>
     public int ServiceMeta { get; init; } = -1;
 
+    /// <summary>
+    /// Whether <see cref="IXRpcCodec{TSelf}.WriteEdited"/> can set or remove metadata of requests, if not of every name. Configuration that asks a codec without
+    /// for it is refused.
+    /// </summary>
+    public bool EditsMetadata { get; init; }
+
     /// <summary>Names of the methods by number, lower case, for metrics and routes; the first stands for all others. Empty: only "other".</summary>
     public ImmutableArray<string> Methods { get; init; } = [];
 

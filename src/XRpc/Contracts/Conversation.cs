@@ -20,6 +20,15 @@ public abstract class Conversation<TCodec>
     /// <param name="exchange">Routes, and places to write to; valid during the call.</param>
     public abstract Decision OnRequest(ref TCodec codec, in FrameView frame, IExchange exchange);
 
+    /// <summary>
+    /// Says where a copy of a request goes in a cluster whose servers have a part of the keys each, when its <see cref="OnRequest"/> named no key inside
+    /// the frame. Changes no state; decisions other than forwarding and splitting leave the copy out.
+    /// </summary>
+    /// <param name="codec">The codec that scanned the frame.</param>
+    /// <param name="frame">The whole frame.</param>
+    /// <param name="exchange">Its targets are servers of that cluster.</param>
+    public virtual Decision OnCopy(in TCodec codec, in FrameView frame, IExchange exchange) => Decision.Forward();
+
     /// <summary>The frame was given to an upstream connection under this decision (whose <see cref="Decision.Tag"/> says what to remember).</summary>
     /// <param name="decision">As <see cref="OnRequest"/> gave it.</param>
     /// <param name="exchange">As in <see cref="OnRequest"/>.</param>
@@ -75,6 +84,9 @@ public enum ReplyAct
 
     /// <summary>As <see cref="Unpin"/>, but nobody knows in which state the pinned connection is: it is closed.</summary>
     UnpinAndClose,
+
+    /// <summary>The client gets it. On a connection that relays it answers what had <see cref="ForwardFlags.Wait"/>, and the relaying goes on.</summary>
+    Resume,
 }
 
 /// <summary>The answers of a split request.</summary>

@@ -53,7 +53,9 @@ public enum ForwardFlags : ushort
     /// <summary>Is sent only when all requests before it were answered.</summary>
     Quiet = 32,
 
-    /// <summary>Nothing behind it is looked at before it was answered.</summary>
+    /// <summary>
+    /// Nothing behind it is looked at before it was answered. On a connection that relays: before that relays no more, or <see cref="ReplyAct.Resume"/>.
+    /// </summary>
     Wait = 64,
 
     /// <summary>May take as long as it likes: no time-out.</summary>
@@ -73,6 +75,9 @@ public enum ForwardFlags : ushort
     /// holds, for such a request belongs to no other.
     /// </summary>
     Own = 2048,
+
+    /// <summary>To the one server of the route that the requests of all clients with this flag go to. For requests without a key.</summary>
+    Home = 4096,
 }
 
 /// <summary>What a conversation says of a request. A plain value: build it with the static members and <c>with</c>.</summary>

@@ -41,7 +41,10 @@ public interface IExchange
     /// <param name="removeKeyBytes">Bytes to take off the key's front on the way to that server.</param>
     int TargetOf(ReadOnlySpan<byte> key, bool readOnly, out int removeKeyBytes);
 
-    /// <summary>Asks for all servers of all routes, replicas excluded: targets 0 to n-1, in an order that stays as long as they do.</summary>
+    /// <summary>
+    /// Asks for all servers of all routes that have a part of the keys: targets 0 to n-1, in an order that stays as long as they do. Of servers that are
+    /// interchangeable it is the one that this client has; replicas are left out.
+    /// </summary>
     /// <returns>Their number, n; 0 when there is none.</returns>
     int AllTargets();
 

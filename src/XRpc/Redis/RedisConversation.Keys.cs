@@ -83,10 +83,10 @@ public sealed partial class RedisConversation
 
     private Decision Fanout(in RedisRequest request, IExchange exchange)
     {
-        int nodes = exchange.IsPinned ? 1 : exchange.AllTargets();
+        int nodes = exchange.IsPinned ? 0 : exchange.AllTargets();
         if (nodes <= 1)
         {
-            return Keyless(request, exchange, ForwardFlags.None);
+            return ToOnly(request, nodes, exchange);
         }
 
         for (int node = 0; node < nodes; node++)
@@ -98,10 +98,28 @@ public sealed partial class RedisConversation
         return Decision.Split(0);
     }
 
+    /// <summary>What has all of the keys is one node, which needs no default route. Without one, and on the client's own connection, it goes like any without a key.</summary>
+    private static Decision ToOnly(in RedisRequest request, int nodes, IExchange exchange)
+    {
+        if (nodes == 0)
+        {
+            return Keyless(request, exchange, ForwardFlags.None);
+        }
+
+        // Written anew so that no route takes a prefix off a command without a key.
+        exchange.Replacement.Write(request.Bytes);
+        return Decision.ForwardTo(0);
+    }
+
     private Decision Scan(in RedisRequest request, IExchange exchange)
     {
-        int nodes = exchange.IsPinned ? 1 : Math.Min(exchange.AllTargets(), RedisCursor.MaxNodes);
-        if (nodes <= 1 || request.Count < 2 || !RedisCursor.TryDecode(request.Arguments[1], nodes, out RedisCursor cursor))
+        int nodes = exchange.IsPinned ? 0 : Math.Min(exchange.AllTargets(), RedisCursor.MaxNodes);
+        if (nodes <= 1)
+        {
+            return ToOnly(request, nodes, exchange);
+        }
+
+        if (request.Count < 2 || !RedisCursor.TryDecode(request.Arguments[1], nodes, out RedisCursor cursor))
         {
             // The server has the words for a cursor that is no number.
             return Keyless(request, exchange, ForwardFlags.None);

@@ -8,6 +8,10 @@ public sealed partial class RedisConversation
 {
     private static readonly IBufferWriter<byte> Nowhere = new Sink();
 
+    /// <summary>Above what any server counts to, so that nobody else's connection has the number there, and exact in a double, which some clients read it as.</summary>
+    private static long s_lastId = 1L << 52;
+
+    private readonly long _id = Interlocked.Increment(ref s_lastId);
     private Replies _replies;
     private bool _skipAgain;
 
@@ -26,6 +30,9 @@ public sealed partial class RedisConversation
                 return Quit(exchange);
             case RedisCommandId.Client when request.Is(1, "REPLY"u8) && request.Count == 3:
                 return SetReplies(request, exchange);
+            case RedisCommandId.Client when request.Is(1, "ID"u8) && request.Count == 2:
+                RespWriter.WriteHeader(AnswerTo(exchange), (byte)':', _id);
+                return Answered();
             case RedisCommandId.Client when request.Is(1, "SETNAME"u8) && request.Count == 3:
                 return SetName(request.Arguments[2], exchange);
             case RedisCommandId.Client when request.Is(1, "GETNAME"u8) && request.Count == 2:

@@ -98,6 +98,7 @@ public sealed partial class RedisConversation
                 return;
             case Purpose.Relay:
                 _relaying = true;
+                _sticky |= _pendingRelay.LeavesTraces;
                 (_subscriptions ??= new RedisSubscriptions()).Add(_pendingRelay);
                 return;
         }

@@ -31,6 +31,8 @@ public sealed partial class RedisConversation
                 _relaying = false;
                 UpdatePlain();
                 return _dirty ? LetGo() : ReplyAct.Unpin;
+            case RelayEnd.ResetRefused:
+                return ReplyAct.Resume;
             default:
                 return ReplyAct.Pass;
         }
@@ -51,7 +53,7 @@ public sealed partial class RedisConversation
         _pendingRelay = RelayedRequest.Of(request.Id, request.Count - 1);
         Decision decision = request.Id == RedisCommandId.Ssubscribe
             ? Keyed(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay)
-            : Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay);
+            : Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay | ForwardFlags.Home);
         return decision.Act == Act.Forward ? decision with { Tag = (short)Purpose.Relay } : decision;
     }
 
@@ -86,26 +88,51 @@ public sealed partial class RedisConversation
 
     /// <summary>
     /// A command of a client whose connection relays. An answer of the proxy's own could come between those of the server in the
-    /// wrong place, so whatever cannot be passed on ends the connection.
+    /// wrong place, so whatever cannot be passed on ends the connection. A server that is known to refuse the command, as in version 2 to who is
+    /// subscribed, does so itself.
     /// </summary>
     private Decision Relayed(in RedisRequest request, IExchange exchange)
     {
-        _pendingRelay = request.Command.Rule == RedisRule.Subscribe ? RelayedRequest.Of(request.Id, request.Count - 1)
-            : request.Id == RedisCommandId.Reset ? RelayedRequest.Reset
-            : RelayedRequest.Other;
-        if (request.Command.Rule == RedisRule.Refuse || request.Id is RedisCommandId.Hello or RedisCommandId.Auth or RedisCommandId.Select
-            || request.Command == RedisCommandTable.FindSubcommand(RedisCommandId.Client, "REPLY"u8))
+        bool refusedThere = IsSubscribedThere && request.Command.Rule != RedisRule.Subscribe;
+        _pendingRelay = Awaited(request, refusedThere);
+        if (request.Command.Rule == RedisRule.Refuse || (!refusedThere && ChangesConnection(request)))
         {
             return Error(exchange, RedisErrors.RefusedWhileSubscribed(request.Command), ForwardFlags.Last);
         }
 
+        // Keys are nothing to a server that refuses the command: whosever they are, it has its own answer, in the right place.
         bool isKeyed = request.Id == RedisCommandId.Ssubscribe
-            || (request.Command.Rule != RedisRule.Subscribe && (request.Command.Keys.Count > 0 || IsCustom(request)));
-        Decision decision = isKeyed
-            ? Keyed(request, exchange)
-            : Keyless(request, exchange, ForwardFlags.None);
+            || (!refusedThere && request.Command.Rule != RedisRule.Subscribe && (request.Command.Keys.Count > 0 || IsCustom(request)));
+        Decision decision = isKeyed ? Keyed(request, exchange) : Keyless(request, exchange, refusedThere ? ForwardFlags.Own : ForwardFlags.None);
+        ForwardFlags end = request.Id == RedisCommandId.Quit ? ForwardFlags.Last
+            : _pendingRelay.Command == RedisCommandId.Reset ? ForwardFlags.Wait
+            : ForwardFlags.None;
         return decision.Act == Act.Forward
-            ? decision with { Tag = (short)Purpose.Relay, Flags = decision.Flags & ForwardFlags.Own }
+            ? decision with { Tag = (short)Purpose.Relay, Flags = (decision.Flags & ForwardFlags.Own) | end }
             : decision with { Flags = ForwardFlags.Last };
     }
+
+    /// <summary>In version 2 the server refuses most commands of who is subscribed.</summary>
+    private bool IsSubscribedThere => _profile.Version == 2 && _subscriptions is { IsSubscribed: true };
+
+    private static RelayedRequest Awaited(in RedisRequest request, bool refusedThere)
+    {
+        switch (request.Id)
+        {
+            case var _ when request.Command.Rule == RedisRule.Subscribe:
+                return RelayedRequest.Of(request.Id, request.Count - 1);
+            case RedisCommandId.Reset when request.Count == 1:
+                return RelayedRequest.Reset;
+            case RedisCommandId.Quit:
+            case RedisCommandId.Monitor when !refusedThere && request.Count == 1:
+                return RelayedRequest.Endless;
+            default:
+                bool leavesTraces = request.Command.Rule == RedisRule.Pin || request.Id is RedisCommandId.Multi or RedisCommandId.Watch;
+                return RelayedRequest.Other with { LeavesTraces = leavesTraces && !refusedThere };
+        }
+    }
+
+    /// <summary>What would make the client's connection another than its pool and this conversation take it for.</summary>
+    private static bool ChangesConnection(in RedisRequest request) => request.Id is RedisCommandId.Hello or RedisCommandId.Auth or RedisCommandId.Select
+        || request.Command == RedisCommandTable.FindSubcommand(RedisCommandId.Client, "REPLY"u8);
 }

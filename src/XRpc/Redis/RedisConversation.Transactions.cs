@@ -61,7 +61,7 @@ public sealed partial class RedisConversation
         bool bare = request.Id != RedisCommandId.Watch;
         if (bare ? request.Count != 1 : request.Count < 2)
         {
-            return Error(exchange, request.Id == RedisCommandId.Exec ? RedisErrors.ExecArity : RedisErrors.Arity(request.Command));
+            return request.Id == RedisCommandId.Exec ? Unwatch(request, exchange) : Error(exchange, RedisErrors.Arity(request.Command));
         }
 
         return request.Id switch
@@ -76,6 +76,8 @@ public sealed partial class RedisConversation
 
     private Decision Begin(in RedisRequest request, IExchange exchange)
     {
+        // Those of a transaction that was not executed changed nothing.
+        _selects?.Clear();
         if (exchange.IsPinned)
         {
             return Keyless(request, exchange, ForwardFlags.Own) with { Tag = (short)Purpose.BeginTransaction };
@@ -92,6 +94,7 @@ public sealed partial class RedisConversation
         return decision.Act == Act.Forward ? decision with { Flags = ForwardFlags.Pin, Tag = (short)Purpose.Watch } : decision;
     }
 
+    /// <summary>Ends what WATCH began: UNWATCH does, and an EXEC with arguments, which the server refuses.</summary>
     private Decision Unwatch(in RedisRequest request, IExchange exchange)
     {
         if (_watching && exchange.IsPinned)
@@ -101,7 +104,7 @@ public sealed partial class RedisConversation
         }
 
         _watching = false;
-        return Ok(exchange);
+        return request.Id == RedisCommandId.Exec ? Error(exchange, RedisErrors.ExecArity) : Ok(exchange);
     }
 
     private Decision InTransaction(in RedisRequest request, IExchange exchange)
@@ -112,16 +115,17 @@ public sealed partial class RedisConversation
             (_transaction, _spoiled) = (Transaction.Deferred, true);
         }
 
+        // With the wrong number of arguments the others are queued like any command: the server refuses them, and the transaction is spoiled.
         switch (request.Id)
         {
             case RedisCommandId.Exec:
             case RedisCommandId.Discard when request.Count == 1:
                 return End(request, exchange);
-            case RedisCommandId.Multi:
+            case RedisCommandId.Multi when request.Count == 1:
                 return Error(exchange, RedisErrors.NestedMulti);
-            case RedisCommandId.Watch:
+            case RedisCommandId.Watch when request.Count > 1:
                 return Error(exchange, RedisErrors.WatchInMulti);
-            case RedisCommandId.Reset:
+            case RedisCommandId.Reset when request.Count == 1:
                 return Reset(request, exchange);
             case RedisCommandId.Quit:
                 return Quit(exchange);
@@ -160,7 +164,7 @@ public sealed partial class RedisConversation
             return decision;
         }
 
-        // A replica has no transaction to add to.
+        // A replica has no transaction to add to, and one that begins with PUBLISH is where this client's data is all the same.
         decision = decision with { Flags = decision.Flags & (ForwardFlags.Pin | ForwardFlags.Own) };
         if (_transaction == Transaction.Open)
         {

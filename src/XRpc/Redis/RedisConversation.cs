@@ -77,6 +77,26 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     }
 
     /// <inheritdoc/>
+    public override Decision OnCopy(in RespCodec codec, in FrameView frame, IExchange exchange)
+    {
+        ReadOnlySpan<byte> bytes = frame.Bytes;
+        bool isLine = codec.Request.IsInline;
+        if (isLine && !RespInline.TryConvert(frame.Bytes, out bytes))
+        {
+            return Decision.Dropped;
+        }
+
+        using var arguments = new RespArguments(bytes);
+        RedisRequest request = Parse(isLine ? null : codec.Request.Command, bytes, arguments, converted: isLine);
+        return request.Command.Rule switch
+        {
+            RedisRule.Split => SplitByKey(request, exchange),
+            RedisRule.Fanout => Fanout(request, exchange),
+            _ => Keyed(request, exchange),
+        };
+    }
+
+    /// <inheritdoc/>
     public override void OnSent(in Decision decision, IExchange exchange)
     {
         if (_plain && decision.Tag == 0)
@@ -147,6 +167,12 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
             return Decision.NeedWhole;
         }
 
+        if (exchange.IsRelaying && IsSubscribedThere)
+        {
+            _pendingRelay = RelayedRequest.Other;
+            return Decision.Forward(flags: ForwardFlags.Own) with { Tag = (short)Purpose.Relay };
+        }
+
         if (exchange.IsPinned && exchange.RoutesByKey)
         {
             ReadOnlySpan<byte> key = frame.Bytes.Slice((int)head.KeyOffset, (int)head.KeyLength);
@@ -169,14 +195,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     private Decision Decide(RedisCommandId? known, ReadOnlySpan<byte> bytes, bool converted, IExchange exchange)
     {
         using var arguments = new RespArguments(bytes);
-        RedisCommandId id = known ?? RedisCommandTable.Find(arguments[0]);
-        RedisCommand command = RedisCommandTable.Get(id);
-        if (command.Rule == RedisRule.Container)
-        {
-            command = arguments.Count > 1 ? RedisCommandTable.FindSubcommand(id, arguments[1]) ?? command : command;
-        }
-
-        var request = new RedisRequest(id, command, bytes, arguments, converted);
+        RedisRequest request = Parse(known, bytes, arguments, converted);
         Replies before = _replies;
         Decision decision = !_authenticated ? Unauthenticated(request, exchange)
             : exchange.IsRelaying ? Relayed(request, exchange)
@@ -184,6 +203,18 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
             : ByRule(request, exchange);
         UpdatePlain();
         return Mute(decision, before);
+    }
+
+    private static RedisRequest Parse(RedisCommandId? known, ReadOnlySpan<byte> bytes, RespArguments arguments, bool converted)
+    {
+        RedisCommandId id = known ?? RedisCommandTable.Find(arguments[0]);
+        RedisCommand command = RedisCommandTable.Get(id);
+        if (command.Rule == RedisRule.Container && arguments.Count > 1)
+        {
+            command = RedisCommandTable.FindSubcommand(id, arguments[1]) ?? command;
+        }
+
+        return new RedisRequest(id, command, bytes, arguments, converted);
     }
 
     private Decision ByRule(in RedisRequest request, IExchange exchange) => request.Command.Rule switch

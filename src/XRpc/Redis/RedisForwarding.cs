@@ -16,7 +16,8 @@ internal static class RedisForwarding
 
     /// <summary>Flags of a command that is forwarded once.</summary>
     public static ForwardFlags FlagsOf(RedisCommand command) =>
-        (command.Flags & RedisCommandFlags.ReadOnly) != 0 ? ForwardFlags.ReadOnly | ForwardFlags.Idempotent : ForwardFlags.None;
+        command.Rule == RedisRule.Home ? ForwardFlags.Home
+            : (command.Flags & RedisCommandFlags.ReadOnly) != 0 ? ForwardFlags.ReadOnly | ForwardFlags.Idempotent : ForwardFlags.None;
 
     private static short[] Build(Func<RedisCommand, bool> takes)
     {

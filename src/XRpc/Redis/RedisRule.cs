@@ -18,7 +18,7 @@ public enum RedisRule : byte
     /// <summary>To one of those nodes at a time, told by the cursor.</summary>
     Scan,
 
-    /// <summary>To one node of the default route, always the same.</summary>
+    /// <summary>To one node of the default route, the same for all clients.</summary>
     Home,
 
     /// <summary>Answered by the proxy.</summary>

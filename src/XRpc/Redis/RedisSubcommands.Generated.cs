@@ -23,7 +23,7 @@ public static partial class RedisCommandTable
         new("CLIENT|GETNAME", 2, RedisCommandFlags.NoScript, RedisRule.Local, RedisMergeKind.None),
         new("CLIENT|GETREDIR", 2, RedisCommandFlags.NoScript, RedisRule.Default, RedisMergeKind.None),
         new("CLIENT|HELP", 2, RedisCommandFlags.None, RedisRule.Default, RedisMergeKind.None),
-        new("CLIENT|ID", 2, RedisCommandFlags.NoScript, RedisRule.Pin, RedisMergeKind.None),
+        new("CLIENT|ID", 2, RedisCommandFlags.NoScript, RedisRule.Local, RedisMergeKind.None),
         new("CLIENT|INFO", 2, RedisCommandFlags.NoScript, RedisRule.Default, RedisMergeKind.None),
         new("CLIENT|KILL", -3, RedisCommandFlags.Admin | RedisCommandFlags.NoScript, RedisRule.Default, RedisMergeKind.None),
         new("CLIENT|LIST", -2, RedisCommandFlags.Admin | RedisCommandFlags.NoScript, RedisRule.Default, RedisMergeKind.None),

@@ -11,6 +11,9 @@ internal enum RelayEnd
 
     /// <summary>The server has forgotten all about the connection.</summary>
     Reset,
+
+    /// <summary>Nothing: the server does not know RESET.</summary>
+    ResetRefused,
 }
 
 /// <summary>A command sent on a relaying connection.</summary>
@@ -18,11 +21,14 @@ internal enum RelayEnd
 /// <param name="Answers">Frames that answer it; 0: as many as are subscribed to, at least one; negative: without end.</param>
 internal readonly record struct RelayedRequest(RedisCommandId Command, int Answers)
 {
-    /// <summary>MONITOR.</summary>
+    /// <summary>MONITOR, and QUIT, behind which the server ends the connection.</summary>
     public static RelayedRequest Endless => new(RedisCommandId.Monitor, -1);
 
     /// <summary>RESET.</summary>
     public static RelayedRequest Reset => new(RedisCommandId.Reset, 1);
+
+    /// <summary>What it sets outlives the subscriptions, so that nobody else may get the connection: MULTI, WATCH, CLIENT TRACKING and the like.</summary>
+    public bool LeavesTraces { get; init; }
 
     /// <summary>Anything with one answer.</summary>
     public static RelayedRequest Other => new(RedisCommandId.Other, 1);
@@ -51,6 +57,14 @@ internal sealed class RedisSubscriptions
     private long _shards;
     private bool _endless;
 
+    /// <summary>Unanswered commands after which less may be subscribed to.</summary>
+    private int _leaving;
+
+    /// <summary>
+    /// Whether the client is subscribed at the server when it gets the next command. Shard channels do not count: a server may leave them by itself.
+    /// </summary>
+    public bool IsSubscribed => !_endless && _leaving == 0 && _channels + _patterns > 0;
+
     /// <summary>A command was sent.</summary>
     /// <param name="request">Which.</param>
     public void Add(RelayedRequest request)
@@ -60,6 +74,7 @@ internal sealed class RedisSubscriptions
         if (!_endless || request.Command == RedisCommandId.Reset)
         {
             _unanswered.Enqueue(request);
+            _leaving += Leaves(request) ? 1 : 0;
         }
     }
 
@@ -69,9 +84,16 @@ internal sealed class RedisSubscriptions
     /// <param name="version">Version of the protocol.</param>
     public RelayEnd Take(ReadOnlySpan<byte> frame, bool isWhole, int version)
     {
-        if (frame.SequenceEqual("+RESET\r\n"u8) && _unanswered.Any(static r => r.Command == RedisCommandId.Reset))
+        if (frame.SequenceEqual("+RESET\r\n"u8) && AwaitsReset)
         {
             return RelayEnd.Reset;
+        }
+
+        if (_endless && frame[0] == (byte)'-' && AwaitsReset)
+        {
+            // What MONITOR sends is no error: this answers the RESET.
+            _unanswered.Clear();
+            return RelayEnd.ResetRefused;
         }
 
         RedisCommandId word = WordOf(frame, version == 3 ? (byte)'>' : (byte)'*');
@@ -86,7 +108,11 @@ internal sealed class RedisSubscriptions
             return RelayEnd.None;
         }
 
-        Answer(word);
+        if (Answer(word) == RedisCommandId.Reset)
+        {
+            return RelayEnd.ResetRefused;
+        }
+
         return _unanswered.Count == 0 && _channels + _patterns + _shards == 0 ? RelayEnd.NothingLeft : RelayEnd.None;
     }
 
@@ -94,26 +120,35 @@ internal sealed class RedisSubscriptions
     public void Clear()
     {
         _unanswered.Clear();
-        (_answered, _channels, _patterns, _shards, _endless) = (0, 0, 0, 0, false);
+        (_answered, _leaving, _channels, _patterns, _shards, _endless) = (0, 0, 0, 0, 0, false);
     }
 
-    private void Answer(RedisCommandId word)
+    private bool AwaitsReset => _unanswered.Any(static r => r.Command == RedisCommandId.Reset);
+
+    /// <summary>Counts an answer; gives the command that has all of its own now, else <see cref="RedisCommandId.Other"/>.</summary>
+    private RedisCommandId Answer(RedisCommandId word)
     {
         if (!_unanswered.TryPeek(out RelayedRequest oldest) || (word != oldest.Command && word != RedisCommandId.Other))
         {
             // The server unsubscribed the client by itself, or a push that nobody here knows: it answers nothing.
-            return;
+            return RedisCommandId.Other;
         }
 
         // An error answers a subscription as a whole.
         _answered++;
         bool done = word == RedisCommandId.Other || (oldest.Answers > 0 ? _answered >= oldest.Answers : CountOf(word) == 0);
-        if (done)
+        if (!done)
         {
-            _unanswered.Dequeue();
-            _answered = 0;
+            return RedisCommandId.Other;
         }
+
+        _leaving -= Leaves(_unanswered.Dequeue()) ? 1 : 0;
+        _answered = 0;
+        return oldest.Command;
     }
+
+    private static bool Leaves(RelayedRequest request) => request.Command
+        is RedisCommandId.Unsubscribe or RedisCommandId.Punsubscribe or RedisCommandId.Sunsubscribe or RedisCommandId.Reset;
 
     private ref long CountOf(RedisCommandId word)
     {

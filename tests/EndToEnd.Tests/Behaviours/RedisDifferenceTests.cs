@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using Shouldly;
@@ -12,6 +13,17 @@ public sealed partial class RedisDifferenceTests : IClassFixture<RedisDifference
 
     // Refused here inside MULTI: the one difference that is meant.
     private static readonly string[] NotInMulti = ["HELLO", "AUTH", "CLIENT", "UNSUBSCRIBE"];
+
+    // What begins, changes and ends transactions, and what spoils them, comes often inside one.
+    private static readonly string[] OfTransactions =
+        ["SELECT 0", "SELECT 1", "SELECT 2", "SET k1 v", "GET k1", "DISCARD", "RESET", "EXEC", "EXEC x", "MULTI", "MULTI x", "WATCH k1", "WATCH", "DISCARD x", "RESET x"];
+
+    // The first character tells who says it: the client, or one that talks to the server directly. One channel only: servers leave several in any order.
+    private static readonly string[] OfSubscribers =
+    [
+        ">SUBSCRIBE a", ">SUBSCRIBE a a", ">PSUBSCRIBE a* x*", ">UNSUBSCRIBE a", ">UNSUBSCRIBE", ">PUNSUBSCRIBE", ">PUNSUBSCRIBE a*", ">PING", ">GET k1",
+        ">SET k1 v", ">MGET k1 k2", ">SELECT 1", ">SELECT 0", ">AUTH x", ">CLIENT GETNAME", ">MULTI x", ">PUBLISH a m", ">RESET x", "!PUBLISH a m", "!PUBLISH ab m",
+    ];
 
     private readonly World _world;
 
@@ -34,6 +46,50 @@ public sealed partial class RedisDifferenceTests : IClassFixture<RedisDifference
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Subscribers_OfRandomCommands_HearAlikeToTheirEnd(int seed)
+    {
+        var random = new Random(seed);
+        for (int round = 0; round < Rounds; round++)
+        {
+            string[] lines = [.. Enumerable.Range(0, random.Next(1, 30)).Select(_ => OfSubscribers[random.Next(OfSubscribers.Length)])];
+            string direct = Listen(_world.Direct.Port, _world.Direct.Port, lines);
+            Listen(_world.Port, _world.Behind.Port, lines).ShouldBe(direct, $"seed {seed}, round {round}: {string.Join("; ", lines)}");
+        }
+    }
+
+    /// <summary>Says line after line, each behind the answer to the one before, then QUIT in the midst of messages: all that comes.</summary>
+    private static string Listen(int port, int server, string[] lines)
+    {
+        const string Mark = "the mark.";
+        using Call client = Call.To(port);
+        using Call other = Call.To(server);
+        other.Ask("FLUSHALL").ShouldBe("+OK");
+        var heard = new StringBuilder();
+        foreach (string line in lines)
+        {
+            if (line[0] == '!')
+            {
+                heard.AppendLine(other.Ask(line[1..]));
+                continue;
+            }
+
+            client.Send($"{line[1..]}\r\nPING \"{Mark}\"\r\n");
+            while (heard.Length < Mark.Length || heard.ToString(heard.Length - Mark.Length, Mark.Length) != Mark)
+            {
+                heard.Append((char)client.Stream.ReadByte());
+            }
+
+            heard.AppendLine(client.ReadLine());
+        }
+
+        other.Ask("PUBLISH a last");
+        client.Send("QUIT\r\n");
+        return heard.Append(client.Rest()).ToString();
+    }
+
     private static string Ask(int port, string[] pieces)
     {
         using var conversation = new Conversation(port);
@@ -48,8 +104,8 @@ public sealed partial class RedisDifferenceTests : IClassFixture<RedisDifference
         bool multi = false;
         for (int i = random.Next(1, 60); i > 0; i--)
         {
-            string[] words = Command(random);
-            multi = words[0] == "MULTI" || (multi && words[0] is not ("EXEC" or "DISCARD" or "RESET"));
+            string[] words = multi && random.Next(2) == 0 ? OfTransactions[random.Next(OfTransactions.Length)].Split(' ') : Command(random);
+            multi = words[0] == "MULTI" || (multi && words is not (["EXEC", ..] or ["DISCARD"] or ["RESET"]));
             if (!multi || !NotInMulti.Contains(words[0]))
             {
                 commands.Add(words);
@@ -99,7 +155,6 @@ public sealed partial class RedisDifferenceTests : IClassFixture<RedisDifference
     /// <summary>A server asked directly, and another behind a proxy.</summary>
     public sealed class World : IDisposable
     {
-        private readonly Peer _behind = Peer.Redis();
         private readonly Sidecar _proxy;
 
         public World()
@@ -107,17 +162,19 @@ public sealed partial class RedisDifferenceTests : IClassFixture<RedisDifference
             Port = Ports.Free();
             _proxy = Sidecar.Start(new Boot()
                 .Listen("redis", Port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: main}")))
-                .With(Boot.Cluster("main", [_behind.Address])));
+                .With(Boot.Cluster("main", [Behind.Address])));
         }
 
         internal Peer Direct { get; } = Peer.Redis();
+
+        internal Peer Behind { get; } = Peer.Redis();
 
         internal int Port { get; }
 
         public void Dispose()
         {
             _proxy.Dispose();
-            _behind.Dispose();
+            Behind.Dispose();
             Direct.Dispose();
         }
     }

@@ -133,7 +133,7 @@ public sealed class RedisHealthTests : IDisposable
         using Sidecar proxy = Start("", out int port);
         using Call client = Call.To(port);
         string name = Who(client);
-        client.Send(RedisFront.Command("EVAL", "local t = redis.call('TIME'); local e = t[1] * 1000 + t[2] / 1000 + 2000; repeat t = redis.call('TIME') until t[1] * 1000 + t[2] / 1000 > e; return 7", "0"));
+        client.Send(RedisFront.Command("EVAL", "local t = redis.call('TIME'); local e = t[1] * 1000 + t[2] / 1000 + 4000; repeat t = redis.call('TIME') until t[1] * 1000 + t[2] / 1000 > e; return 7", "0"));
         Wait.Until(() => proxy.Get("/clusters").Contains("/failed_active_hc", StringComparison.Ordinal), () => proxy.Get("/clusters"));
         using Call another = Call.To(port);
         Who(another).ShouldNotBe(name);
@@ -185,6 +185,39 @@ public sealed class RedisHealthTests : IDisposable
         Wait.Until(() => FlagsOf(proxy, port) == "healthy", () => proxy.Get("/clusters"));
     }
 
+    /// <summary>A NAT or a firewall that forgot one connection: the server answers on a new one, and nobody takes it for failed in between.</summary>
+    [Fact]
+    public void ConnectionThatWasDroppedOnTheWay_IsNoFailureOfItsServer()
+    {
+        using var relay = new TcpRelay(_one.Port);
+        using Sidecar proxy = Start("", out int port, "health_check_interval: 5s", 1, relay.Address);
+        using Call client = Call.To(port);
+        Who(client).ShouldBe("one");
+        string? seen = null;
+        relay.OnTaken = () => seen ??= FlagsOf(proxy, relay.Port);
+        relay.Forget();
+        Wait.Until(() => Volatile.Read(ref seen) is not null, "it was not asked on a new connection");
+        seen.ShouldBe("healthy");
+        Who(client).ShouldBe("one");
+        FlagsOf(proxy, relay.Port).ShouldBe("healthy");
+        relay.Taken.ShouldBe(2);
+    }
+
+    [Fact]
+    public void ServerThatClosesTheNewConnectionToo_Fails()
+    {
+        using var relay = new TcpRelay(_one.Port);
+        using Sidecar proxy = Start("", out int port, Interval, 1, relay.Address);
+        using Call client = Call.To(port);
+        Who(client).ShouldBe("one");
+        relay.Closes = true;
+        relay.Forget();
+        Wait.Until(() => FlagsOf(proxy, relay.Port) == "/failed_active_hc", () => proxy.Get("/clusters"));
+        relay.Closes = false;
+        Wait.Until(() => FlagsOf(proxy, relay.Port) == "healthy", () => proxy.Get("/clusters"));
+        Who(client).ShouldBe("one");
+    }
+
     /// <summary>Another proxy to the same servers, on loops of its own, that does not ask knows nothing of them.</summary>
     [Fact]
     public void ProxyWithoutChecks_TakesNoVerdictBack()
@@ -192,7 +225,7 @@ public sealed class RedisHealthTests : IDisposable
         int plain = Ports.Free();
         int port = Ports.Free();
         using Sidecar proxy = Sidecar.Start(
-            new Boot().Listen("l", port, Boot.Chain(Filter("x", Interval))).Listen("p", plain, Boot.Chain(Filter("y", "")))
+            new Boot { BusyLoopPercent = 0 }.Listen("l", port, Boot.Chain(Filter("x", Interval))).Listen("p", plain, Boot.Chain(Filter("y", "")))
                 .With(Boot.Cluster("main", [_one.Address, _two.Address])),
             concurrency: 2);
 

@@ -48,6 +48,45 @@ public sealed class RedisProxyFieldTests : IDisposable
         clients.ForEach(static client => client.Dispose());
     }
 
+    [Fact]
+    public void DelayFaultOfNothing_IsNone()
+    {
+        using Sidecar proxy = Start("faults: [{fault_enabled: {default_value: {numerator: 100}}, delay: 0s}], prefix_routes: {catch_all_route: {cluster: main, request_mirror_policy: [{cluster: main}]}}");
+        using Call client = Call.To(_port);
+        client.Ask("INCR n").ShouldBeOneOf(":1", ":2");
+        Wait.Until(() => proxy.Stat("redis.x.downstream_rq_mirrored") == 1, "no copy");
+        proxy.Stat("redis.x.error_fault").ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData("{fault_type: ERROR, fault_enabled: {default_value: {numerator: 50}}, commands: [get]}, {fault_type: ERROR, fault_enabled: {default_value: {numerator: 50}}, commands: [GET]}")]
+    [InlineData("{fault_type: ERROR, fault_enabled: {default_value: {numerator: 50}}}, {fault_type: ERROR, fault_enabled: {default_value: {numerator: 50}}, commands: [get]}")]
+    public void Faults_OfOneCommand_AddUp(string faults)
+    {
+        using Sidecar proxy = Start($"faults: [{faults}], prefix_routes: {{catch_all_route: {{cluster: main}}}}");
+        using Call client = Call.To(_port);
+        for (int i = 0; i < 100; i++)
+        {
+            client.Ask("GET k").ShouldBe("-Fault Injected: Error");
+        }
+    }
+
+    [Fact]
+    public void FaultOfTheCommand_GoesBeforeThoseForAll()
+    {
+        using Sidecar proxy = Start(
+            "faults: [{fault_type: ERROR, fault_enabled: {default_value: {numerator: 100}}}, {fault_enabled: {default_value: {numerator: 100}}, delay: 0.001s, commands: [get]}], "
+            + "prefix_routes: {catch_all_route: {cluster: main}}");
+        using Call client = Call.To(_port);
+        for (int i = 0; i < 20; i++)
+        {
+            client.Ask("GET k").ShouldBe("$-1");
+        }
+
+        client.Ask("SET k 1").ShouldBe("-Fault Injected: Error");
+        proxy.Stat("redis.x.delay_fault").ShouldBe(20);
+    }
+
     public void Dispose() => _redis.Dispose();
 
     private static string[] Lines(Call client, string command, int count)

@@ -14,6 +14,7 @@ using static MeshL4.TestKit.XdsResources;
 using ControlPlane = MeshL4.TestKit.ControlPlane;
 using Endpoint = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Endpoint.V3.Endpoint;
 using SocketAddress = MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3.SocketAddress;
+using TcpRelay = MeshL4.EndToEnd.Tests.Behaviours.Stage.TcpRelay;
 
 namespace MeshL4.EndToEnd.Tests.Xds;
 
@@ -67,7 +68,7 @@ public sealed class StreamCornersTests : IDisposable
         await File.WriteAllTextAsync(file, new JsonObject { [clusters.TypeUrl] = clusters.ToByteString().ToBase64(), [listeners.TypeUrl] = listeners.ToByteString().ToBase64() }.ToJsonString());
         await using JsonProcess server = JsonProcess.Start(null, "/usr/bin/python3", Executables.Script("tests/python/compressing_server.py"), file);
         JsonNode listening = await server.EventAsync(e => (string?)e["event"] == "listening", "it listens");
-        using var relay = new CountingRelay((int)listening["port"]!);
+        using var relay = new TcpRelay((int)listening["port"]!);
         _bootstrap.Listener("l", Bootstrap.TcpProxy("cluster number 1999"), "", _port);
         _bootstrap.Ads("GRPC", relay.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);

@@ -59,6 +59,77 @@ public class ConsistentTableTests
 
     [Theory]
     [MemberData(nameof(Policies))]
+    public void Pick_NodeFailsItsChecks_ItsKeysAloneMove_ToAllOthers_AndComeBack(int policy, int size)
+    {
+        EndpointSnapshot[] nodes = [.. Enumerable.Range(1, 10).Select(port => Node(port))];
+        ClusterSnapshot cluster = Cluster(policy, size, nodes);
+        int[] before = Spread(cluster);
+        cluster.State.TellHealth(nodes[3].State, alive: false);
+        int[] during = Spread(cluster);
+        Enumerable.Range(0, Keys).ShouldAllBe(i => before[i] == 4 || during[i] == before[i]);
+        during.ShouldNotContain(4);
+        Enumerable.Range(0, Keys).Where(i => before[i] == 4).Select(i => during[i]).Distinct().Count().ShouldBe(9);
+        cluster.State.TellHealth(nodes[3].State, alive: true);
+        Spread(cluster).ShouldBe(before);
+    }
+
+    /// <summary>With most of them failing and health not counting, keys are where they were.</summary>
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Pick_InPanic_EveryKeyIsAtItsOwnNode(int policy, int size)
+    {
+        EndpointSnapshot[] nodes = [.. Enumerable.Range(1, 10).Select(port => Node(port))];
+        ClusterSnapshot cluster = Cluster(policy, size, nodes);
+        int[] before = Spread(cluster);
+        Array.ForEach(nodes[2..], node => cluster.State.TellHealth(node.State, alive: false));
+        Spread(cluster).ShouldBe(before);
+    }
+
+    /// <summary>The one that is left without a panic threshold gets all keys, however far they are hashed on.</summary>
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Pick_OneOfAHundredIsLeft_HasAllKeys(int policy, int size)
+    {
+        EndpointSnapshot[] nodes = [.. Enumerable.Range(1, 100).Select(port => Node(port))];
+        ClusterSnapshot cluster = Cluster(policy, size, nodes) with { HealthyPanicThreshold = 0 };
+        Array.ForEach(nodes[..99], node => cluster.State.TellHealth(node.State, alive: false));
+        Spread(cluster).ShouldAllBe(static port => port == 100);
+    }
+
+    /// <summary>A loop does it between two requests: a table has at least four bytes for each of its slots.</summary>
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Pick_AfterAChangeOfHealth_LaysNoTableOut(int policy, int size)
+    {
+        EndpointSnapshot[] nodes = [.. Enumerable.Range(1, 400).Select(port => Node(port))];
+        ClusterSnapshot cluster = Cluster(policy, size, nodes);
+        LoadBalancer.Pick(cluster, new PickContext { Hash = 1 });
+        cluster.State.TellHealth(nodes[3].State, alive: false);
+        LoadBalancer.Pick(cluster, new PickContext { Hash = 1 });
+        cluster.State.TellHealth(nodes[3].State, alive: true);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        LoadBalancer.Pick(cluster, new PickContext { Hash = 1 });
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(4 * 65_537);
+    }
+
+    /// <summary>A cluster in use gets its table with the update, not from the loop that picks first.</summary>
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void Prepare_OfAClusterInUse_LeavesNothingForTheLoops(int policy, int size)
+    {
+        EndpointSnapshot[] nodes = [.. Enumerable.Range(1, 10).Select(port => Node(port))];
+        ClusterSnapshot running = Cluster(policy, size, nodes);
+        LoadBalancer.Pick(running, new PickContext { Hash = 1 });
+        ClusterSnapshot next = running with { Endpoints = [.. nodes, Node(11)] };
+        EndpointSet.Prepare(next, running);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        LoadBalancer.Pick(next, new PickContext { Hash = 1 });
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        Spread(next).ShouldContain(11);
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
     public void Pick_WithAHash_AllocatesNothing(int policy, int size)
     {
         ClusterSnapshot cluster = Cluster(policy, size, Node(1), Node(2), Node(3));

@@ -1,4 +1,5 @@
 using System.Net;
+using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
@@ -58,6 +59,19 @@ public sealed class WarmingTests : IDisposable
         _sink.Refresh(builder => builder.GiveUp("ads", ["c"]));
         _store.Current.Clusters["c"].Endpoints.ShouldBeEmpty();
         _builder.Warming.ShouldBeEmpty();
+    }
+
+    /// <summary>Rings and tables take a loop milliseconds: where one is in use, an update lays its successor out.</summary>
+    [Fact]
+    public void ClusterInUse_IsReplacedByOneThatIsLaidOut_AnUnusedOneIsNot()
+    {
+        Deliver(Static("used", "10.0.0.1"), Static("unused", "10.0.0.1"));
+        LoadBalancer.Pick(_store.Current.Clusters["used"], new PickContext()).ShouldNotBeNull();
+        Deliver(Static("used", "10.0.0.2"), Static("unused", "10.0.0.2"));
+        ClusterSnapshot used = _store.Current.Clusters["used"];
+        used.EndpointSet().Of(used).ShouldNotBeNull().Pools[0].Members[0].Address.ToString().ShouldBe("10.0.0.2:80");
+        ClusterSnapshot unused = _store.Current.Clusters["unused"];
+        unused.EndpointSet().Of(unused).ShouldBeNull();
     }
 
     private UpdateVerdict Deliver(params Cluster[] clusters) => _sink.Deliver(new ResourceUpdate(TypeUrls.Cluster, "1", "ads", OfferedResource.Of(clusters), new IssueCollector()));

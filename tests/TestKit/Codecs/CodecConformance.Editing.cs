@@ -103,4 +103,36 @@ public sealed partial class CodecConformance<TCodec>
         RequireMeta(expected, ref codec, new FrameView(ref head, output, isWhole: true), MetaTier.WholeBody);
         Unless(head.Kind == frame.Kind && head.Id == frame.Id, frame, () => $"without {remove} bytes of its {name} it is a {head.Kind} with id {head.Id}");
     }
+
+    /// <summary>Some value can be set in some golden request and is read there then, or none can be anywhere.</summary>
+    private void MetadataEdits()
+    {
+        bool any = false;
+        foreach (GoldenFrame frame in Sample.From(Side.Downstream).Where(static frame => frame.Kind is FrameKind.Request or FrameKind.StreamOpen))
+        {
+            for (int i = 0; i < Traits.Meta.Length; i++)
+            {
+                any |= IsSet(frame, i);
+            }
+
+            any |= Edited(frame, new HeadEdit(Metadata: [new MetaEdit("x-added", "x"u8.ToArray())]), frame.Bytes.Length).Length > 0;
+        }
+
+        Require(any == Traits.EditsMetadata, $"the traits say {nameof(CodecTraits.EditsMetadata)} is {Traits.EditsMetadata}, and metadata can{(any ? "" : " not")} be set");
+    }
+
+    private static bool IsSet(GoldenFrame frame, int meta)
+    {
+        string name = Traits.Meta[meta].Name;
+        byte[] output = Edited(frame, new HeadEdit(Metadata: [new MetaEdit(name, "x"u8.ToArray())]), frame.Bytes.Length);
+        if (output.Length == 0)
+        {
+            return false;
+        }
+
+        TCodec codec = Scanned(frame.From, output, out FrameHead head);
+        bool holds = codec.TryMeta(new FrameView(ref head, output, isWhole: true), meta, out ReadOnlySpan<byte> value) && value.SequenceEqual("x"u8);
+        Unless(holds, frame, () => $"{name} was set, and is not what it was set to");
+        return true;
+    }
 }

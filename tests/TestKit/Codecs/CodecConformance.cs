@@ -63,6 +63,7 @@ public sealed partial class CodecConformance<TCodec> : ICodecConformance
             ["an edit of nothing changes nothing"] = Identity,
             ["a new id changes the id only"] = IdRewrite,
             ["a key's prefix is removed"] = KeyPrefix,
+            ["metadata is set where the traits say so"] = MetadataEdits,
             ["traits are consistent"] = TraitsAreConsistent,
             ["frames honour the traits"] = FramesHonourTraits,
             ["detection"] = Detects,

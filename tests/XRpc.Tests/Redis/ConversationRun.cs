@@ -29,6 +29,9 @@ internal sealed partial class ConversationRun : IDisposable
     /// <summary>Whether the conversation has ended the connection.</summary>
     public bool IsClosed { get; private set; }
 
+    /// <summary>Whether a client that waited while its connection relays was told to go on.</summary>
+    public bool IsResumed { get; private set; }
+
     /// <summary>Connections of the client's own that were opened.</summary>
     public int PrivateConnections => _private.Count;
 
@@ -56,6 +59,15 @@ internal sealed partial class ConversationRun : IDisposable
         }
 
         return seen.ToString();
+    }
+
+    /// <summary>Sends a command of which the conversation sees only the beginning, as of a long one.</summary>
+    public string Head(params string[] words)
+    {
+        byte[] frame = RedisLink.Frame(words);
+        FrameHead head = default;
+        _codec.Scan(frame, ref head, out _);
+        return Say(frame, ref head, isWhole: false);
     }
 
     /// <summary>Lets the client's own connection go, as when its server dies.</summary>
@@ -91,10 +103,10 @@ internal sealed partial class ConversationRun : IDisposable
 
     private string Say(byte[] frame) => Pieces(Encoding.Latin1.GetString(frame));
 
-    private string Say(byte[] frame, ref FrameHead head)
+    private string Say(byte[] frame, ref FrameHead head, bool isWhole = true)
     {
         Begin();
-        Decision decision = Last = _conversation.OnRequest(ref _codec, new FrameView(ref head, frame, true), this);
+        Decision decision = Last = _conversation.OnRequest(ref _codec, new FrameView(ref head, frame, isWhole), this);
         IsClosed |= (decision.Flags & ForwardFlags.Last) != 0;
         byte[] reply = decision.Act switch
         {
@@ -162,6 +174,7 @@ internal sealed partial class ConversationRun : IDisposable
 
     private void Apply(ReplyAct act)
     {
+        IsResumed |= act == ReplyAct.Resume;
         if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose)
         {
             (_pinned, IsRelaying) = (null, false);

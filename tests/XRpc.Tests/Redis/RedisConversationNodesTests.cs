@@ -192,6 +192,48 @@ public sealed class RedisConversationNodesTests : IDisposable
     public void Command_ThatCannotBe_IsAnsweredWithItsReason(string line, string expected) => _run.Line(line).ShouldStartWith(expected);
 
     [Fact]
+    public void ClientId_IsTheProxysForTheConnectionsLife_AndHoldsTheClientToNoNode()
+    {
+        (string a, string b) = Apart();
+        using var other = new ConversationRun(_peers);
+        string id = _run.Ask("CLIENT", "ID");
+        other.Ask("CLIENT", "ID").ShouldNotBe(id);
+        _run.Ask("SET", a, "1").ShouldBe("+OK\r\n");
+        _run.Ask("SET", b, "1").ShouldBe("+OK\r\n");
+        _run.Ask("SELECT", "1").ShouldBe("+OK\r\n");
+        _run.Ask("CLIENT", "ID").ShouldBe(id);
+        _run.Ask("RESET").ShouldBe("+RESET\r\n");
+        _run.Ask("CLIENT", "ID").ShouldBe(id);
+        _run.PrivateConnections.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData("CLIENT KILL ID {0}", ":0")]
+    [InlineData("CLIENT UNBLOCK {0}", ":0")]
+    [InlineData("CLIENT TRACKING ON REDIRECT {0}", "-ERR The client ID you want redirect to does not exist")]
+    public void ClientId_AtAServer_NamesNobody(string line, string expected)
+    {
+        string id = _run.Ask("CLIENT", "ID").Trim()[1..];
+        _run.Line(string.Format(line, id)).ShouldBe(expected + "\r\n");
+    }
+
+    [Fact]
+    public void Subscribed_InVersionTwo_KeysOfOtherNodesAreRefusedByTheServer()
+    {
+        _run.Ask("SUBSCRIBE", "a");
+        _run.Relayed(1);
+        foreach (string key in Enumerable.Range(0, 10).Select(static i => $"k{i}"))
+        {
+            _run.Ask("GET", key);
+            _run.Relayed(1).ShouldStartWith("-ERR Can't execute 'get'");
+            _run.Line($"MGET {key} a b c d e f").ShouldBeEmpty();
+            _run.Relayed(1).ShouldStartWith("-ERR Can't execute 'mget'");
+        }
+
+        _run.IsClosed.ShouldBeFalse();
+    }
+
+    [Fact]
     public void Blocking_WithKeysOfOneNode_HasAConnectionForItsOwnAnswerOnly()
     {
         _peers[_run.NodeOf("q")].Ask("RPUSH", "q", "1");

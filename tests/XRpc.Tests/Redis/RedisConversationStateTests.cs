@@ -37,6 +37,98 @@ public sealed class RedisConversationStateTests : IDisposable
         run.Ask("GET", "x").ShouldBe("$-1\r\n");
     }
 
+    [Theory]
+    [InlineData("SELECT 1", "select")]
+    [InlineData("HELLO 3", "hello")]
+    [InlineData("AUTH x", "auth")]
+    [InlineData("CLIENT REPLY OFF", "client|reply")]
+    [InlineData("SET a b", "set")]
+    public void Subscribed_InVersionTwo_TheServerRefusesWhatItAlwaysRefuses(string line, string name)
+    {
+        using var run = new ConversationRun([_peer]);
+        run.Ask("SUBSCRIBE", "a");
+        run.Relayed(1);
+        run.Line(line).ShouldBeEmpty();
+        run.Relayed(1).ShouldBe($"-ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context\r\n");
+        run.Ask("UNSUBSCRIBE");
+        run.Relayed(1).ShouldEndWith(":0\r\n");
+        run.IsRelaying.ShouldBeFalse();
+        run.IsClosed.ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Subscribed_InVersionTwo_KeysThatNoRouteTakesAreTheServersToRefuse(bool isLong)
+    {
+        using var run = new ConversationRun([_peer], prefixes: true);
+        run.Ask("SUBSCRIBE", "a");
+        run.Relayed(1);
+        (isLong ? run.Head("GET", "none:k") : run.Ask("GET", "none:k")).ShouldBeEmpty();
+        run.Relayed(1).ShouldStartWith("-ERR Can't execute 'get'");
+        run.IsClosed.ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("2", "MULTI", 2)]
+    [InlineData("2", "WATCH k", 2)]
+    [InlineData("2", "CLIENT NO-EVICT on", 2)]
+    [InlineData("3", "CLIENT TRACKING ON", 2)]
+    [InlineData("3", "MONITOR", 2)]
+    public void Unsubscribe_WithWhatStaysInTheConnection_KeepsItForTheClient(string version, string line, int answers)
+    {
+        using var run = new ConversationRun([_peer]);
+        run.Ask("HELLO", version);
+        run.Ask("SUBSCRIBE", "a");
+        run.Relayed(1);
+        run.Ask("UNSUBSCRIBE");
+        run.Line(line).ShouldBeEmpty();
+        run.Relayed(answers).ShouldEndWith("+OK\r\n");
+        run.IsPinned.ShouldBeTrue();
+        run.Ask("RESET");
+        string seen = run.Relayed(1);
+        while (run.IsRelaying)
+        {
+            seen = run.Relayed(1);
+        }
+
+        seen.ShouldBe("+RESET\r\n");
+    }
+
+    [Fact]
+    public void Unsubscribe_BehindWhatTheServerRefused_GivesTheConnectionBack()
+    {
+        using var run = new ConversationRun([_peer]);
+        run.Ask("SUBSCRIBE", "a");
+        run.Relayed(1);
+        run.Ask("MULTI");
+        run.Relayed(1).ShouldStartWith("-ERR Can't execute 'multi'");
+        run.Ask("UNSUBSCRIBE");
+        run.Relayed(1);
+        run.IsPinned.ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("SUBSCRIBE a", 0)]
+    [InlineData("SUBSCRIBE a\nUNSUBSCRIBE a", 1)]
+    [InlineData("SUBSCRIBE a b\nUNSUBSCRIBE a", 2)]
+    [InlineData("SUBSCRIBE a\nRESET", 1)]
+    [InlineData("HELLO 3\nSUBSCRIBE a", 1)]
+    [InlineData("SSUBSCRIBE a", 1)]
+    [InlineData("MONITOR", 1)]
+    public void Relaying_WhereTheServerCouldTakeIt_WhatChangesTheConnectionEndsIt(string before, int answers)
+    {
+        using var run = new ConversationRun([_peer]);
+        foreach (string line in before.Split('\n'))
+        {
+            run.Line(line);
+        }
+
+        run.Relayed(answers);
+        run.Ask("SELECT", "1").ShouldBe("-ERR MeshL4: SELECT is not supported through this proxy while subscribed\r\n");
+        run.IsClosed.ShouldBeTrue();
+    }
+
     [Fact]
     public void Unsubscribe_MoreCommandsAreUnderWay_KeepsTheConnectionForTheirAnswers()
     {
@@ -89,6 +181,26 @@ public sealed class RedisConversationStateTests : IDisposable
 
         seen.ShouldBe("+RESET\r\n");
         run.Profile.ShouldBe(ConnectionProfile.None);
+    }
+
+    [Theory]
+    [InlineData("SUBSCRIBE a")]
+    [InlineData("MONITOR")]
+    public void Reset_ThatTheServerDoesNotKnow_LetsTheClientGoOn(string line)
+    {
+        using var peer = new RedisPeer("--rename-command", "RESET", "");
+        using var run = new ConversationRun([peer]);
+        run.Line(line);
+        run.Relayed(1);
+        run.Ask("RESET").ShouldBeEmpty();
+        (run.Last.Flags & ForwardFlags.Wait).ShouldBe(ForwardFlags.Wait);
+        for (string seen = run.Relayed(1); seen[0] != '-'; seen = run.Relayed(1))
+        {
+            run.IsResumed.ShouldBeFalse();
+        }
+
+        run.IsResumed.ShouldBeTrue();
+        run.IsRelaying.ShouldBeTrue();
     }
 
     [Fact]

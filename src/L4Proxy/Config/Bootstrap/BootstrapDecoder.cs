@@ -31,6 +31,7 @@ internal static class BootstrapDecoder
             Prometheus = OwnPort(listeners, PrometheusPort, options.PrometheusPort, scope.Field("prometheus_port")),
             EnableQuit = options.EnableQuit,
             MaxDownstreamConnections = options.MaxDownstreamConnections is { } max ? (long)Math.Min(max, long.MaxValue) : null,
+            BusyLoopPercent = options.BusyLoopPercent ?? new BootstrapSnapshot().BusyLoopPercent,
         };
         DecodeScope dynamic = scope.Field("dynamic_resources");
         var config = new BootstrapConfig

@@ -23,4 +23,7 @@ internal sealed record BootstrapSnapshot
 
     /// <summary>Upper bound on downstream connections of the process; null takes half of the descriptor limit.</summary>
     public long? MaxDownstreamConnections { get; init; }
+
+    /// <summary>Percent of a processor from which on a loop gives clients of RPC protocols to another; 0 leaves them where they were accepted.</summary>
+    public uint BusyLoopPercent { get; init; } = 90;
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Decoding;
 
@@ -114,6 +115,7 @@ internal sealed class ClusterCompiler(
             else if (!_warming.Contains(name))
             {
                 CompiledCluster compiled = Compile(held.Compiled, EndpointsOf(held.Compiled));
+                EndpointSet.Prepare(compiled.Snapshot, _compiled.GetValueOrDefault(name)?.Snapshot);
                 _compiled[name] = compiled;
                 next[name] = compiled.Snapshot;
                 _leaving.Add(name);

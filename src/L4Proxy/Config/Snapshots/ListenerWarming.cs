@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Decoding.XRpc;
@@ -18,6 +19,9 @@ internal sealed class ListenerWarming(DiscoveredResources resources, Func<Immuta
     private (long Of, long Version) _state = (-1, -1);
     private ImmutableArray<ListenerSnapshot> _list = [];
     private ImmutableArray<string> _waiting = [];
+
+    /// <summary>How often the proxies among the listeners that are published have servers asked for signs of life.</summary>
+    public FrozenDictionary<string, TimeSpan> HealthCheckIntervals { get; private set; } = FrozenDictionary<string, TimeSpan>.Empty;
 
     /// <summary>What is waited for: <c>listener: Type/name</c>.</summary>
     public IReadOnlyList<string> WaitingOf(ResourceTable<ImmutableArray<ListenerSnapshot>> listeners)
@@ -63,6 +67,7 @@ internal sealed class ListenerWarming(DiscoveredResources resources, Func<Immuta
         ImmutableArray<ListenerSnapshot> list = [.. published.Values.SelectMany(static one => one)];
         _list = list.AsSpan().SequenceEqual(_list.AsSpan(), ReferenceEqualityComparer.Instance) ? _list : list;
         (_published, _waiting, _state) = (published, waiting.ToImmutable(), (listeners.Generation, resources.Version));
+        HealthCheckIntervals = XRpc.HealthCheckIntervals.Of(_list);
         _filters.Retain(held.Values.SelectMany(static one => one.Compiled));
         return _list;
     }

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
@@ -14,6 +15,9 @@ internal sealed record ProxySnapshot
 
     /// <summary>By name. Snapshots share what did not change between them.</summary>
     public ImmutableDictionary<string, ClusterSnapshot> Clusters { get; init; } = ImmutableDictionary.Create<string, ClusterSnapshot>(StringComparer.Ordinal);
+
+    /// <summary>How often servers of RPC protocols are asked for signs of life, by cluster, as <see cref="XRpc.HealthCheckIntervals"/> has it.</summary>
+    public FrozenDictionary<string, TimeSpan> HealthCheckIntervals { get; init; } = FrozenDictionary<string, TimeSpan>.Empty;
 
     /// <summary>The names of the mesh; null before a control plane has told them.</summary>
     public NameTableSnapshot? Names { get; init; }

@@ -146,6 +146,7 @@ internal sealed class SnapshotBuilder
         Listeners = listeners,
         Clusters = clusters,
         Handoff = Handoff,
+        HealthCheckIntervals = _warming.HealthCheckIntervals,
         Names = _nameTables.Held.GetValueOrDefault(TypeUrls.NameTableName)?.Compiled,
     };
 

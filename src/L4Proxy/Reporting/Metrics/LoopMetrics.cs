@@ -1,10 +1,12 @@
 using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Listening;
+using MeshL4.L4Proxy.Terminating.XRpc;
 
 namespace MeshL4.L4Proxy.Reporting.Metrics;
 
 /// <summary>What the loops hold and met. The figures of a loop are read without stopping it.</summary>
-internal sealed class LoopMetrics(IReadOnlyList<LoopWorker> workers, ListenerSet listeners, ConnectionGate gate, ConnectionGate sessions) : IMetricSource
+internal sealed class LoopMetrics(IReadOnlyList<LoopWorker> workers, ListenerSet listeners, ConnectionGate gate, ConnectionGate sessions, ClientPlacement placement)
+    : IMetricSource
 {
     private static readonly MetricScope Scope = new("meshl4");
 
@@ -20,6 +22,7 @@ internal sealed class LoopMetrics(IReadOnlyList<LoopWorker> workers, ListenerSet
         visitor.Gauge(Scope, "downstream_connections", gate.Active);
         visitor.Gauge(Scope, "downstream_connections_limit", gate.Limit);
         visitor.Counter(Scope, "downstream_connections_refused", gate.Refused);
+        visitor.Counter(Scope, "downstream_connections_moved", placement.Moved);
         visitor.Gauge(Scope, "udp_sessions", sessions.Active);
         visitor.Gauge(Scope, "udp_sessions_limit", sessions.Limit);
         visitor.Counter(Scope, "udp_sessions_refused", sessions.Refused);

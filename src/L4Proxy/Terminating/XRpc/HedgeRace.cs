@@ -41,7 +41,7 @@ internal sealed class HedgeRace<TCodec>
     /// <summary>Servers that have it.</summary>
     public ReadOnlySpan<EndpointSnapshot> Tried => CollectionsMarshal.AsSpan(_tried);
 
-    private EventLoop Loop => Request.Session!.Downstream.Loop;
+    private EventLoop Loop => Request.Session!.Loop;
 
     /// <summary>Begins with the first try.</summary>
     public void Begin(RequestStatePool<TCodec> pool, in Pending<TCodec> request, UpstreamLink<TCodec> link, ulong id, int copies, TimeSpan delay)

@@ -23,9 +23,10 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private readonly List<(int Start, int Length, XRpcRouteSnapshot Route)> _keys = [];
     private readonly List<XRpcRouteSnapshot> _conditional = [];
     private XRpcSession<TCodec> _session = null!;
+    private string? _copyTo;
     private bool _used;
 
-    public bool RoutesByKey => _session.Proxy.Routes.Current.LooksAtKeys || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
+    public bool RoutesByKey => _copyTo is not null || _session.Proxy.Routes.Current.LooksAtKeys || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
 
     public ConnectionProfile Profile
     {
@@ -74,12 +75,20 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     /// <summary>Binds to a client, for one call.</summary>
     public SessionExchange<TCodec> For(XRpcSession<TCodec> session)
     {
-        _session = session;
+        (_session, _copyTo) = (session, null);
         if (_used)
         {
             Clear();
         }
 
+        return this;
+    }
+
+    /// <summary>Binds to a client, for a copy of its request: all targets are servers of that cluster, whatever the routes say.</summary>
+    public SessionExchange<TCodec> ForCopy(XRpcSession<TCodec> session, string cluster)
+    {
+        For(session);
+        _copyTo = cluster;
         return this;
     }
 
@@ -111,7 +120,8 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
             _keyBytes.Write(key);
         }
 
-        if (route is null || !_session.TryResolve(route, key, readOnly, out Target target))
+        Target target = default;
+        if (route is null || !(_copyTo is null ? _session.TryResolve(route, key, readOnly, out target) : _session.TryBind(route, _copyTo, key, out target)))
         {
             return -1;
         }
@@ -128,16 +138,37 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         {
             // A request without a key belongs to it alone.
             Rejecting = only.RejectMessage is null ? null : only;
-            _session.AddAllTargets(only, this);
+            AddAllTargets(only);
             return _targets.Count;
         }
 
-        foreach (XRpcRouteSnapshot route in _session.Proxy.Routes.Current.Routes)
+        XRpcRouteTable table = _session.Proxy.Routes.Current;
+        if (table.CatchAll is { } all)
         {
-            _session.AddAllTargets(route, this);
+            // First, so that its policies hold where several routes lead to one server: requests without a key are its own.
+            AddAllTargets(all);
+        }
+
+        foreach (XRpcRouteSnapshot route in table.Routes)
+        {
+            if (_copyTo is not null && _targets.Count > 0)
+            {
+                // All routes have the servers of the one cluster.
+                break;
+            }
+
+            AddAllTargets(route);
         }
 
         return _targets.Count;
+    }
+
+    private void AddAllTargets(XRpcRouteSnapshot route)
+    {
+        if (route.RejectMessage is null)
+        {
+            _session.AddAllTargets(route, _copyTo ?? _session.ClusterOf(route, readOnly: false), this);
+        }
     }
 
     private XRpcRouteSnapshot? RouteOf(ReadOnlySpan<byte> key)

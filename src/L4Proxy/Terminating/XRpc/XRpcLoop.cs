@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Filtering;
+using MeshL4.L4Proxy.Listening;
 using MeshL4.L4Proxy.Sockets;
 using MeshL4.L4Proxy.Terminating.Policies;
 using MeshL4.L4Proxy.Upstream.Pools;
@@ -27,15 +28,22 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     private List<UpstreamLink<TCodec>> _read = [];
     private List<UpstreamLink<TCodec>> _readNow = [];
     private bool _turnEndAsked;
+    private long _roundSeen;
 
-    public XRpcLoop(EventLoop loop, SnapshotStore store, LoopGuard guard)
+    /// <summary>The clock is armed for longer than with clients.</summary>
+    private bool _isSlow;
+
+    public XRpcLoop(LoopWorker worker, SnapshotStore store, LoopGuard guard)
     {
-        (Loop, _store, Guard) = (loop, store, guard);
+        (Worker, _store, Guard) = (worker, store, guard);
         Exchange = new SessionExchange<TCodec>(this);
+        Copying = new SessionExchange<TCodec>(this);
         _clock = new LoopTimer(static state => ((XRpcLoop<TCodec>)state!).Tick(), this);
     }
 
-    public EventLoop Loop { get; }
+    public LoopWorker Worker { get; }
+
+    public EventLoop Loop => Worker.Loop;
 
     public LoopGuard Guard { get; }
 
@@ -45,6 +53,9 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     /// <summary>Given to conversations; one for all clients, as only one is asked at a time.</summary>
     public SessionExchange<TCodec> Exchange { get; }
 
+    /// <summary>The same for copies of the request at hand.</summary>
+    public SessionExchange<TCodec> Copying { get; }
+
     /// <summary>For an answer of the proxy's own, or a control frame.</summary>
     public ScratchWriter Local { get; } = new();
 
@@ -53,6 +64,9 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
 
     /// <summary>Writes lines about requests; null when nobody wants any.</summary>
     public IRequestLog? RequestLog { get; init; }
+
+    /// <summary>Says when clients are better served by another loop; null leaves them here.</summary>
+    public ClientPlacement? Placement { get; init; }
 
     public RequestStatePool<TCodec> States { get; } = new();
 
@@ -89,8 +103,9 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     {
         session.Index = _sessions.Count;
         _sessions.Add(session);
-        if (!_clock.IsArmed)
+        if (!_clock.IsArmed || _isSlow)
         {
+            _isSlow = false;
             Loop.Timers.Arm(_clock, SharedPatience.TickInterval);
         }
     }
@@ -164,10 +179,31 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         }
     }
 
+    /// <summary>All clients to another loop, or every second one of those that make work and may go; a loop keeps its only one.</summary>
+    private void SendClients(LoopWorker target, bool all)
+    {
+        bool goes = false;
+        foreach (XRpcSession<TCodec> session in _sessions)
+        {
+            bool counts = all ? session.MayGather : session.MaySpread;
+            if (counts && (all || goes))
+            {
+                session.SendTo(target, spreads: !all);
+            }
+
+            goes ^= counts;
+        }
+    }
+
     private void Tick()
     {
         long now = Now();
         Patience.Tick();
+        if (Placement?.MoveOf(Worker, ref _roundSeen) is { } move)
+        {
+            SendClients(move.Target, move.All);
+        }
+
         for (int i = _sessions.Count - 1; i >= 0; i--)
         {
             if (i < _sessions.Count)
@@ -196,6 +232,7 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         }
         else if (anyLink)
         {
+            _isSlow = true;
             Loop.Timers.Arm(_clock, TimeSpan.FromSeconds(1));
         }
     }

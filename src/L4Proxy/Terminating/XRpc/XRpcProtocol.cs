@@ -25,6 +25,9 @@ internal interface IXRpcProtocol
 /// <summary>What the protocols of a process share.</summary>
 internal sealed record XRpcServices(SnapshotStore Snapshots, LoopGuard Guard, MetricsRegistry Metrics, IRequestLog? RequestLog = null)
 {
+    /// <summary>Chooses the loops of clients; null leaves them where they were accepted.</summary>
+    public ClientPlacement? Placement { get; init; }
+
     /// <summary>Protocols of other assemblies.</summary>
     public CodecSet Codecs { get; init; } = new();
 }
@@ -50,14 +53,43 @@ internal sealed class XRpcProtocol<TCodec>(XRpcServices services, Func<XRpcProxy
     {
         // Each batch of requests looks at the configuration that runs by then.
         downstream.ForgetSnapshot();
-        XRpcLoop<TCodec> loop = _loops.TryGetValue(downstream.Loop.Index, out XRpcLoop<TCodec>? known)
-            ? known
-            : _loops.GetOrAdd(downstream.Loop.Index, _ => new XRpcLoop<TCodec>(downstream.Loop, services.Snapshots, services.Guard) { RequestLog = services.RequestLog });
-        var session = new XRpcSession<TCodec>(loop, downstream, proxy, converse(proxy), Shard(proxy, downstream.Loop.Index));
-        downstream.OnCancel(session.Abort);
-        downstream.OnDrain(session.Drain);
-        await session.RunAsync(TakeSniffed(downstream));
+        XRpcStatShard stats = Shard(proxy, downstream.Loop.Index);
+        var session = new XRpcSession<TCodec>(LoopOf(downstream.Worker), downstream, proxy, converse(proxy), stats);
+        stats.ConnectionsTotal++;
+        try
+        {
+            downstream.OnCancel((flags, details) => session.Abort(flags, details));
+            downstream.OnDrain(() => session.Drain());
+            await ServeOnLoopAsync(downstream, session, TakeSniffed(downstream));
+            while (session.MovesTo is { } target && !downstream.IsCanceled && await services.Placement!.MoveAsync(downstream, target))
+            {
+                session = new XRpcSession<TCodec>(LoopOf(target), session, Shard(proxy, target.Loop.Index));
+                await ServeOnLoopAsync(downstream, session, []);
+            }
+        }
+        finally
+        {
+            Shard(proxy, downstream.Loop.Index).ConnectionsEnded++;
+        }
     }
+
+    /// <summary>Serves a client until it ends or goes to another loop.</summary>
+    private static ValueTask ServeOnLoopAsync(Downstream downstream, XRpcSession<TCodec> session, ReadOnlySpan<byte> sniffed)
+    {
+        if (downstream.Worker.IsDraining)
+        {
+            session.Drain();
+        }
+
+        return session.RunAsync(sniffed);
+    }
+
+    private XRpcLoop<TCodec> LoopOf(LoopWorker worker) => _loops.TryGetValue(worker.Loop.Index, out XRpcLoop<TCodec>? known)
+        ? known
+        : _loops.GetOrAdd(worker.Loop.Index, _ => new XRpcLoop<TCodec>(worker, services.Snapshots, services.Guard)
+        {
+            RequestLog = services.RequestLog, Placement = services.Placement,
+        });
 
     private static byte[] TakeSniffed(Downstream downstream)
     {

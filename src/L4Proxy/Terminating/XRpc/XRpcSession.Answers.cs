@@ -253,7 +253,8 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (state.Split is not { } split)
         {
-            if (!state.IsCopy)
+            // Outrun by a copy, it was answered and told.
+            if (!state.IsCopy && state.Race?.Winner is null)
             {
                 LogRequest(state, pending, FrameKind.None, _owner.Now());
             }
@@ -293,7 +294,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         XRpcRouteSnapshot first = exchange.FragmentAt(0, out _).Route;
-        if (!MayPass(frame, decision, first, _admitted || IsAllowedEverywhere(frame, count), out bool wait))
+        if (!MayPass(frame, decision, first, default, _admitted || IsAllowedEverywhere(frame, count), out bool wait))
         {
             return !wait;
         }

@@ -155,7 +155,7 @@ internal sealed partial class XRpcSession<TCodec>
                 frame.Head, route is null ? new LocalReply(LocalReplyReason.NoRoute) : new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
         }
 
-        if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !MayPass(frame, decision, route, _admitted || IsAllowed(route, frame, key), out bool wait))
+        if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !MayPass(frame, decision, route, key, _admitted || IsAllowed(route, frame, key), out bool wait))
         {
             return !wait;
         }
@@ -202,6 +202,15 @@ internal sealed partial class XRpcSession<TCodec>
         _stats.RequestsEnded++;
         _streaming = frame.IsWhole ? null : relay;
         _conversation.OnSent(decision, _owner.Exchange);
+        if ((decision.Flags & ForwardFlags.Last) != 0)
+        {
+            _stopReading = _awaitsServersEnd = true;
+        }
+        else if ((decision.Flags & ForwardFlags.Wait) != 0)
+        {
+            _pause = Pause.Relay;
+        }
+
         return true;
     }
 
@@ -243,9 +252,9 @@ internal sealed partial class XRpcSession<TCodec>
     {
         link = null;
         _linkFailure = LocalReplyReason.NoHealthyUpstream;
-        int at = target.Cluster is null
-            ? Bind(ClusterOf(route, (decision.Flags & ForwardFlags.ReadOnly) != 0), key)
-            : BindTo(target);
+        int at = target.Cluster is not null ? BindTo(target)
+            : (decision.Flags & ForwardFlags.Home) != 0 ? BindHome(route)
+            : Bind(ClusterOf(route, (decision.Flags & ForwardFlags.ReadOnly) != 0), key);
         if (at < 0)
         {
             return true;
@@ -315,6 +324,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
         else if (frame.Head.Replies == 0)
         {
+            _oneWayAtMs = link.LastUsedMs;
             _stats.RequestsEnded++;
         }
         else

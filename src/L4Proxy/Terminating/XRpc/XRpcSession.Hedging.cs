@@ -96,7 +96,7 @@ internal sealed partial class XRpcSession<TCodec>
             return null;
         }
 
-        PickContext context = new() { OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Tried = race.Tried };
+        PickContext context = new() { OriginalDestination = _downstream.OriginalDestination, Random = _owner.Worker.Random, Tried = race.Tried };
         if (LoadBalancer.Pick(cluster, context) is not { } endpoint || context.WasTried(endpoint))
         {
             return null;

@@ -17,7 +17,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// Asks the route's policies. False: the request was answered, or waits (<paramref name="wait"/>). What authorization says is told
     /// (<paramref name="allowed"/>), for a request may belong to several routes.
     /// </summary>
-    private bool Admit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, bool allowed, out bool wait)
+    private bool Admit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool allowed, out bool wait)
     {
         wait = false;
         _faultMessage = null;
@@ -34,16 +34,12 @@ internal sealed partial class XRpcSession<TCodec>
             return !AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.RateLimited));
         }
 
-        foreach (XRpcFaultSnapshot fault in policies.Faults)
+        if (FaultOf(frame, policies) is { } fault && (fault.Delay > TimeSpan.Zero || fault.AbortMessage is not null))
         {
-            if (fault.Fraction.Draw(_downstream.Worker.Random)
-                && RouteFinder.HasMethod(fault.Methods, frame.Head.Method, _codec, frame))
-            {
-                return ApplyFault(frame, fault, out wait);
-            }
+            return ApplyFault(frame, fault, out wait);
         }
 
-        Mirror(frame, decision, route);
+        Mirror(frame, decision, route, key);
         _admitted = true;
         return true;
     }
@@ -65,12 +61,12 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>Whether a request may go on: its policies say so now, or said so before it had to wait.</summary>
-    private bool MayPass(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, bool allowed, out bool wait)
+    private bool MayPass(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool allowed, out bool wait)
     {
         wait = false;
         if (!_admitted)
         {
-            return Admit(frame, decision, route, allowed, out wait);
+            return Admit(frame, decision, route, key, allowed, out wait);
         }
 
         bool owesCopies = _owesCopies;
@@ -82,89 +78,46 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (owesCopies)
         {
-            Mirror(frame, decision, route);
+            Mirror(frame, decision, route, key);
         }
 
         return true;
     }
 
-    /// <summary>One fault takes a request; the first in the order of the configuration. False: it was answered, or waits.</summary>
+    /// <summary>The fault that takes a request; the first of those that chance lets happen, in the order of the configuration.</summary>
+    private XRpcFaultSnapshot? FaultOf(in FrameView frame, XRpcPoliciesSnapshot policies)
+    {
+        Random random = _owner.Worker.Random;
+        int draw = policies.Faults.IsEmpty ? 0 : random.Next((int)Share.All);
+        foreach (XRpcFaultSnapshot fault in policies.Faults)
+        {
+            if (RouteFinder.HasMethod(fault.Methods, frame.Head.Method, _codec, frame))
+            {
+                if (draw < fault.Fraction.Millionths)
+                {
+                    return fault;
+                }
+
+                draw = policies.FaultsAddUp ? draw - (int)fault.Fraction.Millionths : random.Next((int)Share.All);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>False: the request was answered, or waits.</summary>
     private bool ApplyFault(in FrameView frame, XRpcFaultSnapshot fault, out bool wait)
     {
         wait = fault.Delay > TimeSpan.Zero && Delay(frame, fault);
-        return fault.Delay <= TimeSpan.Zero && !AbortByFault(frame, fault.AbortMessage);
+        return fault.Delay <= TimeSpan.Zero && !AbortByFault(frame, fault.AbortMessage!);
     }
 
     /// <summary>Always true: the request is answered.</summary>
-    private bool AbortByFault(in FrameView frame, string? message)
+    private bool AbortByFault(in FrameView frame, string message)
     {
         _stats.AbortFaults++;
         _faultMessage = null;
-        return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, message ?? "fault injected"));
-    }
-
-    /// <summary>Sends copies of what the servers of the route get: without the prefix it takes off, and in the same pieces.</summary>
-    private void Mirror(in FrameView frame, in Decision decision, XRpcRouteSnapshot route)
-    {
-        foreach (XRpcMirrorSnapshot mirror in route.Policies.Mirrors)
-        {
-            bool skipped = !MayCopy || !frame.IsWhole || frame.Head.Replies == FrameHead.UntilEnd || (mirror.ExcludeReads && (decision.Flags & ForwardFlags.ReadOnly) != 0)
-                || (decision.Flags & (OwnConnection | ForwardFlags.Quiet)) != 0 || IsPinned
-                || !mirror.Fraction.Draw(_downstream.Worker.Random);
-            if (skipped || Bind(mirror.Cluster, default) is var at && at < 0)
-            {
-                continue;
-            }
-
-            if (decision.Act == Act.Split)
-            {
-                SendPieces(at);
-            }
-            else if (TryEdit(frame, route, 0, out ReadOnlySpan<byte> bytes, out _))
-            {
-                SendCopy(at, bytes, frame.Head.Replies != 0);
-            }
-        }
-    }
-
-    /// <summary>Copies of the pieces of a split request; of one that is the same for every server, one.</summary>
-    private void SendPieces(int at)
-    {
-        SessionExchange<TCodec> exchange = _owner.Exchange;
-        exchange.FragmentAt(0, out ReadOnlySpan<byte> first);
-        SendCopy(at, first, expectsReply: true);
-        for (int i = 1; i < exchange.FragmentCount; i++)
-        {
-            exchange.FragmentAt(i, out ReadOnlySpan<byte> piece);
-            if (!piece.SequenceEqual(first))
-            {
-                SendCopy(at, piece, expectsReply: true);
-            }
-        }
-    }
-
-    private void SendCopy(int at, ReadOnlySpan<byte> bytes, bool expectsReply)
-    {
-        ref Binding binding = ref _bindings[at];
-        UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
-        if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark)
-        {
-            return;
-        }
-
-        if (!HasPlace(link, binding.Cluster) || !link.TryReserve(out ulong id))
-        {
-            _stats.MirrorsOverflown++;
-            return;
-        }
-
-        WriteCopy(link, bytes, id);
-        if (expectsReply)
-        {
-            link.Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden, SentAt = _now };
-        }
-
-        _stats.Mirrored++;
+        return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, message));
     }
 
     /// <summary>Appends a frame with another id, when the protocol has ids at a fixed place.</summary>
@@ -259,7 +212,7 @@ internal sealed partial class XRpcSession<TCodec>
             return null;
         }
 
-        PickContext context = new() { OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Tried = [failed.Endpoint] };
+        PickContext context = new() { OriginalDestination = _downstream.OriginalDestination, Random = _owner.Worker.Random, Tried = [failed.Endpoint] };
         EndpointSnapshot? endpoint = !cluster.HashesKeys ? LoadBalancer.Pick(cluster, context)
             : UpstreamPool<TCodec>.Has(cluster, failed.Endpoint.Address) ? failed.Endpoint : null;
         if (endpoint is null)
@@ -283,7 +236,7 @@ internal sealed partial class XRpcSession<TCodec>
     private void LogRequest(RequestState<TCodec> state, in Pending<TCodec> pending, FrameKind reply, long now)
     {
         if (state is { IsLogged: true, Route: { } route } && route.Policies.RequestLog is { } log
-            && (reply is FrameKind.ErrorResponse or FrameKind.None || log.Sampling.Draw(_downstream.Worker.Random)))
+            && (reply is FrameKind.ErrorResponse or FrameKind.None || log.Sampling.Draw(_owner.Worker.Random)))
         {
             _owner.RequestLog?.Write(log, route, TCodec.Traits, pending.Method, reply, now - state.StartedAt, _downstream);
         }
@@ -316,10 +269,15 @@ internal sealed partial class XRpcSession<TCodec>
         if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose)
         {
             Unpin(link, reusable: act == ReplyAct.Unpin);
-            if (_pause != Pause.None || !_held.IsEmpty)
+            if (_pause != Pause.None || !_held.IsEmpty || _stopReading)
             {
                 _owner.Attend(this);
             }
+        }
+        else if (act == ReplyAct.Resume && _pause == Pause.Relay)
+        {
+            _pause = Pause.None;
+            _owner.Attend(this);
         }
     }
 }

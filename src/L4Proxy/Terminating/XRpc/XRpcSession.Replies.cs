@@ -222,7 +222,9 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>The client's own connection to the server is gone.</summary>
-    public void PinnedClosed(UpstreamLink<TCodec> link)
+    /// <param name="link">That connection.</param>
+    /// <param name="inOrder">Whether it ended in order.</param>
+    public void PinnedClosed(UpstreamLink<TCodec> link, bool inOrder)
     {
         if (_pinned != link)
         {
@@ -233,7 +235,11 @@ internal sealed partial class XRpcSession<TCodec>
         link.PinnedTo = null;
         SkipRestFor(link);
 
-        if (!IsClosed && !_pinnedForOne)
+        if (_awaitsServersEnd && inOrder)
+        {
+            _owner.Attend(this);
+        }
+        else if (!IsClosed && !_pinnedForOne)
         {
             // What the client built up there, a transaction or subscriptions, is lost: only its own end says so.
             End(ResponseFlags.UC, EndedBy.Upstream, Proxy.Codec + "_pinned_upstream_closed");

@@ -25,6 +25,9 @@ internal sealed partial class XRpcSession<TCodec>
     private bool _headKnown;
     private bool _askedForWhole;
     private bool _stopReading;
+
+    /// <summary>The client said its last on a connection that relays: what the server sends up to its own end is the client's.</summary>
+    private bool _awaitsServersEnd;
     private bool _isDraining;
     private Pause _pause;
     private long _now;
@@ -54,6 +57,9 @@ internal sealed partial class XRpcSession<TCodec>
 
         /// <summary>Until an injected delay is over.</summary>
         Delay,
+
+        /// <summary>Until the server has answered what may end the relaying.</summary>
+        Relay,
     }
 
     private bool MayRead => !IsClosed && !_stopReading && _pause == Pause.None;
@@ -64,6 +70,11 @@ internal sealed partial class XRpcSession<TCodec>
         if (_due is { Count: > 0 })
         {
             ForwardDue();
+        }
+
+        if (_wantedBy is not null && Leave())
+        {
+            return;
         }
 
         if (_pause == Pause.None || IsPauseOver())
@@ -96,6 +107,7 @@ internal sealed partial class XRpcSession<TCodec>
         Pause.Quiet => InFlight == 0,
         Pause.Room => HasRoom,
         Pause.Upstream => true,
+        Pause.Relay => !IsRelaying,
         _ => false,
     };
 
@@ -154,7 +166,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A client that said its last gets the answers due, then its end.</summary>
     private void EndWhenDone()
     {
-        if (_stopReading && !IsClosed && InFlight == 0 && _output.IsEmpty && !HasDelayed)
+        if (_stopReading && !IsClosed && InFlight == 0 && _output.IsEmpty && !HasDelayed && !(_awaitsServersEnd && IsRelaying))
         {
             End(ResponseFlags.None, _isDraining ? EndedBy.Proxy : EndedBy.Downstream, null);
         }

@@ -73,56 +73,87 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>The server for a key of a route; false when there is none.</summary>
     public bool TryResolve(XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool readOnly, out Target target)
     {
-        string cluster = ClusterOf(route, readOnly);
-        int at = Bind(cluster, key);
-        target = at >= 0 ? new Target(route, _bindings[at].Cluster, _bindings[at].Endpoint) : default;
-        if (IsPinned && _pinned!.Cluster.Name == cluster && (at < 0 || !IsSameServer(target.Endpoint, _pinned.Endpoint)) && BelongsToFailing(_pinned, key))
+        if (!IsPinned || !SendsTo(route, _pinned!.Cluster.Name) || !Config.Clusters.TryGetValue(_pinned.Cluster.Name, out ClusterSnapshot? cluster))
         {
-            // Others' keys move while the server fails its checks. This client has its connection there, and waits as it would without checks.
+            return TryBind(route, ClusterOf(route, readOnly), key, out target);
+        }
+
+        target = default;
+        bool found = cluster.HashesKeys && TryBind(route, cluster.Name, key, out target);
+        if (!cluster.HashesKeys || ((!found || !IsSameServer(target.Endpoint, _pinned.Endpoint)) && BelongsToFailing(_pinned, cluster, key)))
+        {
+            // Where keys choose nobody, any server has them, and this client has its connection here: it may be another than the one it has for
+            // the rest. Where they do, others' keys move while the server fails its checks; this client waits as it would without checks.
             target = new Target(route, _pinned.Cluster, _pinned.Endpoint);
             return true;
         }
 
-        return at >= 0;
+        return found;
     }
 
-    private bool BelongsToFailing(UpstreamLink<TCodec> link, ReadOnlySpan<byte> key)
-    {
-        if (!link.Endpoint.State.FailsChecks || !Config.Clusters.TryGetValue(link.Cluster.Name, out ClusterSnapshot? cluster))
-        {
-            return false;
-        }
-
-        return cluster.HashesKeys
-            ? LoadBalancer.Pick(cluster, Picking(cluster, key, overlooksChecks: true)) is { } picked && IsSameServer(picked, link.Endpoint)
-            : IsOrdered;
-    }
-
-    private PickContext Picking(ClusterSnapshot cluster, ReadOnlySpan<byte> key, bool overlooksChecks) => new()
-    {
-        OriginalDestination = _downstream.OriginalDestination, Random = _downstream.Worker.Random, Hash = HashOf(cluster, key), OverlooksChecks = overlooksChecks,
-    };
-
-    /// <summary>Every server of a route, replicas excluded.</summary>
-    public void AddAllTargets(XRpcRouteSnapshot route, SessionExchange<TCodec> exchange)
+    private static bool SendsTo(XRpcRouteSnapshot route, string cluster)
     {
         foreach (WeightedClusterSnapshot choice in route.Clusters)
         {
-            if (Config.Clusters.TryGetValue(choice.Cluster, out ClusterSnapshot? cluster))
+            if (choice.Cluster == cluster)
             {
-                foreach (EndpointSnapshot endpoint in cluster.Endpoints)
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool BelongsToFailing(UpstreamLink<TCodec> link, ClusterSnapshot cluster, ReadOnlySpan<byte> key) => link.Endpoint.State.FailsChecks
+        && LoadBalancer.Pick(cluster, Picking(cluster, key, overlooksChecks: true)) is { } picked && IsSameServer(picked, link.Endpoint);
+
+    private PickContext Picking(ClusterSnapshot cluster, ReadOnlySpan<byte> key, bool overlooksChecks, bool isHome = false) => new()
+    {
+        OriginalDestination = _downstream.OriginalDestination,
+        Random = _owner.Worker.Random,
+        Hash = isHome || cluster.HashesKeys ? StableHash.Of(_hashTags ? RedisKeyHash.HashTag(key) : key) : null,
+        IsHome = isHome,
+        OverlooksChecks = overlooksChecks,
+    };
+
+    /// <summary>Every server of a cluster that has a part of the keys: all where keys choose, else the one that this client has there.</summary>
+    public void AddAllTargets(XRpcRouteSnapshot route, string name, SessionExchange<TCodec> exchange)
+    {
+        if (!Config.Clusters.TryGetValue(name, out ClusterSnapshot? cluster))
+        {
+            return;
+        }
+
+        if (!cluster.HashesKeys && TryBind(route, name, default, out Target own))
+        {
+            exchange.NumberOf(own);
+            return;
+        }
+
+        foreach (EndpointSnapshot endpoint in cluster.Endpoints)
+        {
+            if (endpoint.Offered)
+            {
+                // One that fails its checks too: an answer without its part would look whole.
+                exchange.NumberOf(new Target(route, cluster, endpoint));
+                if (!cluster.HashesKeys)
                 {
-                    if (endpoint.Offered)
-                    {
-                        // One that fails its checks too: an answer without its part would look whole.
-                        exchange.NumberOf(new Target(route, cluster, endpoint));
-                    }
+                    return;
                 }
             }
         }
     }
 
-    private string ClusterOf(XRpcRouteSnapshot route, bool readOnly)
+    /// <summary>The server for a key in a cluster; false when there is none.</summary>
+    public bool TryBind(XRpcRouteSnapshot route, string cluster, ReadOnlySpan<byte> key, out Target target)
+    {
+        int at = Bind(cluster, key);
+        target = at >= 0 ? new Target(route, _bindings[at].Cluster, _bindings[at].Endpoint) : default;
+        return at >= 0;
+    }
+
+    /// <summary>The cluster of a route's requests.</summary>
+    public string ClusterOf(XRpcRouteSnapshot route, bool readOnly)
     {
         if (readOnly && route.ReadCluster is { } reads)
         {
@@ -135,7 +166,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         // A client that is answered in order stays with one cluster; the others draw for every request.
-        ulong point = (IsOrdered ? Spread : (ulong)_downstream.Worker.Random.NextInt64()) % Math.Max(route.TotalWeight, 1);
+        ulong point = (IsOrdered ? Spread : (ulong)_owner.Worker.Random.NextInt64()) % Math.Max(route.TotalWeight, 1);
         return WeightedClusterChoice.At(route.Clusters, point);
     }
 
@@ -159,22 +190,45 @@ internal sealed partial class XRpcSession<TCodec>
     /// <param name="failing">The binding so far, to a server that fails its checks, and that stays where the others do too; -1 for none.</param>
     private int BindAnew(string name, ReadOnlySpan<byte> key, int failing = -1)
     {
-        if (!Config.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) || cluster.RequiresTls)
+        if (PickAt(name, key, isHome: false, out ClusterSnapshot? cluster) is not { } endpoint)
         {
             return -1;
         }
 
+        return failing >= 0 && endpoint.State.FailsChecks ? failing : BindTo(name, cluster!, endpoint);
+    }
+
+    /// <summary>Index of the binding to the server of a route that all clients meet at, beside the one that this client stays with; -1 for none.</summary>
+    private int BindHome(XRpcRouteSnapshot route)
+    {
+        string name = WeightedClusterChoice.At(route.Clusters, 0);
+        if (Config.Clusters.TryGetValue(name, out ClusterSnapshot? known) && known.Discovery == ClusterDiscovery.OriginalDestination)
+        {
+            // The server is the one this client meant to reach: nobody else's, and bound already.
+            return Bind(name, default);
+        }
+
+        return PickAt(name, default, isHome: true, out ClusterSnapshot? cluster) is { } endpoint ? BindTo(new Target(route, cluster!, endpoint)) : -1;
+    }
+
+    private EndpointSnapshot? PickAt(string name, ReadOnlySpan<byte> key, bool isHome, out ClusterSnapshot? cluster)
+    {
+        if (!Config.Clusters.TryGetValue(name, out cluster) || cluster.RequiresTls)
+        {
+            return null;
+        }
+
         cluster.OnDemand?.Use(cluster);
-        if (LoadBalancer.Pick(cluster, Picking(cluster, key, overlooksChecks: false)) is not { } endpoint)
+        EndpointSnapshot? endpoint = LoadBalancer.Pick(cluster, Picking(cluster, key, overlooksChecks: false, isHome));
+        if (endpoint is null)
         {
             Interlocked.Increment(ref cluster.State.Counters.CxNoneHealthy);
 
             // Where checks found nobody healthy, the pool asks on.
             _owner.Pool(name).Settings = Proxy.Upstream;
-            return -1;
         }
 
-        return failing >= 0 && endpoint.State.FailsChecks ? failing : BindTo(name, cluster, endpoint);
+        return endpoint;
     }
 
     private int BindTo(string name, ClusterSnapshot cluster, EndpointSnapshot endpoint)
@@ -343,9 +397,6 @@ internal sealed partial class XRpcSession<TCodec>
             (_streaming, _skipping) = (null, true);
         }
     }
-
-    /// <summary>Requests without a key hash as the empty one does, so that they meet at one server.</summary>
-    private ulong? HashOf(ClusterSnapshot cluster, ReadOnlySpan<byte> key) => cluster.HashesKeys ? StableHash.Of(_hashTags ? RedisKeyHash.HashTag(key) : key) : null;
 
     /// <summary>A server this client uses, as found under one configuration.</summary>
     private record struct Binding(

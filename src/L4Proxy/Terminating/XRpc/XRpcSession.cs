@@ -38,7 +38,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         CodecLimits limits = CodecLimits.Default;
         _codec = TCodec.Start(Side.Downstream, new CodecLimits(proxy.Limits.MaxHeadBytes ?? limits.MaxHead, proxy.Limits.MaxFrameBytes ?? limits.MaxFrame));
         _lastActivityMs = _lastProgressMs = owner.Loop.NowMilliseconds;
-        Spread = (uint)downstream.Worker.Random.Next();
+        Spread = (uint)owner.Worker.Random.Next();
     }
 
     public XRpcProxySnapshot Proxy { get; }
@@ -55,7 +55,8 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
     /// <summary>Which of several shared connections, and of several weighted clusters, this client uses.</summary>
     public uint Spread { get; }
 
-    public Downstream Downstream => _downstream;
+    /// <summary>The loop that serves it, as long as it lives.</summary>
+    public EventLoop Loop => _owner.Loop;
 
     private ConnectionRecord Record => _downstream.Record;
 
@@ -63,7 +64,6 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
     /// <param name="sniffed">Bytes that were read already.</param>
     public ValueTask RunAsync(ReadOnlySpan<byte> sniffed)
     {
-        _stats.ConnectionsTotal++;
         _owner.Add(this);
         _socket.Owner = this;
         _socket.Readable = true;
@@ -177,6 +177,11 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         }
 
         long ms = _owner.Loop.NowMilliseconds;
+        if (!_isPlaced)
+        {
+            Place();
+        }
+
         if (!_output.IsEmpty || _stalled is not null)
         {
             CheckProgress(ms);
@@ -187,7 +192,11 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             return;
         }
 
-        if (Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
+        if (AwaitsServer && _output.IsEmpty && IdleSince(ms) > Proxy.Limits.SlowReaderTimeout.TotalMilliseconds)
+        {
+            End(ResponseFlags.UT, EndedBy.Upstream, Proxy.Codec + "_last_answer_timeout");
+        }
+        else if (Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
         {
             End(ResponseFlags.SI, EndedBy.Proxy, "idle_timeout");
         }
@@ -196,6 +205,12 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             ForgetReplaced(ms);
         }
     }
+
+    /// <summary>
+    /// Only the server can end or resume a client that is not read, on a connection that relays: one behind whom nobody may be any more, as its end would
+    /// not be seen.
+    /// </summary>
+    private bool AwaitsServer => IsRelaying && (_awaitsServersEnd || (_pause == Pause.Relay && (_socket.PeerClosed || _isDraining)));
 
     /// <summary>Milliseconds without bytes either way: a subscriber that only listens is not idle while it gets messages.</summary>
     private double IdleSince(long now) => now - Math.Max(_lastActivityMs, _lastProgressMs);
@@ -315,7 +330,6 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         _held.Release(_owner.Loop.Memory);
         _downstream.ReachedEnd = _reachedEnd;
         _downstream.EndsInOrder = _inOrder;
-        _stats.ConnectionsEnded++;
         _stats.RequestsEnded += InFlight;
         if (_socket.Owner == this)
         {

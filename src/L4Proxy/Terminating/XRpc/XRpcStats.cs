@@ -39,6 +39,7 @@ internal sealed class XRpcStats(CodecTraits traits, string statPrefix, bool late
         visitor.Counter(scope, "downstream_rq_rate_limited", Sum(shards, static s => s.RateLimited));
         visitor.Counter(scope, "downstream_rq_mirrored", Sum(shards, static s => s.Mirrored));
         visitor.Counter(scope, "downstream_rq_mirror_overflow", Sum(shards, static s => s.MirrorsOverflown));
+        visitor.Counter(scope, "downstream_rq_mirror_skipped", Sum(shards, static s => s.MirrorsSkipped));
         visitor.Counter(scope, "upstream_rq_retry", Sum(shards, static s => s.Retried));
         visitor.Counter(scope, "upstream_rq_hedge", Sum(shards, static s => s.Hedged));
         visitor.Counter(scope, "upstream_rq_hedge_won", Sum(shards, static s => s.HedgesWon));
@@ -128,6 +129,7 @@ internal sealed class XRpcStatShard(int methods)
     public long RateLimited;
     public long Mirrored;
     public long MirrorsOverflown;
+    public long MirrorsSkipped;
     public long Retried;
     public long Hedged;
     public long HedgesWon;

@@ -76,7 +76,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         for (int i = 0; i < _slots.Count && State != LinkState.Closed && _slots.Used > 0; i++)
         {
             ref Pending<TCodec> pending = ref _slots[i];
-            long since = i == passing ? _partAt : pending.SentAt;
+            long since = Math.Max(i == passing ? _partAt : pending.SentAt, ReadsSince);
             if (_slots.IsUsed(i) && pending.TimeoutMs > 0 && Stopwatch.GetElapsedTime(since, now).TotalMilliseconds >= pending.TimeoutMs)
             {
                 Pending<TCodec> late = pending;

@@ -12,36 +12,52 @@ internal abstract partial class UpstreamLink<TCodec>
     private long _pingSentMs;
 
     /// <summary>
-    /// Asks a server that was silent for a while whether it lives. When it does not say so in the same time it is passed over, and this connection
+    /// Asks a server that was silent for a while whether it lives. When it does not say so in the same time the server is doubted, and this connection
     /// closes unless somebody waits here: a request has a time of its own. Never one that a client has for itself: its transaction would get the question.
     /// </summary>
     public void CheckHealth()
     {
-        long now = Owner.Loop.NowMilliseconds;
-        double interval = Pool.Settings.HealthCheckInterval.TotalMilliseconds;
-        if (!Pool.ChecksHealth || State != LinkState.Open || PinnedTo is not null || StalledBy is not null)
+        if (!Pool.ChecksHealth)
+        {
+            _pingSentMs = 0;
+            return;
+        }
+
+        if (State != LinkState.Open || PinnedTo is not null || StalledBy is not null)
         {
             return;
         }
 
-        if (_pingSentMs > 0 && now - _pingSentMs > interval)
+        long now = Owner.Loop.NowMilliseconds;
+        double interval = Pool.HealthCheckInterval.TotalMilliseconds;
+        bool isLate = _pingSentMs > 0 && now - _pingSentMs > interval;
+        if (isLate)
         {
             (_pingSentMs, IsSuspect) = (Unanswered, true);
-            if (!Endpoint.State.WasHeard(now, Pool.Settings.HealthCheckInterval))
-            {
-                // Nobody heard of it: it is not this connection alone that was lost on the way.
-                Cluster.State.TellHealth(Endpoint.State, alive: false);
-            }
         }
 
         if (_pingSentMs == Unanswered && !HasOthersThan(null))
         {
             Close(LocalReplyReason.Timeout, reset: true);
         }
-        else if (_pingSentMs == 0 && (Endpoint.State.FailsChecks || now - LastReadMs > interval) && TryPing())
+        else if (_pingSentMs == 0 && (Endpoint.State.FailsChecks || now - LastReadMs > interval))
         {
-            _pingSentMs = now;
-            Endpoint.State.Asked(now, Pool.Settings.HealthCheckInterval);
+            AskAtOnce();
+        }
+
+        // Behind the end of this connection: it may have had the last place that the cluster has.
+        if (isLate && !IsDraining)
+        {
+            Pool.Doubt(this);
+        }
+    }
+
+    /// <summary>Asks for a sign of life; while it still connects, with the first bytes that are sent.</summary>
+    public void AskAtOnce()
+    {
+        if (State != LinkState.Closed && TryPing())
+        {
+            _pingSentMs = Owner.Loop.NowMilliseconds;
         }
     }
 
@@ -52,6 +68,7 @@ internal abstract partial class UpstreamLink<TCodec>
         if (Pool.ChecksHealth)
         {
             Endpoint.State.Heard(LastReadMs);
+            Pool.Trust(Endpoint.State);
         }
 
         Cluster.State.TellHealth(Endpoint.State, alive: true);
@@ -79,9 +96,8 @@ internal abstract partial class UpstreamLink<TCodec>
     private void TellUnreachable(int error)
     {
         // What this machine lacks (descriptors, ports) says nothing of the server.
-        if (Pool.ChecksHealth && error is Errno.ECONNREFUSED or Errno.ECONNRESET or Errno.ETIMEDOUT or Errno.EHOSTUNREACH or Errno.ENETUNREACH or Errno.ENOENT)
+        if (Pool.ChecksHealth && !IsDraining && error is Errno.ECONNREFUSED or Errno.ECONNRESET or Errno.ETIMEDOUT or Errno.EHOSTUNREACH or Errno.ENETUNREACH or Errno.ENOENT)
         {
-            Endpoint.State.Asked(Owner.Loop.NowMilliseconds, Pool.Settings.HealthCheckInterval);
             Cluster.State.TellHealth(Endpoint.State, alive: false);
         }
     }

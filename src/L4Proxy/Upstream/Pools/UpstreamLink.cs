@@ -56,7 +56,15 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     public OutputQueue Output { get; }
 
     /// <summary>The client that has this connection for itself; null for shared and for idle private ones.</summary>
-    public XRpcSession<TCodec>? PinnedTo { get; set; }
+    public XRpcSession<TCodec>? PinnedTo
+    {
+        get;
+        set
+        {
+            Cluster.State.AddPinned((value is null ? 0 : 1) - (field is null ? 0 : 1));
+            field = value;
+        }
+    }
 
     /// <summary>Made for one client at a time.</summary>
     public bool IsPrivate { get; init; }
@@ -77,6 +85,9 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     public XRpcSession<TCodec>? StalledBy { get; private set; }
 
     public long LastReadMs { get; private set; }
+
+    /// <summary>Stopwatch ticks of when it was last let be read again: what the server said before lies unread for a moment more.</summary>
+    protected long ReadsSince { get; private set; }
 
     public long LastUsedMs { get; set; }
 
@@ -229,6 +240,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     public void Unstall()
     {
         StalledBy = null;
+        ReadsSince = Owner.Now();
         LastReadMs = Owner.Loop.NowMilliseconds;
         GiveTimeToAnswer();
         if (State == LinkState.Open)
@@ -296,7 +308,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         XRpcSession<TCodec>? pinned = PinnedTo;
         FailPending(reason, rawReply);
         Recount();
-        pinned?.PinnedClosed(this);
+        pinned?.PinnedClosed(this, inOrder: !reset && reason == LocalReplyReason.UpstreamClosed);
         WakeWaiting();
         if (_held is not null)
         {

@@ -10,7 +10,7 @@ namespace MeshL4.L4Proxy.Upstream.Pools;
 /// The connections of one loop to one cluster: shared ones, a few for each server address and profile, and private ones that clients
 /// have for a while and give back. Connections are found by a walk: there are few, and sessions remember theirs.
 /// </summary>
-internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluster)
+internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluster)
     where TCodec : struct, IXRpcCodec<TCodec>
 {
     /// <summary>Shared connections beyond the configured number while those are stalled or stuck.</summary>
@@ -33,9 +33,6 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
 
     /// <summary>How connections are kept: as the proxy that used the pool last says.</summary>
     public XRpcUpstreamSnapshot Settings { get; set; } = new();
-
-    /// <summary>Whether servers are asked for signs of life.</summary>
-    public bool ChecksHealth => Settings.HealthCheckInterval > TimeSpan.Zero && (TCodec.Traits.Heartbeats & Heartbeats.FromClient) != 0;
 
     /// <summary>Whether there is no connection at all.</summary>
     public bool IsEmpty => _shared.Count + _private.Count == 0;
@@ -111,9 +108,14 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     /// <param name="snapshot">The cluster now.</param>
     /// <param name="endpoint">Where to.</param>
     /// <param name="profile">In which state.</param>
-    /// <param name="most">Private connections of this pool at most.</param>
+    /// <param name="most">In use at most, of all loops; and idle ones of this pool.</param>
     public UpstreamLink<TCodec>? Borrow(ClusterSnapshot snapshot, EndpointSnapshot endpoint, ConnectionProfile profile, int most)
     {
+        if (snapshot.State.PinnedConnections >= most)
+        {
+            return null;
+        }
+
         foreach (UpstreamLink<TCodec> link in _private)
         {
             if (link.PinnedTo is null && link.CanTake && link.InFlight == 0 && link.IsTo(endpoint.Address, profile))
@@ -136,58 +138,14 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
         if (_configVersion != config.Version)
         {
             _configVersion = config.Version;
+            HealthCheckInterval = IntervalOf(config, Cluster);
             DrainStrangers(config);
         }
 
         TickAll(_shared, now);
         TickAll(_private, now);
+        JudgeTheDoubted();
         AskTheFailing(config);
-    }
-
-    /// <summary>Whether the cluster has servers that fail their checks: somebody has to ask on, also when no client is there.</summary>
-    public bool HasFailing { get; private set; }
-
-    /// <summary>Servers that gave no sign of life are asked again, on a new connection where none is left that could be used.</summary>
-    private void AskTheFailing(ProxySnapshot config)
-    {
-        HasFailing = false;
-        if (!config.Clusters.TryGetValue(Cluster, out ClusterSnapshot? cluster) || cluster.State.HealthVersion == 0)
-        {
-            return;
-        }
-
-        long now = owner.Loop.NowMilliseconds;
-        foreach (EndpointSnapshot endpoint in cluster.Endpoints)
-        {
-            if (!endpoint.State.FailsChecks || !endpoint.Offered)
-            {
-                continue;
-            }
-
-            HasFailing = true;
-            if (!ChecksHealth && endpoint.State.IsForgotten(now))
-            {
-                // The checks were switched off, or their clients are gone for good.
-                cluster.State.TellHealth(endpoint.State, alive: true);
-            }
-            else if (ChecksHealth && !CanTakeAt(endpoint.Address) && endpoint.State.TryProbe(now, Settings.HealthCheckInterval))
-            {
-                Add(_shared, cluster, endpoint, ConnectionProfile.None, isPrivate: false);
-            }
-        }
-    }
-
-    private bool CanTakeAt(EndPoint address)
-    {
-        foreach (UpstreamLink<TCodec> link in _shared)
-        {
-            if (link.CanTake && link.Endpoint.Address.Equals(address))
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     private int CountAt(EndPoint address)
@@ -217,12 +175,14 @@ internal sealed class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluste
     /// <summary>Connections to addresses that the configuration has no more take nothing new, and close when nobody waits there.</summary>
     private void DrainStrangers(ProxySnapshot config)
     {
-        if (IsEmpty || (config.Clusters.TryGetValue(Cluster, out ClusterSnapshot? now) && now.Discovery == ClusterDiscovery.OriginalDestination))
+        if ((IsEmpty && _doubted.Count == 0)
+            || (config.Clusters.TryGetValue(Cluster, out ClusterSnapshot? now) && now.Discovery == ClusterDiscovery.OriginalDestination))
         {
             return;
         }
 
         HashSet<EndPoint> known = now is null ? [] : [.. now.Endpoints.Select(static endpoint => endpoint.Address)];
+        _doubted.RemoveAll(one => !known.Contains(one.State.Address));
         foreach (UpstreamLink<TCodec> link in _shared.Concat(_private))
         {
             link.IsDraining |= !known.Contains(link.Endpoint.Address);

@@ -18,6 +18,9 @@ internal sealed class Boot
     /// <summary>The two ports on all addresses are off, so that many proxies run side by side.</summary>
     public bool PublicPorts { get; init; }
 
+    /// <summary>From when on a loop gives clients away; null for what a proxy does by itself, 0 where clients have to stay on several loops.</summary>
+    public int? BusyLoopPercent { get; init; }
+
     /// <summary>An access log on standard output, one <c>key=value</c> a field.</summary>
     public static string Log => $$"""
         access_log: [{name: log, typed_config: {'@type': {{Types}}extensions.access_loggers.file.v3.FileAccessLog, path: /dev/stdout, log_format: {text_format_source: {inline_string: "listener=%MESHL4_LISTENER% chain=%FILTER_CHAIN_NAME% remote=%DOWNSTREAM_REMOTE_ADDRESS% direct=%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% local=%DOWNSTREAM_LOCAL_ADDRESS% cluster=%UPSTREAM_CLUSTER% host=%UPSTREAM_HOST% from=%UPSTREAM_LOCAL_ADDRESS% flags=%RESPONSE_FLAGS% details=%CONNECTION_TERMINATION_DETAILS% failure=%UPSTREAM_TRANSPORT_FAILURE_REASON% ended=%MESHL4_ENDED_BY% in=%BYTES_RECEIVED% out=%BYTES_SENT% attempts=%UPSTREAM_REQUEST_ATTEMPT_COUNT% sni=%REQUESTED_SERVER_NAME% alpn=%MESHL4_APPLICATION_PROTOCOLS% transport=%MESHL4_TRANSPORT_PROTOCOL% end\n" } } } }]
@@ -92,6 +95,13 @@ internal sealed class Boot
         return this;
     }
 
+    /// <summary>Rules that have a codec read chains of tcp_proxy.</summary>
+    public Boot CodecRules(string rules)
+    {
+        _extensions.Add($"{{name: meshl4.codecs, typed_config: {{'@type': type.googleapis.com/meshl4.xrpc.v1.CodecRules, rules: [{rules}]}}}}");
+        return this;
+    }
+
     /// <summary>Adds top-level fields.</summary>
     public Boot More(string yaml)
     {
@@ -108,7 +118,8 @@ internal sealed class Boot
 
     public override string ToString()
     {
-        string own = PublicPorts ? "" : "{name: meshl4.proxy, typed_config: {'@type': type.googleapis.com/meshl4.bootstrap.v1.ProxyOptions, readiness_port: 0, prometheus_port: 0}}";
+        string busy = BusyLoopPercent is { } percent ? $", busy_loop_percent: {percent}" : "";
+        string own = PublicPorts ? "" : $"{{name: meshl4.proxy, typed_config: {{'@type': type.googleapis.com/meshl4.bootstrap.v1.ProxyOptions, readiness_port: 0, prometheus_port: 0{busy}}}}}";
         return $$"""
             node: {{Node}}
             admin: {address: {socket_address: {address: 127.0.0.1, port_value: {{AdminPort}} } } }

@@ -19,7 +19,7 @@ public class RedisModelTests
     {
         XRpcProxySnapshot proxy = Decode("""
             stat_prefix: s
-            settings: {op_timeout: 5s, enable_hashtagging: true, enable_command_stats: true, connection_rate_limit: {connection_rate_limit_per_sec: 9}, max_buffer_size_before_flush: 1024, buffer_flush_timeout: 0.003s}
+            settings: {op_timeout: 5s, enable_hashtagging: true, connection_rate_limit: {connection_rate_limit_per_sec: 9}, max_buffer_size_before_flush: 1024, buffer_flush_timeout: 0.003s}
             latency_in_micros: true
             downstream_auth_username: {inline_string: u}
             downstream_auth_passwords: [{inline_string: p}]
@@ -59,11 +59,45 @@ public class RedisModelTests
     [InlineData(Least + "prefix_routes: {routes: [{prefix: a, cluster: c, key_formatter: 'x%KEY%'}]}", "prefix_routes.routes[0].key_formatter: is not supported")]
     [InlineData(Least + "prefix_routes: {routes: [{prefix: a, cluster: c}, {prefix: a, cluster: d}]}", "prefix_routes.routes[1].prefix: 'a' stands in an earlier route too")]
     [InlineData(Least + "prefix_routes: {catch_all_route: {}}", "prefix_routes.catch_all_route.cluster: is required")]
+    [InlineData("settings: {op_timeout: 5s}\nprefix_routes: {catch_all_route: {cluster: c}}", "stat_prefix: is required")]
+    [InlineData(Least + "prefix_routes: {case_insensitive: true, routes: [{prefix: 'A:', cluster: c}, {prefix: 'a:', cluster: d}]}", "prefix_routes.routes[1].prefix: 'a:' stands in an earlier route too")]
+    [InlineData(Least + "faults: [{fault_type: ERROR, fault_enabled: {}, commands: [set, gte]}]\nprefix_routes: {catch_all_route: {cluster: c}}", "faults[0].commands[1]: 'gte' is no method that the codec redis tells from others; did you mean 'get'?")]
     [InlineData(Least + "faults: [{}]\nprefix_routes: {catch_all_route: {cluster: c}}", "faults[0].fault_enabled: is required")]
     public void Decode_WhatIsNotHonoured_IsRefusedByName(string yaml, string expected)
     {
         Decode(yaml, out IssueCollector issues);
         issues.Issues.ShouldContain(issue => issue.ToString().Contains(expected), string.Join('\n', issues.Issues));
+    }
+
+    /// <summary>The first adds figures that are not there; the others say how redirections are followed, which are refused.</summary>
+    [Theory]
+    [InlineData("enable_command_stats: true")]
+    [InlineData("max_upstream_unknown_connections: 1")]
+    [InlineData("dns_cache_config: {name: n, dns_lookup_family: ALL}")]
+    public void Decode_SettingWithoutEffect_IsTold(string setting)
+    {
+        Decode($"stat_prefix: s\nsettings: {{op_timeout: 5s, {setting}}}\nprefix_routes: {{catch_all_route: {{cluster: c}}}}", out IssueCollector issues);
+        issues.HasErrors.ShouldBeFalse();
+        issues.Issues.ShouldHaveSingleItem().ToString().ShouldContain($"settings.{setting.Split(':')[0]}: is not used by this proxy");
+    }
+
+    [Fact]
+    public void Decode_PrefixesThatDifferInCase_AreTwoWhereCaseCounts()
+    {
+        Decode(Least + "prefix_routes: {routes: [{prefix: 'A:', cluster: c}, {prefix: 'a:', cluster: d}]}", out IssueCollector issues);
+        issues.Issues.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Decode_Faults_ThoseOfCommandsComeFirst()
+    {
+        XRpcProxySnapshot proxy = Decode(
+            Least + "faults: [{fault_type: ERROR, fault_enabled: {}}, {fault_type: ERROR, fault_enabled: {}, commands: [get]}, {fault_enabled: {}, delay: 0s}]\nprefix_routes: {catch_all_route: {cluster: c}}",
+            out IssueCollector issues)!;
+        issues.Issues.ShouldBeEmpty();
+        XRpcPoliciesSnapshot policies = proxy.Routes.Current.CatchAll!.Policies;
+        policies.FaultsAddUp.ShouldBeTrue();
+        policies.Faults.Select(static fault => string.Join(' ', fault.Methods) + fault.AbortMessage).ShouldBe(["GETFault Injected: Error", "Fault Injected: Error", ""]);
     }
 
     private static XRpcProxySnapshot? Decode(string yaml, out IssueCollector issues)

@@ -56,7 +56,6 @@ public class XRpcProxyDecoderTests
                   mirrors: [{cluster: shadow, fraction: {numerator: 50}, exclude_reads: true}]
                   rate_limit: {max_tokens: 1, fill_interval: 1s}
                   authorization: {deny: [{methods: [flushall]}], allow: [{keys: [{prefix: "b:"}], sources: [{address_prefix: 10.0.0.0, prefix_len: 8}]}]}
-                  request_metadata: [{name: tag, set: x}, {name: other, remove: true}]
                   request_log: {sampling: {numerator: 1}}
             """);
         XRpcPoliciesSnapshot shared = proxy.Routes.Current.ByKey("a"u8)!.Policies;
@@ -78,8 +77,6 @@ public class XRpcProxyDecoderTests
         allow.Keys[0]("c"u8).ShouldBeFalse();
         allow.Source!(new MatchInput { Source = IPEndPoint.Parse("10.1.1.1:5") }).ShouldBeTrue();
         allow.Source(new MatchInput { Source = IPEndPoint.Parse("192.0.2.1:5") }).ShouldBeFalse();
-        own.RequestMetadata.Length.ShouldBe(2);
-        own.RequestMetadata[1].Value.ShouldBeNull();
         own.RequestLog!.Sampling.Millionths.ShouldBe(10_000u);
     }
 
@@ -149,6 +146,8 @@ public class XRpcProxyDecoderTests
     [InlineData(Head + "route_config: {routes: [{match: {metadata: [{name: keys}]}, forward: {cluster: a}}]}", "match.metadata[0].name: 'keys' is no metadata of the codec redis; did you mean 'key'?")]
     [InlineData(Head + "route_config: {routes: [{forward: {cluster: a}, policies: {authorization: {deny: [{metadata: [{name: tenant, invert: true}]}]}}}]}", "deny[0].metadata[0].name: 'tenant' is no metadata of the codec redis, which has key")]
     [InlineData(Head + "route_config: {routes: [{forward: {cluster: a, hash_by: lane}}]}", "forward.hash_by: 'lane' is no metadata of the codec redis, which has key")]
+    [InlineData(Head + "limits: {max_frame_bytes: 0}\nroute_config: {routes: [{forward: {cluster: a}}]}", "limits.max_frame_bytes: must be at least 1")]
+    [InlineData(Head + "policies: {request_metadata: [{name: key, set: x}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "policies.request_metadata[0]: requests of the codec redis have no metadata that can be set or removed")]
     [InlineData(Head + "route_config: {routes: [{match: {service: {exact: s}}, forward: {cluster: a}}]}", "match.service: requests of the codec redis call no service")]
     [InlineData(Head + "route_config: {routes: [{forward: {cluster: a}, policies: {authorization: {deny: [{services: [{exact: s}]}]}}}]}", "deny[0].services: requests of the codec redis call no service")]
     public void Decode_WhatCannotBe_IsRefusedByItsPath(string yaml, string expected)

@@ -54,6 +54,15 @@ internal sealed class CodecVocabulary(CodecTraits? codec)
         }
     }
 
+    /// <summary>Told at <paramref name="scope"/> when no metadata of requests can be changed: each would be answered with an error.</summary>
+    public void CheckEdits(DecodeScope scope)
+    {
+        if (codec is { EditsMetadata: false })
+        {
+            scope.Error($"requests of the codec {codec.Name} have no metadata that can be set or removed");
+        }
+    }
+
     /// <summary>Whether a condition, a policy or the choice of a server looks at a value of the last tier.</summary>
     public bool NeedsWholeFrames(XRpcRouteSnapshot route)
     {

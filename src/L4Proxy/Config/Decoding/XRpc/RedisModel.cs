@@ -15,6 +15,7 @@ namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
 internal static class RedisModel
 {
     private const string FaultMessage = "Fault Injected: Error";
+    private static readonly CodecVocabulary Vocabulary = new(RespCodec.Traits);
 
     /// <summary>Null with errors in the scope.</summary>
     public static XRpcProxySnapshot? Decode(RedisProxy proxy, DecodeScope scope)
@@ -22,7 +23,7 @@ internal static class RedisModel
         RedisProxy.Types.ConnPoolSettings settings = proxy.Settings ?? new RedisProxy.Types.ConnPoolSettings();
         TimeSpan? timeout = OpTimeout(settings, scope.Field("settings"));
         Refuse(proxy, settings, scope);
-        var policies = new XRpcPoliciesSnapshot { Timeout = timeout ?? TimeSpan.Zero, Faults = Faults(proxy.Faults, scope) };
+        var policies = new XRpcPoliciesSnapshot { Timeout = timeout ?? TimeSpan.Zero, Faults = Faults(proxy.Faults, scope), FaultsAddUp = true };
         var routes = new XRpcRouteTable(Routes(proxy, policies, scope.Field("prefix_routes")), proxy.PrefixRoutes?.CaseInsensitive ?? false);
         return timeout is null ? null : new XRpcProxySnapshot
         {
@@ -48,6 +49,11 @@ internal static class RedisModel
 
     private static void Refuse(RedisProxy proxy, RedisProxy.Types.ConnPoolSettings settings, DecodeScope scope)
     {
+        if (proxy.StatPrefix.Length == 0)
+        {
+            scope.Field("stat_prefix").Error("is required");
+        }
+
         if (settings.EnableRedirection)
         {
             scope.Field("settings.enable_redirection").Error("following MOVED and ASK needs Redis Cluster, which is not supported");
@@ -100,7 +106,7 @@ internal static class RedisModel
     private static ImmutableArray<XRpcRouteSnapshot> Routes(RedisProxy proxy, XRpcPoliciesSnapshot policies, DecodeScope scope)
     {
         var routes = ImmutableArray.CreateBuilder<XRpcRouteSnapshot>();
-        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var seen = new HashSet<string>(proxy.PrefixRoutes?.CaseInsensitive == true ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal);
         for (int i = 0; i < (proxy.PrefixRoutes?.Routes.Count ?? 0); i++)
         {
             RedisRoute route = proxy.PrefixRoutes!.Routes[i];
@@ -165,6 +171,7 @@ internal static class RedisModel
         return new XRpcMirrorSnapshot(mirror.Cluster, ShareDecoder.Decode(mirror.RuntimeFraction, at.Field("runtime_fraction")), mirror.ExcludeReadCommands);
     })];
 
+    /// <summary>Those of a command go before those for all.</summary>
     private static ImmutableArray<XRpcFaultSnapshot> Faults(RepeatedField<RedisProxy.Types.RedisFault> faults, DecodeScope scope) => [.. faults.Select((fault, i) =>
     {
         DecodeScope at = scope.Item("faults", i);
@@ -181,8 +188,8 @@ internal static class RedisModel
 
         return new XRpcFaultSnapshot(
             ShareDecoder.Decode(fault.FaultEnabled, at.Field("fault_enabled")),
-            [.. fault.Commands.Select(static command => command.ToUpperInvariant())],
+            XRpcRoutesDecoder.Methods(fault.Commands, Vocabulary, at, "commands"),
             at.Duration("delay", fault.Delay) ?? TimeSpan.Zero,
             isError ? FaultMessage : null);
-    })];
+    }).OrderBy(static fault => fault.Methods.IsEmpty)];
 }

@@ -30,7 +30,7 @@ internal static class XRpcPoliciesDecoder
             Faults = policies.Faults.Count > 0 ? Faults(policies.Faults, codec, scope) : defaults.Faults,
             RateLimit = policies.RateLimit is { } limit ? TokenBucketDecoder.Decode(limit, scope.Field("rate_limit")) : defaults.RateLimit,
             Authorization = policies.Authorization is { } rules ? XRpcAuthorizationDecoder.Decode(rules, codec, scope.Field("authorization")) : defaults.Authorization,
-            RequestMetadata = policies.RequestMetadata.Count > 0 ? Mutations(policies.RequestMetadata, scope) : defaults.RequestMetadata,
+            RequestMetadata = policies.RequestMetadata.Count > 0 ? Mutations(policies.RequestMetadata, codec, scope) : defaults.RequestMetadata,
             RequestLog = policies.RequestLog is { } log
                 ? new XRpcRequestLogSnapshot(ShareDecoder.Decode(log.Sampling, scope.Field("request_log.sampling")), AccessLogDecoder.Decode(log.AccessLog, scope.Field("request_log")))
                 : defaults.RequestLog,
@@ -100,9 +100,10 @@ internal static class XRpcPoliciesDecoder
             fault.Abort is { } abort ? XRpcRoutesDecoder.SafeText(abort.Message, "fault injected", at.Field("abort.message")) : null);
     })];
 
-    private static ImmutableArray<XRpcMetadataMutation> Mutations(RepeatedField<MetadataMutation> mutations, DecodeScope scope) => [.. mutations.Select((mutation, i) =>
+    private static ImmutableArray<XRpcMetadataMutation> Mutations(RepeatedField<MetadataMutation> mutations, CodecVocabulary codec, DecodeScope scope) => [.. mutations.Select((mutation, i) =>
     {
         DecodeScope at = scope.Item("request_metadata", i);
+        codec.CheckEdits(at);
         if (mutation.Name.Length == 0)
         {
             at.Field("name").Error("is required");

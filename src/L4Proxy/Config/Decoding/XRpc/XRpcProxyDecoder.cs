@@ -142,6 +142,11 @@ internal static class XRpcProxyDecoder
 
     private static XRpcLimitsSnapshot Limits(Limits limits, DecodeScope scope)
     {
+        if (limits.MaxFrameBytes == 0)
+        {
+            scope.Field("max_frame_bytes").Error("must be at least 1");
+        }
+
         var safe = new XRpcLimitsSnapshot();
         return new XRpcLimitsSnapshot
         {

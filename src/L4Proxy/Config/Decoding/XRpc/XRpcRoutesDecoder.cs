@@ -65,17 +65,17 @@ internal static class XRpcRoutesDecoder
     }
 
     /// <summary>Method names as they are compared.</summary>
-    public static ImmutableArray<string> Methods(RepeatedField<string> methods, CodecVocabulary codec, DecodeScope scope)
+    public static ImmutableArray<string> Methods(RepeatedField<string> methods, CodecVocabulary codec, DecodeScope scope, string field = "methods")
     {
         for (int i = 0; i < methods.Count; i++)
         {
             if (methods[i].Length == 0)
             {
-                scope.Item("methods", i).Error("must not be empty");
+                scope.Item(field, i).Error("must not be empty");
             }
             else
             {
-                codec.CheckMethod(methods[i], scope.Item("methods", i));
+                codec.CheckMethod(methods[i], scope.Item(field, i));
             }
         }
 

@@ -20,6 +20,9 @@ internal sealed record XRpcPoliciesSnapshot
 
     public ImmutableArray<XRpcFaultSnapshot> Faults { get; init; } = [];
 
+    /// <summary>Whether the shares of faults that may take a request are added up; else each has a chance of its own where those before it did not happen.</summary>
+    public bool FaultsAddUp { get; init; }
+
     /// <summary>State shared by all loops; null is unlimited.</summary>
     public TokenBucket? RateLimit { get; init; }
 

@@ -59,8 +59,8 @@ internal sealed record XRpcUpstreamSnapshot
     /// <summary>Shared connections per endpoint, loop and identity; at least 1.</summary>
     public int ConnectionsPerEndpoint { get; init; } = 1;
 
-    /// <summary>Private connections per loop.</summary>
-    public int MaxPinnedConnections { get; init; } = 1024;
+    /// <summary>Private connections in use at once to a cluster, of all loops; idle ones besides, per loop.</summary>
+    public int MaxPinnedConnections { get; init; } = 4096;
 
     /// <summary>What is presented to the servers; null presents nothing.</summary>
     public XRpcCredentials? Credentials { get; init; }
@@ -71,7 +71,10 @@ internal sealed record XRpcUpstreamSnapshot
     /// <summary>New connections per second, loop and endpoint; zero is unlimited.</summary>
     public int MaxConnectsPerSecond { get; init; }
 
-    /// <summary>After how long a silent server is asked for a sign of life, and how long it has to give one; zero never.</summary>
+    /// <summary>
+    /// After how long a silent server is asked for a sign of life, and how long it has to give one; zero never. What holds for a cluster is in
+    /// <see cref="ProxySnapshot.HealthCheckIntervals"/>.
+    /// </summary>
     public TimeSpan HealthCheckInterval { get; init; }
 }
 

@@ -58,12 +58,13 @@ internal sealed class XRpcRouteTable
     /// <summary>Bytes of a key that matter for <see cref="ByKey"/>.</summary>
     public int LongestPrefix => _prefixes.LongestPrefix;
 
-    /// <summary>Whether keys choose among the servers of a cluster that a route names. Looked up once for all clients, until the clusters change.</summary>
+    /// <summary>Whether keys choose among the servers of a cluster that a route names, that of its reads included. Looked up once for all clients, until the clusters change.</summary>
     public bool HashesKeys(ProxySnapshot config)
     {
         if (_hashing is not { } hashing || hashing.Version != config.Version)
         {
-            bool hashes = Routes.Any(route => route.Clusters.Any(choice => config.Clusters.TryGetValue(choice.Cluster, out ClusterSnapshot? cluster) && cluster.HashesKeys));
+            bool hashes = Routes.SelectMany(static route => route.Clusters.Select(static choice => choice.Cluster).Append(route.ReadCluster ?? ""))
+                .Any(name => config.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) && cluster.HashesKeys);
             _hashing = hashing = new Hashing(config.Version, hashes);
         }
 

@@ -1,0 +1,120 @@
+using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <content>Copies of requests for other clusters. Where keys choose among their servers, a copy goes where its keys are, cut anew if need be.</content>
+internal sealed partial class XRpcSession<TCodec>
+{
+    /// <summary>Sends copies of what the servers of the route get, without the prefix it takes off; counts those that cannot be.</summary>
+    private void Mirror(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key)
+    {
+        if ((decision.Flags & (OwnConnection | ForwardFlags.Quiet)) == ForwardFlags.Quiet)
+        {
+            // It changes which connections the client has, and copies go with it from then on: nothing is missing there.
+            return;
+        }
+
+        bool mayCopy = MayCopy && frame.IsWhole && frame.Head.Replies != FrameHead.UntilEnd && !IsPinned
+            && (decision.Flags & OwnConnection) == 0;
+        foreach (XRpcMirrorSnapshot mirror in route.Policies.Mirrors)
+        {
+            if ((mirror.ExcludeReads && (decision.Flags & ForwardFlags.ReadOnly) != 0) || !mirror.Fraction.Draw(_owner.Worker.Random))
+            {
+                continue;
+            }
+
+            if (!mayCopy || !TryCopy(frame, decision, route, mirror.Cluster, key))
+            {
+                _stats.MirrorsSkipped++;
+            }
+        }
+    }
+
+    private bool TryCopy(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, string cluster, ReadOnlySpan<byte> key)
+    {
+        bool byKeys = Config.Clusters.TryGetValue(cluster, out ClusterSnapshot? found) && found.HashesKeys;
+        ReadOnlySpan<byte> chooses = HashKey(frame, route, key);
+        if (byKeys && decision is not { Act: Act.Forward, KeyLength: > 0 })
+        {
+            return TryCopyByKeys(frame, route, cluster, chooses);
+        }
+
+        int at = Bind(cluster, chooses);
+        return at >= 0 && (decision.Act == Act.Split ? SendPieces(at)
+            : TryEdit(frame, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, frame.Head.Replies != 0));
+    }
+
+    /// <summary>The conversation says where the keys are; false where they cannot go to one server each.</summary>
+    private bool TryCopyByKeys(in FrameView frame, XRpcRouteSnapshot route, string cluster, ReadOnlySpan<byte> key)
+    {
+        SessionExchange<TCodec> exchange = _owner.Copying.ForCopy(this, cluster);
+        exchange.Consider(_codec, frame);
+        Decision decision = _conversation.OnCopy(in _codec, frame, exchange);
+        switch (decision.Act)
+        {
+            case Act.Split:
+                bool sent = true;
+                for (int i = 0; i < exchange.FragmentCount; i++)
+                {
+                    sent &= SendCopy(BindTo(exchange.FragmentAt(i, out ReadOnlySpan<byte> piece)), piece, expectsReply: true);
+                }
+
+                return sent;
+            case Act.Forward:
+                int at = decision.TargetPlusOne > 0 ? BindTo(exchange.TargetAt(decision.TargetPlusOne - 1)) : Bind(cluster, key);
+                bool expectsReply = frame.Head.Replies != 0;
+                return at >= 0 && (exchange.ReplacementBytes is { IsEmpty: false } written
+                    ? SendCopy(at, written, expectsReply)
+                    : TryEdit(frame, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, expectsReply));
+            default:
+                return false;
+        }
+    }
+
+    /// <summary>Copies of the pieces of a split request; of one that is the same for every server, one.</summary>
+    private bool SendPieces(int at)
+    {
+        SessionExchange<TCodec> exchange = _owner.Exchange;
+        exchange.FragmentAt(0, out ReadOnlySpan<byte> first);
+        bool sent = SendCopy(at, first, expectsReply: true);
+        for (int i = 1; i < exchange.FragmentCount; i++)
+        {
+            exchange.FragmentAt(i, out ReadOnlySpan<byte> piece);
+            if (!piece.SequenceEqual(first))
+            {
+                sent &= SendCopy(at, piece, expectsReply: true);
+            }
+        }
+
+        return sent;
+    }
+
+    /// <summary>False where the server takes nothing; a copy beyond the cluster's limits is counted by itself.</summary>
+    private bool SendCopy(int at, ReadOnlySpan<byte> bytes, bool expectsReply)
+    {
+        ref Binding binding = ref _bindings[at];
+        UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
+        if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark)
+        {
+            return false;
+        }
+
+        if (!HasPlace(link, binding.Cluster) || !link.TryReserve(out ulong id))
+        {
+            _stats.MirrorsOverflown++;
+            return true;
+        }
+
+        WriteCopy(link, bytes, id);
+        if (expectsReply)
+        {
+            link.Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden, SentAt = _now };
+        }
+
+        _stats.Mirrored++;
+        return true;
+    }
+}

@@ -1,0 +1,97 @@
+using MeshL4.EndToEnd.Tests.BadInput;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+using Xunit;
+
+namespace MeshL4.EndToEnd.Tests.Behaviours;
+
+/// <summary>Commands without keys for all of them, beyond one cluster with a default route.</summary>
+public sealed class RedisFanoutTests : IDisposable
+{
+    private const string NoFlush = "policies: {authorization: {deny: [{name: flush, methods: [FLUSHALL]}]}}";
+
+    private readonly Peer[] _servers = [Peer.Redis(), Peer.Redis(), Peer.Redis()];
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(", remove_prefix: true")]
+    public void WithoutADefaultRoute_TheOneClusterAnswers(string more)
+    {
+        using Sidecar proxy = Start(Boot.Redis($"routes: [{{prefix: 'a:', cluster: pair{more}}}, {{prefix: 'b:', cluster: pair{more}}}]"), out int port);
+        for (int i = 0; i < 4; i++)
+        {
+            using Call client = Call.To(port);
+            client.Ask("MSET a:1 v b:2 v").ShouldBe("+OK");
+            foreach (bool line in (bool[])[true, false])
+            {
+                Ask(client, line, "DBSIZE").ShouldBe(":2");
+                Ask(client, line, "KEYS", "none*").ShouldBe("*0");
+                Ask(client, line, "SCAN", "0", "MATCH", "none*").ShouldBe("*2");
+                new[] { client.ReadLine(), client.ReadLine(), client.ReadLine() }.ShouldBe(["$1", "0", "*0"]);
+                Ask(client, line, "SCRIPT", "LOAD", "return").ShouldBe("$40");
+                client.ReadLine()!.Length.ShouldBe(40);
+            }
+
+            client.Ask("FLUSHALL").ShouldBe("+OK");
+            client.Ask("DBSIZE").ShouldBe(":0");
+        }
+    }
+
+    /// <summary>An answer without the part of a cluster that fails would look whole.</summary>
+    [Fact]
+    public void ClusterWhoseServersAllFail_HasAPartThatFails()
+    {
+        string[] gone = [$"127.0.0.1:{Ports.Free()}", $"127.0.0.1:{Ports.Free()}"];
+        using Sidecar proxy = Start(
+            XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: gone}}, {name: all, forward: {cluster: one}}", ", upstream: {health_check_interval: 0.2s}"),
+            out int port,
+            Boot.Cluster("gone", gone, ", common_lb_config: {healthy_panic_threshold: {value: 0}}"));
+        using Call client = Call.To(port);
+        Wait.Until(
+            () => client.Ask("GET a:k")!.StartsWith('-') && gone.All(at => proxy.Get("/clusters").Contains($"gone::{at}::health_flags::/failed_active_hc", StringComparison.Ordinal)),
+            () => proxy.Get("/clusters"));
+        client.Ask("SET k v").ShouldBe("+OK");
+        client.Ask("FLUSHALL")!.ShouldContain("(1 of 2 parts of FLUSHALL failed)");
+        client.Ask("GET k").ShouldBe("$-1");
+        client.Ask("DBSIZE").ShouldStartWith("-");
+    }
+
+    /// <summary>Where a route with a prefix leads to the same servers as the default route, that one's policies hold for what has no key.</summary>
+    [Theory]
+    [InlineData("one")]
+    [InlineData("pair")]
+    [InlineData("ring")]
+    public void PoliciesOfTheDefaultRoute_HoldForWhatHasNoKey(string cluster)
+    {
+        using Sidecar proxy = Start(
+            XRpc($"{{name: a, match: {{key_prefix: 'a:'}}, forward: {{cluster: {cluster}}}}}, {{name: all, forward: {{cluster: {cluster}}}, {NoFlush}}}"), out int port);
+        using Call client = Call.To(port);
+        client.Ask("SET k v").ShouldBe("+OK");
+        client.Ask("FLUSHALL").ShouldStartWith("-");
+        client.Ask("DBSIZE").ShouldBe(":1");
+    }
+
+    public void Dispose() => Array.ForEach(_servers, static server => server.Dispose());
+
+    private static string? Ask(Call client, bool line, params string[] words)
+    {
+        if (line)
+        {
+            return client.Ask(string.Join(' ', words));
+        }
+
+        client.Send(RedisFront.Command(words));
+        return client.ReadLine();
+    }
+
+    private static string XRpc(string routes, string more = "") =>
+        $"{{name: x, typed_config: {{'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, route_config: {{name: r, routes: [{routes}]}}{more}}}}}";
+
+    private Sidecar Start(string filter, out int port, params string[] clusters)
+    {
+        port = Ports.Free();
+        string[] two = [_servers[1].Address, _servers[2].Address];
+        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With([
+            Boot.Cluster("one", [_servers[0].Address]), Boot.Cluster("pair", two, ", lb_policy: ROUND_ROBIN"), Boot.Cluster("ring", two, ", lb_policy: RING_HASH"), .. clusters]));
+    }
+}
