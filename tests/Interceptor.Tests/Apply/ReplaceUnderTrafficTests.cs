@@ -56,6 +56,10 @@ public class ReplaceUnderTrafficTests
     {
         using var pod = new Pod();
         (string, string)[] flags = [("istio-inbound-ports", "*"), ("istio-service-cidr", "*"), .. iptables is null ? [] : new[] { ("force-iptables-binary", iptables) }];
+
+        // The first rule of policy routing in a namespace parts the kernel's local routes from the main table, and for a moment an IPv4
+        // lookup finds neither (docs/interception.md, "Replacing rules"): that moment is over before the traffic begins.
+        pod.Apply([.. flags, ("istio-inbound-interception-mode", mode)]);
         pod.Apply(flags);
         using var direct = new Acceptors(Pod.Listen(pod.Name, Port), Pod.Listen(pod.Outside, Port));
         using var captured = new Acceptors(Transparent(pod, 15001), Transparent(pod, 15006));
