@@ -1,3 +1,5 @@
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+
 namespace MeshL4.L4Proxy.Terminating.XRpc;
 
 /// <summary>
@@ -9,7 +11,7 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 internal sealed class SharedPatience
 {
     /// <summary>Time between two calls of <see cref="Tick"/>.</summary>
-    public static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(50);
+    public static readonly TimeSpan TickInterval = XRpcUpstreamSnapshot.LeastHealthCheckInterval;
 
     private const double MostMilliseconds = 250;
     private const double MostClosed = 16;

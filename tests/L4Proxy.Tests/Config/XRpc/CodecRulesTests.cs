@@ -48,6 +48,7 @@ public sealed class CodecRulesTests : IDisposable
     [Theory]
     [InlineData("{codec: redis}", "rules[0]: cluster_pattern or port is required")]
     [InlineData("{port: 1, codec: nosuch}", "rules[0].codec: 'nosuch' is no codec of this build")]
+    [InlineData("{port: 1, codec: redis, upstream: {health_check_interval: 0.02s}}", "rules[0].upstream.health_check_interval: must be at least 50 ms")]
     [InlineData("{port: 70000, codec: redis}", "rules[0].port: 70000 is above 65535")]
     [InlineData("{port: 1, codec: redis, on_unknown: TCP, policies: {rate_limit: {max_tokens: 1, fill_interval: 1s}}}", "on_unknown: TCP would let unknown bytes pass")]
     public void Start_RuleThatCannotBe_IsRefusedByItsPath(string rule, string expected) =>

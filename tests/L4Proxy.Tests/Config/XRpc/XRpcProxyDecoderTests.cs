@@ -100,6 +100,13 @@ public class XRpcProxyDecoderTests
         proxy.UnknownAsTcp.ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData("0s", 0)]
+    [InlineData("0.05s", 50)]
+    public void Decode_HealthCheckInterval_IsNoneOrAtLeastATick(string interval, int milliseconds) =>
+        Good($"{Head}upstream: {{health_check_interval: {interval}}}\nroute_config: {{routes: [{{forward: {{cluster: c}}}}]}}")
+            .Upstream.HealthCheckInterval.ShouldBe(TimeSpan.FromMilliseconds(milliseconds));
+
     /// <summary>What <c>redis_proxy</c> can say of commands and metrics, the common message can too.</summary>
     [Fact]
     public void Decode_RedisOptionsAndLatencyUnit_AreTaken()
@@ -150,6 +157,8 @@ public class XRpcProxyDecoderTests
     [InlineData(Head + "policies: {request_metadata: [{name: key, set: x}]}\nroute_config: {routes: [{forward: {cluster: a}}]}", "policies.request_metadata[0]: requests of the codec redis have no metadata that can be set or removed")]
     [InlineData(Head + "route_config: {routes: [{match: {service: {exact: s}}, forward: {cluster: a}}]}", "match.service: requests of the codec redis call no service")]
     [InlineData(Head + "route_config: {routes: [{forward: {cluster: a}, policies: {authorization: {deny: [{services: [{exact: s}]}]}}}]}", "deny[0].services: requests of the codec redis call no service")]
+    [InlineData(Head + "upstream: {health_check_interval: 0.049s}\nroute_config: {routes: [{forward: {cluster: a}}]}", "upstream.health_check_interval: must be at least 50 ms")]
+    [InlineData(Head + "upstream: {health_check_interval: 0.00000001s}\nroute_config: {routes: [{forward: {cluster: a}}]}", "upstream.health_check_interval: must be at least 50 ms")]
     public void Decode_WhatCannotBe_IsRefusedByItsPath(string yaml, string expected)
     {
         (XRpcProxy? message, IssueCollector issues) = Reading.Yaml<XRpcProxy>(yaml);

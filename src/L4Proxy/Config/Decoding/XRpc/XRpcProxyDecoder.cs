@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Google.Protobuf.Collections;
+using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.XRpc.Contracts;
@@ -167,8 +168,24 @@ internal static class XRpcProxyDecoder
             MaxPinnedConnections = Whole(options.MaxPinnedConnections, "max_pinned_connections", scope) ?? safe.MaxPinnedConnections,
             Credentials = options.Credentials is { } login ? Credentials(login.Username, login.Password, scope.Field("credentials")) : null,
             IdleTimeout = scope.PositiveDuration("idle_timeout", options.IdleTimeout) ?? safe.IdleTimeout,
-            HealthCheckInterval = scope.Duration("health_check_interval", options.HealthCheckInterval) ?? TimeSpan.Zero,
+            HealthCheckInterval = Interval(options.HealthCheckInterval, scope),
         };
+    }
+
+    private static TimeSpan Interval(Duration? value, DecodeScope scope)
+    {
+        if (scope.Duration("health_check_interval", value) is not { } interval)
+        {
+            return TimeSpan.Zero;
+        }
+
+        if (value is not { Seconds: 0, Nanos: 0 } && interval < XRpcUpstreamSnapshot.LeastHealthCheckInterval)
+        {
+            int least = XRpcUpstreamSnapshot.LeastHealthCheckInterval.Milliseconds;
+            scope.Field("health_check_interval").Error($"must be at least {least} ms, as servers are looked at no more often, or 0s for no checks");
+        }
+
+        return interval;
     }
 
     private static XRpcCredentials Credentials(Core.DataSource? username, Core.DataSource? password, DecodeScope scope) => new(

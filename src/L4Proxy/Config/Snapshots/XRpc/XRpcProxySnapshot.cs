@@ -56,6 +56,9 @@ internal sealed record XRpcAuthenticationSnapshot(ReadOnlyMemory<byte> Username,
 /// <summary>How the servers are connected to.</summary>
 internal sealed record XRpcUpstreamSnapshot
 {
+    /// <summary>Connections to servers are looked at so often: no check can be due earlier.</summary>
+    public static readonly TimeSpan LeastHealthCheckInterval = TimeSpan.FromMilliseconds(50);
+
     /// <summary>Shared connections per endpoint, loop and identity; at least 1.</summary>
     public int ConnectionsPerEndpoint { get; init; } = 1;
 
