@@ -76,8 +76,14 @@ public enum ForwardFlags : ushort
     /// </summary>
     Own = 2048,
 
-    /// <summary>To the one server of the route that the requests of all clients with this flag go to. For requests without a key.</summary>
+    /// <summary>To the one server of the route that the requests of all clients with this flag go to; where keys choose, that of the key, if there is one.</summary>
     Home = 4096,
+
+    /// <summary>
+    /// Where no route takes it: to the one server that has all of the keys (<see cref="IExchange.AllTargets"/>), when there is just one. For requests
+    /// without a key.
+    /// </summary>
+    OnlyServer = 8192,
 }
 
 /// <summary>What a conversation says of a request. A plain value: build it with the static members and <c>with</c>.</summary>

@@ -42,11 +42,19 @@ public interface IExchange
     int TargetOf(ReadOnlySpan<byte> key, bool readOnly, out int removeKeyBytes);
 
     /// <summary>
-    /// Asks for all servers of all routes that have a part of the keys: targets 0 to n-1, in an order that stays as long as they do. Of servers that are
-    /// interchangeable it is the one that this client has; replicas are left out.
+    /// The server at which all clients meet for a key, as <see cref="ForwardFlags.Home"/> says: where keys choose the key's own. On a connection of the
+    /// client's own it is <see cref="TargetOf"/>. -1 when no route takes the key or there is no server.
     /// </summary>
-    /// <returns>Their number, n; 0 when there is none.</returns>
-    int AllTargets();
+    /// <param name="key">What chooses where keys do.</param>
+    int HomeOf(ReadOnlySpan<byte> key);
+
+    /// <summary>
+    /// Asks for all servers of all routes that have a part of the keys: targets 0 to n-1, in an order that stays as long as they do. Of servers that are
+    /// interchangeable it is the one that this client has; replicas are left out. A cluster without any server counts as one: what goes there fails.
+    /// </summary>
+    /// <param name="home">Of interchangeable servers the one at which all clients meet.</param>
+    /// <returns>Their number, n; 0 when no route leads anywhere.</returns>
+    int AllTargets(bool home = false);
 
     /// <summary>Begins a fragment; what is written to the result, up to the next fragment, goes to that server and is one request there.</summary>
     /// <param name="target">From <see cref="TargetOf"/> or <see cref="AllTargets"/>.</param>

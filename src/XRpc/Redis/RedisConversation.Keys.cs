@@ -35,7 +35,10 @@ public sealed partial class RedisConversation
         bool own = exchange.IsPinned || (added & (ForwardFlags.Pin | ForwardFlags.PinOnce)) != 0;
         bool readOnly = (flags & ForwardFlags.ReadOnly) != 0 && !own;
         flags = own ? flags & ~ForwardFlags.ReadOnly : flags;
-        switch (Locate(request, readOnly, exchange, out int target))
+
+        // What a transaction publishes goes where its data is.
+        bool home = (flags & ForwardFlags.Home) != 0 && _transaction == Transaction.None;
+        switch (Locate(request, readOnly, home, exchange, out int target))
         {
             case Place.Anywhere:
                 return Keyless(request, exchange, flags);
@@ -83,7 +86,7 @@ public sealed partial class RedisConversation
 
     private Decision Fanout(in RedisRequest request, IExchange exchange)
     {
-        int nodes = exchange.IsPinned ? 0 : exchange.AllTargets();
+        int nodes = exchange.IsPinned ? 0 : exchange.AllTargets(RedisForwarding.IsHome(request.Command));
         if (nodes <= 1)
         {
             return ToOnly(request, nodes, exchange);
@@ -103,12 +106,28 @@ public sealed partial class RedisConversation
     {
         if (nodes == 0)
         {
-            return Keyless(request, exchange, ForwardFlags.None);
+            return KeylessAnywhere(request, exchange, ForwardFlags.None);
         }
 
         // Written anew so that no route takes a prefix off a command without a key.
         exchange.Replacement.Write(request.Bytes);
         return Decision.ForwardTo(0);
+    }
+
+    /// <summary>Whether a command is served without a default route where there is one node: it concerns all keys, or needs no node but in a transaction.</summary>
+    private static bool NeedsNoDefaultRoute(in RedisRequest request) =>
+        request.Command.Rule is RedisRule.Fanout or RedisRule.Scan or RedisRule.Local || request.Id == RedisCommandId.Wait;
+
+    /// <summary>As <see cref="Keyless"/>, and without a default route to the one node there is.</summary>
+    private static Decision KeylessAnywhere(in RedisRequest request, IExchange exchange, ForwardFlags flags)
+    {
+        if (!request.Converted)
+        {
+            // As in ToOnly.
+            exchange.Replacement.Write(request.Bytes);
+        }
+
+        return Keyless(request, exchange, flags | ForwardFlags.OnlyServer);
     }
 
     private Decision Scan(in RedisRequest request, IExchange exchange)
@@ -140,7 +159,7 @@ public sealed partial class RedisConversation
         return Decision.Split(0);
     }
 
-    private Place Locate(in RedisRequest request, bool readOnly, IExchange exchange, out int target)
+    private Place Locate(in RedisRequest request, bool readOnly, bool home, IExchange exchange, out int target)
     {
         target = -1;
         int[] rented = ArrayPool<int>.Shared.Rent(request.Count + 1);
@@ -148,7 +167,8 @@ public sealed partial class RedisConversation
         Place place = found == 0 ? Place.Anywhere : Place.OneNode;
         for (int i = 0; i < found && place == Place.OneNode; i++)
         {
-            int of = exchange.TargetOf(request.Arguments[rented[i]], readOnly, out _);
+            ReadOnlySpan<byte> key = request.Arguments[rented[i]];
+            int of = home ? exchange.HomeOf(key) : exchange.TargetOf(key, readOnly, out _);
             place = of < 0 ? Place.NoRoute : target >= 0 && of != target ? Place.Crossing : Place.OneNode;
             target = of;
         }

@@ -101,9 +101,11 @@ public sealed partial class RedisConversation
             return Error(exchange, RedisErrors.ClientName);
         }
 
-        _name = name.IsEmpty ? null : name.ToArray();
+        _name = NameOf(name);
         return Ok(exchange);
     }
+
+    private static byte[]? NameOf(ReadOnlySpan<byte> name) => name.IsEmpty ? null : name.ToArray();
 
     private Decision GetName(IExchange exchange)
     {

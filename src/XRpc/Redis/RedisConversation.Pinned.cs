@@ -41,7 +41,7 @@ public sealed partial class RedisConversation
 
         if (exchange.IsPinned)
         {
-            return Keyless(request, exchange, flags);
+            return KeylessAnywhere(request, exchange, flags);
         }
 
         if (exchange.AllTargets() > 1)
@@ -51,7 +51,7 @@ public sealed partial class RedisConversation
 
         // The server compares with what it had written when this connection's last command was done: a new one has none.
         exchange.Before.Write("*1\r\n$4\r\nPING\r\n"u8);
-        return Keyless(request, exchange, flags | ForwardFlags.Quiet) with { HiddenReplies = 1 };
+        return KeylessAnywhere(request, exchange, flags | ForwardFlags.Quiet) with { HiddenReplies = 1 };
     }
 
     private static bool HasBlock(in RedisRequest request)
@@ -84,6 +84,9 @@ public sealed partial class RedisConversation
                 (_selects ??= []).Add((_queued, _wanted.Database));
                 (_transaction, _queued) = (Transaction.Open, _queued + 1);
                 return;
+            case Purpose.PinInTransaction:
+                (_transaction, _queued, _sticky) = (Transaction.Open, _queued + 1, true);
+                return;
             case Purpose.Watch:
                 _watching = true;
                 return;
@@ -99,6 +102,11 @@ public sealed partial class RedisConversation
             case Purpose.Relay:
                 _relaying = true;
                 _sticky |= _pendingRelay.LeavesTraces;
+                if (_pendingRelay.SetsName)
+                {
+                    (_dirty, _name) = (true, _wantedName);
+                }
+
                 (_subscriptions ??= new RedisSubscriptions()).Add(_pendingRelay);
                 return;
         }

@@ -53,7 +53,7 @@ public sealed partial class RedisConversation
         _pendingRelay = RelayedRequest.Of(request.Id, request.Count - 1);
         Decision decision = request.Id == RedisCommandId.Ssubscribe
             ? Keyed(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay)
-            : Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay | ForwardFlags.Home);
+            : Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay | RedisForwarding.FlagsOf(request.Command));
         return decision.Act == Act.Forward ? decision with { Tag = (short)Purpose.Relay } : decision;
     }
 
@@ -95,6 +95,7 @@ public sealed partial class RedisConversation
     {
         bool refusedThere = IsSubscribedThere && request.Command.Rule != RedisRule.Subscribe;
         _pendingRelay = Awaited(request, refusedThere);
+        _wantedName = _pendingRelay.SetsName && IsName(request.Arguments[2]) ? NameOf(request.Arguments[2]) : _name;
         if (request.Command.Rule == RedisRule.Refuse || (!refusedThere && ChangesConnection(request)))
         {
             return Error(exchange, RedisErrors.RefusedWhileSubscribed(request.Command), ForwardFlags.Last);
@@ -103,12 +104,15 @@ public sealed partial class RedisConversation
         // Keys are nothing to a server that refuses the command: whosever they are, it has its own answer, in the right place.
         bool isKeyed = request.Id == RedisCommandId.Ssubscribe
             || (!refusedThere && request.Command.Rule != RedisRule.Subscribe && (request.Command.Keys.Count > 0 || IsCustom(request)));
-        Decision decision = isKeyed ? Keyed(request, exchange) : Keyless(request, exchange, refusedThere ? ForwardFlags.Own : ForwardFlags.None);
+        Decision decision = isKeyed ? Keyed(request, exchange)
+            : refusedThere ? Keyless(request, exchange, ForwardFlags.Own)
+            : NeedsNoDefaultRoute(request) ? KeylessAnywhere(request, exchange, ForwardFlags.None)
+            : Keyless(request, exchange, ForwardFlags.None);
         ForwardFlags end = request.Id == RedisCommandId.Quit ? ForwardFlags.Last
             : _pendingRelay.Command == RedisCommandId.Reset ? ForwardFlags.Wait
             : ForwardFlags.None;
         return decision.Act == Act.Forward
-            ? decision with { Tag = (short)Purpose.Relay, Flags = (decision.Flags & ForwardFlags.Own) | end }
+            ? decision with { Tag = (short)Purpose.Relay, Flags = (decision.Flags & (ForwardFlags.Own | ForwardFlags.OnlyServer)) | end }
             : decision with { Flags = ForwardFlags.Last };
     }
 
@@ -126,6 +130,8 @@ public sealed partial class RedisConversation
             case RedisCommandId.Quit:
             case RedisCommandId.Monitor when !refusedThere && request.Count == 1:
                 return RelayedRequest.Endless;
+            case RedisCommandId.Client when !refusedThere && request.Count == 3 && request.Is(1, "SETNAME"u8):
+                return RelayedRequest.Other with { SetsName = true };
             default:
                 bool leavesTraces = request.Command.Rule == RedisRule.Pin || request.Id is RedisCommandId.Multi or RedisCommandId.Watch;
                 return RelayedRequest.Other with { LeavesTraces = leavesTraces && !refusedThere };

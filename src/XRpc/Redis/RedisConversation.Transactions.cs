@@ -27,7 +27,7 @@ public sealed partial class RedisConversation
     private enum Transaction : byte { None, Deferred, Open }
 
     /// <summary>
-    /// A command that was refused spoils the transaction, as it does at a server; EXEC and DISCARD end it, for a transaction that stayed open would
+    /// A change of state that was refused did not happen. A command that was refused spoils the transaction, as it does at a server; EXEC and DISCARD end it, for a transaction that stayed open would
     /// take every later command of the client.
     /// </summary>
     /// <inheritdoc/>
@@ -36,6 +36,12 @@ public sealed partial class RedisConversation
         instead = default;
         if (_transaction == Transaction.None)
         {
+            if ((RedisCommandId)request.Method is RedisCommandId.Select or RedisCommandId.Hello or RedisCommandId.Auth)
+            {
+                // It was to go to a connection of the state that it asks for, which this client is not in.
+                exchange.Profile = _profile.ToConnection();
+            }
+
             return false;
         }
 
@@ -158,21 +164,24 @@ public sealed partial class RedisConversation
             return Error(exchange, RedisErrors.ManyNodes(request.Command));
         }
 
-        Decision decision = Keyed(request, exchange, _transaction == Transaction.Deferred ? ForwardFlags.Pin : ForwardFlags.None);
+        ForwardFlags pin = _transaction == Transaction.Deferred ? ForwardFlags.Pin : ForwardFlags.None;
+        Decision decision = NeedsNoDefaultRoute(request) ? KeylessAnywhere(request, exchange, pin) : Keyed(request, exchange, pin);
         if (decision.Act != Act.Forward)
         {
             return decision;
         }
 
         // A replica has no transaction to add to, and one that begins with PUBLISH is where this client's data is all the same.
-        decision = decision with { Flags = decision.Flags & (ForwardFlags.Pin | ForwardFlags.Own) };
+        decision = decision with { Flags = decision.Flags & (ForwardFlags.Pin | ForwardFlags.Own | ForwardFlags.OnlyServer) };
+        decision = request.Id == RedisCommandId.Select ? SelectLater(request, decision)
+            : request.Command.Rule == RedisRule.Pin ? decision with { Tag = (short)Purpose.PinInTransaction }
+            : decision;
         if (_transaction == Transaction.Open)
         {
-            return request.Id == RedisCommandId.Select ? SelectLater(request, decision) : decision;
+            return decision;
         }
 
         exchange.Before.Write("*1\r\n$5\r\nMULTI\r\n"u8);
-        decision = request.Id == RedisCommandId.Select ? SelectLater(request, decision) : decision;
         return decision with { HiddenReplies = 1, Tag = (short)(decision.Tag == 0 ? (short)Purpose.OpenTransaction : decision.Tag) };
     }
 

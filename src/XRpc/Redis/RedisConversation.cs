@@ -1,3 +1,4 @@
+using System.Text;
 using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.XRpc.Redis;
@@ -36,6 +37,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
         EndTransaction,
         EndSpoiledTransaction,
         SelectInTransaction,
+        PinInTransaction,
         ChangeProfile,
         ChangePinned,
         Reset,
@@ -211,11 +213,15 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
         RedisCommand command = RedisCommandTable.Get(id);
         if (command.Rule == RedisRule.Container && arguments.Count > 1)
         {
-            command = RedisCommandTable.FindSubcommand(id, arguments[1]) ?? command;
+            command = RedisCommandTable.FindSubcommand(id, arguments[1]) ?? NewerSubcommand(id, arguments[1]) ?? command;
         }
 
         return new RedisRequest(id, command, bytes, arguments, converted);
     }
+
+    /// <summary>A subcommand of servers newer than the table that must not be taken for any other: CLIENT NO-TOUCH, of 7.2, is a property of one connection.</summary>
+    private static RedisCommand? NewerSubcommand(RedisCommandId container, ReadOnlySpan<byte> name) =>
+        container == RedisCommandId.Client && Ascii.EqualsIgnoreCase(name, "NO-TOUCH"u8) ? RedisCommandTable.FindSubcommand(container, "NO-EVICT"u8) : null;
 
     private Decision ByRule(in RedisRequest request, IExchange exchange) => request.Command.Rule switch
     {

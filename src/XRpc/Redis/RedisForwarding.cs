@@ -14,9 +14,12 @@ internal static class RedisForwarding
     /// <summary>Flags of a command that goes where its keys are; -1 for others. For proxies on which keys do not matter.</summary>
     public static int OfManyKeys(RedisCommandId command) => ManyKeys[(int)command];
 
+    /// <summary>Whether a command concerns channels: all clients meet at one node for them.</summary>
+    public static bool IsHome(RedisCommand command) => command.Rule == RedisRule.Home || (command.Flags & RedisCommandFlags.PubSub) != 0;
+
     /// <summary>Flags of a command that is forwarded once.</summary>
     public static ForwardFlags FlagsOf(RedisCommand command) =>
-        command.Rule == RedisRule.Home ? ForwardFlags.Home
+        IsHome(command) ? ForwardFlags.Home
             : (command.Flags & RedisCommandFlags.ReadOnly) != 0 ? ForwardFlags.ReadOnly | ForwardFlags.Idempotent : ForwardFlags.None;
 
     private static short[] Build(Func<RedisCommand, bool> takes)

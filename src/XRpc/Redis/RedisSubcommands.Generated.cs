@@ -111,7 +111,7 @@ public static partial class RedisCommandTable
         new("PUBSUB|NUMPAT", 2, RedisCommandFlags.PubSub, RedisRule.Home, RedisMergeKind.None),
         new("PUBSUB|NUMSUB", -2, RedisCommandFlags.PubSub, RedisRule.Home, RedisMergeKind.None),
         new("PUBSUB|SHARDCHANNELS", -2, RedisCommandFlags.PubSub, RedisRule.Fanout, RedisMergeKind.Concat),
-        new("PUBSUB|SHARDNUMSUB", -2, RedisCommandFlags.PubSub, RedisRule.Default, RedisMergeKind.None),
+        new("PUBSUB|SHARDNUMSUB", -2, RedisCommandFlags.PubSub, RedisRule.Home, RedisMergeKind.None),
         new("SCRIPT|DEBUG", 3, RedisCommandFlags.NoScript, RedisRule.Refuse, RedisMergeKind.None),
         new("SCRIPT|EXISTS", -3, RedisCommandFlags.NoScript, RedisRule.Fanout, RedisMergeKind.And),
         new("SCRIPT|FLUSH", -2, RedisCommandFlags.NoScript, RedisRule.Fanout, RedisMergeKind.AllOk),

@@ -30,6 +30,9 @@ internal readonly record struct RelayedRequest(RedisCommandId Command, int Answe
     /// <summary>What it sets outlives the subscriptions, so that nobody else may get the connection: MULTI, WATCH, CLIENT TRACKING and the like.</summary>
     public bool LeavesTraces { get; init; }
 
+    /// <summary>What it sets would be the next client's, and is kept here for this one: CLIENT SETNAME. The connection closes when it is given back.</summary>
+    public bool SetsName { get; init; }
+
     /// <summary>Anything with one answer.</summary>
     public static RelayedRequest Other => new(RedisCommandId.Other, 1);
 

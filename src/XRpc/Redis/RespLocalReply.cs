@@ -19,7 +19,7 @@ internal static class RespLocalReply
             LocalReplyReason.BadFrame => "ERR Protocol error: " + reply.Message,
             LocalReplyReason.Denied => "NOPERM MeshL4: this command is not allowed",
             LocalReplyReason.NoRoute => "ERR MeshL4: no route for " + RedisCommandTable.Get((RedisCommandId)request.Method).Name,
-            _ => "ERR MeshL4: " + Words(reply.Reason),
+            _ => "ERR MeshL4: " + (reply.Message ?? Words(reply.Reason)),
         };
         output.Write("-"u8);
         output.Write(Encoding.UTF8.GetBytes(words.ReplaceLineEndings(" ")));

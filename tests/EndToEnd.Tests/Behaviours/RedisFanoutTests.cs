@@ -56,6 +56,46 @@ public sealed class RedisFanoutTests : IDisposable
         client.Ask("DBSIZE").ShouldStartWith("-");
     }
 
+    /// <summary>Nor does one without any server drop out of what concerns all keys.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData(", lb_policy: RING_HASH")]
+    public void ClusterWithoutServers_HasAPartThatFails(string policy)
+    {
+        using Sidecar proxy = Start(
+            XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: none}}, {name: b, match: {key_prefix: 'b:'}, forward: {cluster: none}}, {name: all, forward: {cluster: one}}"),
+            out int port,
+            Boot.Cluster("none", [], policy));
+        using Call client = Call.To(port);
+        const string Why = "-ERR MeshL4: no healthy upstream in cluster none";
+        client.Ask("SET k v").ShouldBe("+OK");
+        client.Ask("FLUSHALL").ShouldBe($"{Why} (1 of 2 parts of FLUSHALL failed)");
+        client.Ask("GET k").ShouldBe("$-1");
+        client.Ask("DBSIZE").ShouldBe($"{Why} (1 of 2 parts of DBSIZE failed)");
+        client.Ask("KEYS *").ShouldBe($"{Why} (1 of 2 parts of KEYS failed)");
+        client.Ask("SCAN 0 COUNT 100").ShouldBe("*2");
+        client.ReadLine();
+        string next = client.ReadLine()!;
+        next.ShouldNotBe("0");
+        client.ReadLine().ShouldBe("*0");
+        client.Ask($"SCAN {next}").ShouldBe(Why);
+        client.Ask("RANDOMKEY").ShouldBe("$-1");
+        client.Ask("WAIT 0 10").ShouldStartWith("-ERR MeshL4: WAIT goes to several nodes");
+        client.Ask("PING").ShouldBe("+PONG");
+    }
+
+    [Fact]
+    public void ClustersThatAllHaveNoServer_HaveNoAnswer()
+    {
+        using Sidecar proxy = Start(
+            XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: none}}, {name: all, forward: {cluster: empty}}"),
+            out int port,
+            Boot.Cluster("none", []), Boot.Cluster("empty", [], ", lb_policy: MAGLEV"));
+        using Call client = Call.To(port);
+        client.Ask("FLUSHALL").ShouldBe("-ERR MeshL4: no healthy upstream in cluster empty");
+        client.Ask("DBSIZE").ShouldStartWith("-ERR MeshL4: no healthy upstream");
+    }
+
     /// <summary>Where a route with a prefix leads to the same servers as the default route, that one's policies hold for what has no key.</summary>
     [Theory]
     [InlineData("one")]

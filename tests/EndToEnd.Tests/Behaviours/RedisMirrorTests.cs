@@ -82,6 +82,31 @@ public sealed class RedisMirrorTests : IDisposable
         using Call none = Until(0);
     }
 
+    /// <summary>Who subscribes to the copies is at one of their servers.</summary>
+    [Theory]
+    [InlineData("PUBLISH", "SUBSCRIBE")]
+    [InlineData("SPUBLISH", "SSUBSCRIBE")]
+    public void MessagesOfAllClients_GoToOneServerOfTheCopies(string publish, string subscribe)
+    {
+        using Sidecar proxy = Sidecar.Start(new Boot()
+            .Listen("l", _port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: main, request_mirror_policy: [{cluster: copies}]}")))
+            .Listen("copies", _copyPort, Boot.Chain(Boot.Redis("catch_all_route: {cluster: copies}")))
+            .With(Boot.Cluster("main", [_main.Address]), Boot.Cluster("copies", [.. _copies.Select(static peer => peer.Address)], ", lb_policy: ROUND_ROBIN")));
+        using Call subscriber = Call.To(_copyPort);
+        subscriber.Ask($"{subscribe} c").ShouldBe("*3");
+        subscriber.Take($"${subscribe.Length}\r\n{subscribe}\r\n$1\r\nc\r\n:1\r\n".Length);
+        for (int i = 0; i < 8; i++)
+        {
+            using Call publisher = Call.To(_port);
+            publisher.Ask($"{publish} c m{i}").ShouldBe(":0");
+            Wait.Until(() => proxy.Stat("redis.r.downstream_rq_mirrored") == i + 1, "no copy");
+            while (subscriber.ReadLine().ShouldNotBeNull() != $"m{i}")
+            {
+                // What comes around a message.
+            }
+        }
+    }
+
     [Fact]
     public void RequestWithoutACopy_IsCounted()
     {

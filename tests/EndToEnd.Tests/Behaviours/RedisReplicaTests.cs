@@ -76,6 +76,21 @@ public sealed class RedisReplicaTests : IDisposable
     }
 
     [Fact]
+    public void ClientThatChangesItsDatabase_StaysWithItsServer()
+    {
+        for (int i = 0; i < Clients; i++)
+        {
+            using Call client = Call.To(_port);
+            string port = Port(client);
+            for (int database = 1; database < 5; database++)
+            {
+                client.Ask($"SELECT {database}").ShouldBe("+OK");
+                Port(client).ShouldBe(port);
+            }
+        }
+    }
+
+    [Fact]
     public void Scripts_AreKnownToTheClientThatLoadedThem()
     {
         for (int i = 0; i < Clients; i++)
@@ -97,6 +112,12 @@ public sealed class RedisReplicaTests : IDisposable
     {
         using Call call = Call.To(peer.Port);
         return call.Ask(command)!;
+    }
+
+    private static string Port(Call client)
+    {
+        client.Ask("CONFIG GET port").ShouldBe("*2");
+        return Lines(client, 4)[3];
     }
 
     private static string[] Lines(Call client, int count) => [.. Enumerable.Range(0, count).Select(_ => client.ReadLine()!)];

@@ -70,6 +70,56 @@ public sealed class RedisSubscriptionTests : IDisposable
         }
     }
 
+    /// <summary>Also where the route is found by the channel, and where all clients of one channel meet, for channels of other names too.</summary>
+    [Theory]
+    [InlineData("turns")]
+    [InlineData("least")]
+    [InlineData("chance")]
+    [InlineData("ring")]
+    [InlineData("weighted")]
+    [InlineData("turns", Elsewhere)]
+    [InlineData("weighted", Elsewhere)]
+    [InlineData("ring", Elsewhere)]
+    public void ShardPublish_WithSeveralServers_ReachesEverySubscriber(string route, string before = "")
+    {
+        using Sidecar proxy = Start(route, out int port, before);
+        Call[] subscribers = [.. Enumerable.Range(0, 8).Select(_ => Call.To(port))];
+        foreach (Call subscriber in subscribers)
+        {
+            subscriber.Ask("SSUBSCRIBE c").ShouldBe("*3");
+            subscriber.Take("$10\r\nssubscribe\r\n$1\r\nc\r\n:1\r\n".Length);
+            if (!route.StartsWith("ring", StringComparison.Ordinal))
+            {
+                subscriber.Ask("SSUBSCRIBE other").ShouldBe("*3");
+                subscriber.Take("$10\r\nssubscribe\r\n$5\r\nother\r\n:2\r\n".Length);
+            }
+        }
+
+        Call[] publishers = [.. Enumerable.Range(0, 8).Select(_ => Call.To(port))];
+        foreach (Call publisher in publishers)
+        {
+            publisher.Ask("SPUBLISH c m").ShouldBe(":8");
+            publisher.Send(BadInput.RedisFront.Command("SPUBLISH", "c", "m"));
+            publisher.ReadLine().ShouldBe(":8");
+            if (!route.StartsWith("ring", StringComparison.Ordinal))
+            {
+                publisher.Ask("SPUBLISH other m").ShouldBe(":8");
+                publisher.Ask("PUBSUB SHARDNUMSUB c").ShouldBe("*2");
+                publisher.Take("$1\r\nc\r\n:8\r\n".Length).ShouldEndWith(":8\r\n");
+
+                // Elsewhere are the same servers once more.
+                string all = before.Length > 0 ? "*4" : "*2";
+                publisher.Ask("PUBSUB SHARDCHANNELS").ShouldBe(all);
+                publisher.Take((all == "*4" ? 2 : 1) * "$1\r\nc\r\n$5\r\nother\r\n".Length);
+            }
+        }
+
+        foreach (Call call in subscribers.Concat(publishers))
+        {
+            call.Dispose();
+        }
+    }
+
     /// <summary>Data stays where the client has it: what the transaction publishes, the subscribers of that server get.</summary>
     [Theory]
     [InlineData("turns")]

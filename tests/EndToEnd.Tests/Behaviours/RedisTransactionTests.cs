@@ -34,6 +34,60 @@ public sealed class RedisTransactionTests : IDisposable
         client.Ask("STRLEN a:1").ShouldBe(":1");
     }
 
+    /// <summary>What concerns all keys, or no server but that of the transaction, is the one server's where there is just one.</summary>
+    [Theory]
+    [InlineData("PING", "+PONG")]
+    [InlineData("DBSIZE", ":0")]
+    [InlineData("WAIT 0 10", ":0")]
+    public void WithoutACatchAll_TransactionsBeginWithoutAKey(string first, string answer)
+    {
+        using Sidecar proxy = Start("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main, remove_key_prefix: true}}, {name: b, match: {key_prefix: 'b:'}, forward: {cluster: main}}", "", out int port);
+        using Call client = Call.To(port);
+        client.Ask("WAIT 0 10").ShouldBe(":0");
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask(first).ShouldBe("+QUEUED");
+        client.Ask("SET a:1 x").ShouldBe("+QUEUED");
+        client.Ask(first).ShouldBe("+QUEUED");
+        client.Ask("EXEC").ShouldBe("*3");
+        client.ReadLine().ShouldBe(answer);
+        client.ReadLine().ShouldBe("+OK");
+        client.ReadLine().ShouldBe(answer.Replace(":0", first == "DBSIZE" ? ":1" : ":0", StringComparison.Ordinal));
+
+        client.Ask("WATCH b:1").ShouldBe("+OK");
+        client.Ask("DBSIZE").ShouldBe(":1");
+        client.Ask("WAIT 0 10").ShouldBe(":0");
+    }
+
+    /// <summary>Without a default route nobody says which of several it would be.</summary>
+    [Fact]
+    public void WithoutACatchAll_OfSeveralServersNoneIsGuessed()
+    {
+        using Sidecar proxy = Start("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main}}, {name: b, match: {key_prefix: 'b:'}, forward: {cluster: ring}}", "", out int port);
+        using Call client = Call.To(port);
+        client.Ask("WAIT 0 10").ShouldBe("-ERR MeshL4: WAIT goes to several nodes, which a transaction or WAIT cannot");
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("PING").ShouldBe("-ERR MeshL4: no route for PING");
+        client.Ask("EXEC").ShouldBe(Aborted);
+    }
+
+    [Theory]
+    [InlineData("SELECT 1", "+OK")]
+    [InlineData("HELLO 3", "%7")]
+    [InlineData("AUTH default x", "+OK")]
+    public void ChangeOfStateThatIsRefused_DidNotHappen(string change, string allowed)
+    {
+        using Sidecar denies = Start("{name: all, forward: {cluster: main}}", "authorization: {deny: [{methods: [SELECT, HELLO, AUTH]}]}", out int port);
+        using Call client = Call.To(port);
+        client.Ask("SET a 1").ShouldBe("+OK");
+        client.Ask(change).ShouldStartWith("-NOPERM");
+        client.Ask("EXISTS a").ShouldBe(":1");
+        client.Ask("GET none").ShouldBe("$-1");
+        client.Ask("CLIENT INFO").ShouldStartWith("$");
+        client.ReadLine()!.ShouldContain(" user=default ");
+        Call.Ask(_redis.Port, change).ShouldBe(allowed);
+        denies.Stat("cluster.main.upstream_cx_total").ShouldBe(1);
+    }
+
     [Fact]
     public void CatchAllThatRejects_EndsNoTransactionOfOtherRoutes_AndKeepsWhatIsItsOwn()
     {

@@ -43,7 +43,9 @@ internal sealed partial class ConversationRun : IExchange
         return key.StartsWith("none:"u8) ? -1 : TargetOf(NodeOf(key));
     }
 
-    public int AllTargets()
+    public int HomeOf(ReadOnlySpan<byte> key) => TargetOf(key, readOnly: false, out _);
+
+    public int AllTargets(bool home = false)
     {
         for (int i = 0; i < _peers.Length; i++)
         {

@@ -69,6 +69,16 @@ public sealed class RedisConversationStateTests : IDisposable
         run.IsClosed.ShouldBeFalse();
     }
 
+    /// <summary>Of servers newer than the table, and refused by this one.</summary>
+    [Fact]
+    public void NoTouch_IsOfAConnectionOfTheClientsOwn()
+    {
+        using var run = new ConversationRun([_peer]);
+        run.Ask("CLIENT", "no-touch", "on").ShouldStartWith("-ERR");
+        run.IsPinned.ShouldBeTrue();
+        run.PrivateConnections.ShouldBe(1);
+    }
+
     [Theory]
     [InlineData("2", "MULTI", 2)]
     [InlineData("2", "WATCH k", 2)]

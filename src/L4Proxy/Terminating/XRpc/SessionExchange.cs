@@ -6,7 +6,19 @@ using MeshL4.XRpc.Contracts;
 namespace MeshL4.L4Proxy.Terminating.XRpc;
 
 /// <summary>A server that a request may go to.</summary>
-internal readonly record struct Target(XRpcRouteSnapshot Route, ClusterSnapshot Cluster, EndpointSnapshot Endpoint);
+internal readonly record struct Target(XRpcRouteSnapshot Route, ClusterSnapshot Cluster, EndpointSnapshot Endpoint)
+{
+    /// <summary>Null; else the name of a cluster that has no server, whose part of the keys nobody has: there is nothing but the route then.</summary>
+    public string? Absent { get; private init; }
+
+    /// <summary>The part of a cluster without a server.</summary>
+    public static Target None(XRpcRouteSnapshot route, string cluster) => new(route, null!, null!) { Absent = cluster };
+
+    /// <summary>Whether a request has one place at both.</summary>
+    public bool IsSame(in Target other) => Absent is not null || other.Absent is not null
+        ? Absent == other.Absent
+        : Cluster.Name == other.Cluster.Name && Endpoint.Address.Equals(other.Endpoint.Address);
+}
 
 /// <summary>The runtime as conversations see it. One for all clients of a loop: it is bound to one client for one call.</summary>
 internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchange
@@ -105,8 +117,17 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
 
     public int TargetOf(ReadOnlySpan<byte> key, bool readOnly, out int removeKeyBytes)
     {
-        removeKeyBytes = 0;
-        XRpcRouteSnapshot? route = RouteOf(key);
+        int target = Locate(key, readOnly, isHome: false, out XRpcRouteSnapshot? route);
+        removeKeyBytes = target >= 0 && route!.RemoveKeyPrefix ? route.Match.KeyPrefix.Length : 0;
+        return target;
+    }
+
+    public int HomeOf(ReadOnlySpan<byte> key) => Locate(key, readOnly: false, isHome: true, out _);
+
+    /// <summary>The number of the server for a key, and its route; -1 when no route takes the key or there is no server.</summary>
+    private int Locate(ReadOnlySpan<byte> key, bool readOnly, bool isHome, out XRpcRouteSnapshot? route)
+    {
+        route = RouteOf(key);
         if (route is { RejectMessage: not null })
         {
             (_used, Rejecting) = (true, route);
@@ -121,16 +142,14 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         }
 
         Target target = default;
-        if (route is null || !(_copyTo is null ? _session.TryResolve(route, key, readOnly, out target) : _session.TryBind(route, _copyTo, key, out target)))
-        {
-            return -1;
-        }
-
-        removeKeyBytes = route.RemoveKeyPrefix ? route.Match.KeyPrefix.Length : 0;
-        return NumberOf(target);
+        bool found = route is not null
+            && (_copyTo is not null ? _session.TryBind(route, _copyTo, key, out target)
+            : isHome ? _session.TryResolveHome(route, key, out target)
+            : _session.TryResolve(route, key, readOnly, out target));
+        return found ? NumberOf(target) : -1;
     }
 
-    public int AllTargets()
+    public int AllTargets(bool home = false)
     {
         _used = true;
         _targets.Clear();
@@ -138,7 +157,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         {
             // A request without a key belongs to it alone.
             Rejecting = only.RejectMessage is null ? null : only;
-            AddAllTargets(only);
+            AddAllTargets(only, home);
             return _targets.Count;
         }
 
@@ -146,7 +165,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         if (table.CatchAll is { } all)
         {
             // First, so that its policies hold where several routes lead to one server: requests without a key are its own.
-            AddAllTargets(all);
+            AddAllTargets(all, home);
         }
 
         foreach (XRpcRouteSnapshot route in table.Routes)
@@ -157,17 +176,17 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
                 break;
             }
 
-            AddAllTargets(route);
+            AddAllTargets(route, home);
         }
 
         return _targets.Count;
     }
 
-    private void AddAllTargets(XRpcRouteSnapshot route)
+    private void AddAllTargets(XRpcRouteSnapshot route, bool home)
     {
         if (route.RejectMessage is null)
         {
-            _session.AddAllTargets(route, _copyTo ?? _session.ClusterOf(route, readOnly: false), this);
+            _session.AddAllTargets(route, _copyTo ?? (home ? XRpcSession<TCodec>.HomeClusterOf(route) : _session.ClusterOf(route, readOnly: false)), home, this);
         }
     }
 
@@ -185,13 +204,13 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         return key.IsEmpty || !table.HasPrefixes ? table.CatchAll : table.ByKey(key);
     }
 
-    /// <summary>Adds a server once.</summary>
+    /// <summary>Adds a server, or the lack of one, once.</summary>
     public int NumberOf(in Target target)
     {
         _used = true;
         for (int i = 0; i < _targets.Count; i++)
         {
-            if (_targets[i].Cluster.Name == target.Cluster.Name && _targets[i].Endpoint.Address.Equals(target.Endpoint.Address))
+            if (_targets[i].IsSame(target))
             {
                 return i;
             }

@@ -206,7 +206,7 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>A request that was sent ends with the proxy's error, or with the server's own words.</summary>
-    private void FinishLocally(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw)
+    private void FinishLocally(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw, string? words = null)
     {
         _lastFailure = reason;
         ScratchWriter writer = _owner.Local;
@@ -214,7 +214,7 @@ internal sealed partial class XRpcSession<TCodec>
         FrameHead head = pending.ToHead();
         if (raw.IsEmpty)
         {
-            TCodec.WriteLocalReply(head, new LocalReply(reason), writer);
+            TCodec.WriteLocalReply(head, new LocalReply(reason, words), writer);
             raw = writer.Written;
         }
 
@@ -303,7 +303,7 @@ internal sealed partial class XRpcSession<TCodec>
         bool linked = TryLinks(bindings, out wait);
         for (int i = 0; i < count; i++)
         {
-            if (_bindings[bindings[i]].Link is { } link)
+            if (bindings[i] >= 0 && _bindings[bindings[i]].Link is { } link)
             {
                 link.IsChosen = false;
             }
@@ -330,7 +330,7 @@ internal sealed partial class XRpcSession<TCodec>
         for (int i = 0; i < count; i++)
         {
             Target target = exchange.FragmentAt(i, out ReadOnlySpan<byte> bytes);
-            SendFragment(split, i, target.Route, _bindings[bindings[i]].Link!, bytes, decision);
+            SendFragment(split, i, target, bindings[i] < 0 ? null : _bindings[bindings[i]].Link, bytes, decision);
         }
 
         return true;
@@ -346,6 +346,12 @@ internal sealed partial class XRpcSession<TCodec>
         for (int i = 0; i < bindings.Length; i++)
         {
             bindings[i] = BindTo(_owner.Exchange.FragmentAt(i, out _));
+            if (bindings[i] < 0)
+            {
+                // Its part fails by itself.
+                continue;
+            }
+
             if (SharedLink(bindings[i]) is not { } link)
             {
                 return !(wait = true);
@@ -368,7 +374,7 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     private void SendFragment(
-        SplitRequest<TCodec> split, int index, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, ReadOnlySpan<byte> bytes, in Decision decision)
+        SplitRequest<TCodec> split, int index, in Target target, UpstreamLink<TCodec>? link, ReadOnlySpan<byte> bytes, in Decision decision)
     {
         var pending = new Pending<TCodec>
         {
@@ -377,8 +383,14 @@ internal sealed partial class XRpcSession<TCodec>
             SentAt = _now,
             Sequence = split.Request.Sequence,
             Method = split.Request.Method,
-            TimeoutMs = TimeoutOf(route, decision),
+            TimeoutMs = TimeoutOf(target.Route, decision),
         };
+        if (link is null)
+        {
+            FinishLocally(pending, LocalReplyReason.NoHealthyUpstream, default, $"no healthy upstream in cluster {target.Absent}");
+            return;
+        }
+
         if (link.State == LinkState.Closed || !link.TryReserve(out _))
         {
             FinishLocally(pending, LocalReplyReason.ConnectFailed, default);

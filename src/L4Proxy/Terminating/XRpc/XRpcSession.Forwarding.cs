@@ -147,6 +147,11 @@ internal sealed partial class XRpcSession<TCodec>
             route = (decision.Flags & ForwardFlags.Own) != 0 && IsPinned
                 ? OwnRoute(frame)
                 : RouteFinder.Find(Proxy.Routes.Current, _codec, frame, key);
+            if (route is null && (decision.Flags & ForwardFlags.OnlyServer) != 0 && _owner.Exchange.AllTargets() == 1)
+            {
+                target = _owner.Exchange.TargetAt(0);
+                route = target.Route;
+            }
         }
 
         if (route is null || route.RejectMessage is not null)
@@ -253,7 +258,7 @@ internal sealed partial class XRpcSession<TCodec>
         link = null;
         _linkFailure = LocalReplyReason.NoHealthyUpstream;
         int at = target.Cluster is not null ? BindTo(target)
-            : (decision.Flags & ForwardFlags.Home) != 0 ? BindHome(route)
+            : (decision.Flags & ForwardFlags.Home) != 0 ? BindHome(route, HomeClusterOf(route), decision.KeyLength > 0 ? key : default)
             : Bind(ClusterOf(route, (decision.Flags & ForwardFlags.ReadOnly) != 0), key);
         if (at < 0)
         {

@@ -42,7 +42,7 @@ internal sealed partial class XRpcSession<TCodec>
             return TryCopyByKeys(frame, route, cluster, chooses);
         }
 
-        int at = Bind(cluster, chooses);
+        int at = (decision.Flags & ForwardFlags.Home) != 0 ? BindHome(route, cluster, chooses) : Bind(cluster, chooses);
         return at >= 0 && (decision.Act == Act.Split ? SendPieces(at)
             : TryEdit(frame, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, frame.Head.Replies != 0));
     }
@@ -92,9 +92,14 @@ internal sealed partial class XRpcSession<TCodec>
         return sent;
     }
 
-    /// <summary>False where the server takes nothing; a copy beyond the cluster's limits is counted by itself.</summary>
+    /// <summary>False where there is no server, or it takes nothing; a copy beyond the cluster's limits is counted by itself.</summary>
     private bool SendCopy(int at, ReadOnlySpan<byte> bytes, bool expectsReply)
     {
+        if (at < 0)
+        {
+            return false;
+        }
+
         ref Binding binding = ref _bindings[at];
         UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
         if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark)

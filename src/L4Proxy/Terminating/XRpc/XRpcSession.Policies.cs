@@ -242,16 +242,21 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
-    /// <summary>A binding to a server that a conversation chose.</summary>
+    /// <summary>A binding to a server that a conversation chose; -1 where there is none.</summary>
     private int BindTo(in Target target)
     {
+        if (target.Absent is not null)
+        {
+            return -1;
+        }
+
         for (int i = 0; i < _bindingCount; i++)
         {
             if (_bindings[i].Name == target.Cluster.Name && IsSameServer(_bindings[i].Endpoint, target.Endpoint))
             {
                 if (!ReferenceEquals(_bindings[i].Cluster, target.Cluster))
                 {
-                    _bindings[i] = Rebound(_bindings[i], target.Cluster, target.Endpoint, _bindings[i].IsSticky);
+                    _bindings[i] = Rebound(_bindings[i], target.Cluster, target.Endpoint, _bindings[i].IsSticky && !target.Cluster.HashesKeys);
                 }
 
                 return i;

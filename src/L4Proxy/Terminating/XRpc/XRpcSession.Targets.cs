@@ -39,7 +39,11 @@ internal sealed partial class XRpcSession<TCodec>
             if (!value.Equals(_profile) || value.DefaultLoginBytes != _profile.DefaultLoginBytes)
             {
                 _profile = value;
-                _bindingCount = 0;
+                for (int i = 0; i < _bindingCount; i++)
+                {
+                    // The same servers, over other connections.
+                    _bindings[i] = _bindings[i] with { Link = null, Profile = ProfileAt(_bindings[i].Cluster) };
+                }
             }
         }
     }
@@ -111,36 +115,42 @@ internal sealed partial class XRpcSession<TCodec>
     {
         OriginalDestination = _downstream.OriginalDestination,
         Random = _owner.Worker.Random,
-        Hash = isHome || cluster.HashesKeys ? StableHash.Of(_hashTags ? RedisKeyHash.HashTag(key) : key) : null,
+        Hash = cluster.HashesKeys ? StableHash.Of(_hashTags ? RedisKeyHash.HashTag(key) : key) : isHome ? StableHash.Of(default) : null,
         IsHome = isHome,
         OverlooksChecks = overlooksChecks,
     };
 
-    /// <summary>Every server of a cluster that has a part of the keys: all where keys choose, else the one that this client has there.</summary>
-    public void AddAllTargets(XRpcRouteSnapshot route, string name, SessionExchange<TCodec> exchange)
+    /// <summary>
+    /// Every server of a cluster that has a part of the keys: all where keys choose, else the one that this client has there, or that all clients meet at. An
+    /// answer without the part of one that fails its checks, or of a cluster without any, would look whole: they are asked too, and fail.
+    /// </summary>
+    public void AddAllTargets(XRpcRouteSnapshot route, string name, bool home, SessionExchange<TCodec> exchange)
     {
         if (!Config.Clusters.TryGetValue(name, out ClusterSnapshot? cluster))
         {
+            exchange.NumberOf(Target.None(route, name));
             return;
         }
 
-        if (!cluster.HashesKeys && TryBind(route, name, default, out Target own))
+        if (!cluster.HashesKeys && (home ? TryHome(route, name, default, out Target own) : TryBind(route, name, default, out own)))
         {
             exchange.NumberOf(own);
             return;
         }
 
+        bool hasAny = false;
         foreach (EndpointSnapshot endpoint in cluster.Endpoints)
         {
-            if (endpoint.Offered)
+            if (endpoint.Offered && (cluster.HashesKeys || !hasAny))
             {
-                // One that fails its checks too: an answer without its part would look whole.
                 exchange.NumberOf(new Target(route, cluster, endpoint));
-                if (!cluster.HashesKeys)
-                {
-                    return;
-                }
+                hasAny = true;
             }
+        }
+
+        if (!hasAny)
+        {
+            exchange.NumberOf(Target.None(route, name));
         }
     }
 
@@ -176,7 +186,7 @@ internal sealed partial class XRpcSession<TCodec>
         for (int i = 0; i < _bindingCount; i++)
         {
             ref Binding binding = ref _bindings[i];
-            if (binding.IsSticky && binding.Name == name && (binding.ConfigVersion == Config.Version || Renew(ref binding)))
+            if (binding.IsSticky && binding.Name == name && (binding.ConfigVersion == Config.Version || (Renew(ref binding) && binding.IsSticky)))
             {
                 return binding.Endpoint.State.FailsChecks && !IsPinned ? BindAnew(name, key, i) : i;
             }
@@ -198,17 +208,33 @@ internal sealed partial class XRpcSession<TCodec>
         return failing >= 0 && endpoint.State.FailsChecks ? failing : BindTo(name, cluster!, endpoint);
     }
 
-    /// <summary>Index of the binding to the server of a route that all clients meet at, beside the one that this client stays with; -1 for none.</summary>
-    private int BindHome(XRpcRouteSnapshot route)
+    /// <summary>The cluster of a route that all clients meet in.</summary>
+    public static string HomeClusterOf(XRpcRouteSnapshot route) => WeightedClusterChoice.At(route.Clusters, 0);
+
+    /// <summary>The server of a route that all clients meet at; on a connection of the client's own that one's. False when there is none.</summary>
+    public bool TryResolveHome(XRpcRouteSnapshot route, ReadOnlySpan<byte> key, out Target target) =>
+        IsPinned ? TryResolve(route, key, readOnly: false, out target) : TryHome(route, HomeClusterOf(route), key, out target);
+
+    private bool TryHome(XRpcRouteSnapshot route, string cluster, ReadOnlySpan<byte> key, out Target target)
     {
-        string name = WeightedClusterChoice.At(route.Clusters, 0);
+        int at = BindHome(route, cluster, key);
+        target = at >= 0 ? new Target(route, _bindings[at].Cluster, _bindings[at].Endpoint) : default;
+        return at >= 0;
+    }
+
+    /// <summary>
+    /// Index of the binding to the server of a cluster that all clients meet at, beside the one that this client stays with; -1 for none. Where keys choose, it
+    /// is the one of the key, which may be empty.
+    /// </summary>
+    private int BindHome(XRpcRouteSnapshot route, string name, ReadOnlySpan<byte> key)
+    {
         if (Config.Clusters.TryGetValue(name, out ClusterSnapshot? known) && known.Discovery == ClusterDiscovery.OriginalDestination)
         {
             // The server is the one this client meant to reach: nobody else's, and bound already.
             return Bind(name, default);
         }
 
-        return PickAt(name, default, isHome: true, out ClusterSnapshot? cluster) is { } endpoint ? BindTo(new Target(route, cluster!, endpoint)) : -1;
+        return PickAt(name, key, isHome: true, out ClusterSnapshot? cluster) is { } endpoint ? BindTo(new Target(route, cluster!, endpoint)) : -1;
     }
 
     private EndpointSnapshot? PickAt(string name, ReadOnlySpan<byte> key, bool isHome, out ClusterSnapshot? cluster)
@@ -258,7 +284,7 @@ internal sealed partial class XRpcSession<TCodec>
         return _bindingCount++;
     }
 
-    /// <summary>The configuration changed: a server that is still there is kept.</summary>
+    /// <summary>The configuration changed: a server that is still there is kept, by a client that stays with one: it does not where keys choose now.</summary>
     private bool Renew(ref Binding binding)
     {
         if (!Config.Clusters.TryGetValue(binding.Name, out ClusterSnapshot? cluster))
@@ -266,6 +292,7 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
+        binding.IsSticky &= !cluster.HashesKeys;
         if (!ReferenceEquals(cluster, binding.Cluster) && !UpstreamPool<TCodec>.Has(cluster, binding.Endpoint.Address)
             && cluster.Discovery != ClusterDiscovery.OriginalDestination)
         {
