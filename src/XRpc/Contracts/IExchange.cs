@@ -50,7 +50,8 @@ public interface IExchange
 
     /// <summary>
     /// Asks for all servers of all routes that have a part of the keys: targets 0 to n-1, in an order that stays as long as they do. Of servers that are
-    /// interchangeable it is the one that this client has; replicas are left out. A cluster without any server counts as one: what goes there fails.
+    /// interchangeable it is the one that this client has; replicas are left out. A cluster without any server counts as one: what goes there fails. None,
+    /// where every route names methods and none that of the request.
     /// </summary>
     /// <param name="home">Of interchangeable servers the one at which all clients meet.</param>
     /// <returns>Their number, n; 0 when no route leads anywhere.</returns>

@@ -114,9 +114,9 @@ public sealed partial class RedisConversation
         return Decision.ForwardTo(0);
     }
 
-    /// <summary>Whether a command is served without a default route where there is one node: it concerns all keys, or needs no node but in a transaction.</summary>
+    /// <summary>Whether a command without keys is served without a default route where there is one node, by its rule or in a transaction.</summary>
     private static bool NeedsNoDefaultRoute(in RedisRequest request) =>
-        request.Command.Rule is RedisRule.Fanout or RedisRule.Scan or RedisRule.Local || request.Id == RedisCommandId.Wait;
+        request.Command.Rule is RedisRule.Fanout or RedisRule.Scan or RedisRule.Local || request.Id is RedisCommandId.Wait or RedisCommandId.Select;
 
     /// <summary>As <see cref="Keyless"/>, and without a default route to the one node there is.</summary>
     private static Decision KeylessAnywhere(in RedisRequest request, IExchange exchange, ForwardFlags flags)

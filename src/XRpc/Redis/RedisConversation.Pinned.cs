@@ -102,11 +102,6 @@ public sealed partial class RedisConversation
             case Purpose.Relay:
                 _relaying = true;
                 _sticky |= _pendingRelay.LeavesTraces;
-                if (_pendingRelay.SetsName)
-                {
-                    (_dirty, _name) = (true, _wantedName);
-                }
-
                 (_subscriptions ??= new RedisSubscriptions()).Add(_pendingRelay);
                 return;
         }

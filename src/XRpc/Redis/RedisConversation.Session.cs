@@ -10,7 +10,7 @@ namespace MeshL4.XRpc.Redis;
 /// </content>
 public sealed partial class RedisConversation
 {
-    private const ForwardFlags ChangeFlags = ForwardFlags.Observe | ForwardFlags.Wait | ForwardFlags.Quiet;
+    private const ForwardFlags ChangeFlags = ForwardFlags.Observe | ForwardFlags.Wait | ForwardFlags.Quiet | ForwardFlags.OnlyServer;
 
     private byte[]? _name;
     private byte[]? _wantedName;
@@ -58,14 +58,14 @@ public sealed partial class RedisConversation
         // Whatever is no database number changes nothing, and the server has the words for it.
         return request.Count == 2 && TryNumber(request.Arguments[1], out int database)
             ? Change(request, _profile with { Database = database }, exchange)
-            : Keyless(request, exchange, ForwardFlags.None);
+            : KeylessAnywhere(request, exchange, ForwardFlags.None);
     }
 
     private Decision Hello(in RedisRequest request, IExchange exchange)
     {
         if (request.Count == 1)
         {
-            return _authenticated ? Keyless(request, exchange, ForwardFlags.None) : Error(exchange, RedisErrors.HelloNeedsAuthentication);
+            return _authenticated ? KeylessAnywhere(request, exchange, ForwardFlags.None) : Error(exchange, RedisErrors.HelloNeedsAuthentication);
         }
 
         if (!Utf8Parser.TryParse(request.Arguments[1], out long version, out int used) || used != request.Arguments[1].Length)
@@ -151,14 +151,15 @@ public sealed partial class RedisConversation
     {
         _wanted = wanted;
         _wantedName = request.Id == RedisCommandId.Hello ? _wantedName : _name;
-        if (request.Converted && !written)
+        if (!written)
         {
+            // As it is: no route takes a prefix off.
             exchange.Replacement.Write(request.Bytes);
         }
 
         if (exchange.IsPinned)
         {
-            return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.ChangePinned };
+            return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait | ForwardFlags.OnlyServer) with { Tag = (short)Purpose.ChangePinned };
         }
 
         exchange.Profile = wanted.ToConnection();

@@ -30,6 +30,12 @@ public sealed partial class RedisConversation
             case RelayEnd.NothingLeft when !_sticky && !_watching:
                 _relaying = false;
                 UpdatePlain();
+                if (subscriptions.TakeName() is { } name)
+                {
+                    // The connection has it too, and is no other client's for that.
+                    (_name, _dirty) = (NameOf(name), true);
+                }
+
                 return _dirty ? LetGo() : ReplyAct.Unpin;
             case RelayEnd.ResetRefused:
                 return ReplyAct.Resume;
@@ -95,7 +101,6 @@ public sealed partial class RedisConversation
     {
         bool refusedThere = IsSubscribedThere && request.Command.Rule != RedisRule.Subscribe;
         _pendingRelay = Awaited(request, refusedThere);
-        _wantedName = _pendingRelay.SetsName && IsName(request.Arguments[2]) ? NameOf(request.Arguments[2]) : _name;
         if (request.Command.Rule == RedisRule.Refuse || (!refusedThere && ChangesConnection(request)))
         {
             return Error(exchange, RedisErrors.RefusedWhileSubscribed(request.Command), ForwardFlags.Last);
@@ -131,7 +136,7 @@ public sealed partial class RedisConversation
             case RedisCommandId.Monitor when !refusedThere && request.Count == 1:
                 return RelayedRequest.Endless;
             case RedisCommandId.Client when !refusedThere && request.Count == 3 && request.Is(1, "SETNAME"u8):
-                return RelayedRequest.Other with { SetsName = true };
+                return RelayedRequest.Other with { Name = request.Arguments[2].ToArray() };
             default:
                 bool leavesTraces = request.Command.Rule == RedisRule.Pin || request.Id is RedisCommandId.Multi or RedisCommandId.Watch;
                 return RelayedRequest.Other with { LeavesTraces = leavesTraces && !refusedThere };

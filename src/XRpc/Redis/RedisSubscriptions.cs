@@ -30,8 +30,8 @@ internal readonly record struct RelayedRequest(RedisCommandId Command, int Answe
     /// <summary>What it sets outlives the subscriptions, so that nobody else may get the connection: MULTI, WATCH, CLIENT TRACKING and the like.</summary>
     public bool LeavesTraces { get; init; }
 
-    /// <summary>What it sets would be the next client's, and is kept here for this one: CLIENT SETNAME. The connection closes when it is given back.</summary>
-    public bool SetsName { get; init; }
+    /// <summary>The client's name when the server takes it, empty for none; null for commands other than CLIENT SETNAME.</summary>
+    public byte[]? Name { get; init; }
 
     /// <summary>Anything with one answer.</summary>
     public static RelayedRequest Other => new(RedisCommandId.Other, 1);
@@ -59,6 +59,8 @@ internal sealed class RedisSubscriptions
     private long _patterns;
     private long _shards;
     private bool _endless;
+
+    private byte[]? _name;
 
     /// <summary>Unanswered commands after which less may be subscribed to.</summary>
     private int _leaving;
@@ -111,6 +113,11 @@ internal sealed class RedisSubscriptions
             return RelayEnd.None;
         }
 
+        if (word == RedisCommandId.Other && frame[0] == (byte)'+' && _unanswered.TryPeek(out RelayedRequest oldest) && oldest.Name is { } name)
+        {
+            _name = name;
+        }
+
         if (Answer(word) == RedisCommandId.Reset)
         {
             return RelayEnd.ResetRefused;
@@ -119,11 +126,19 @@ internal sealed class RedisSubscriptions
         return _unanswered.Count == 0 && _channels + _patterns + _shards == 0 ? RelayEnd.NothingLeft : RelayEnd.None;
     }
 
+    /// <summary>Tells once which name the server has taken for the client, empty for none; null when it took none.</summary>
+    public byte[]? TakeName()
+    {
+        byte[]? name = _name;
+        _name = null;
+        return name;
+    }
+
     /// <summary>Begins anew, for another connection.</summary>
     public void Clear()
     {
         _unanswered.Clear();
-        (_answered, _leaving, _channels, _patterns, _shards, _endless) = (0, 0, 0, 0, 0, false);
+        (_answered, _leaving, _channels, _patterns, _shards, _endless, _name) = (0, 0, 0, 0, 0, false, null);
     }
 
     private bool AwaitsReset => _unanswered.Any(static r => r.Command == RedisCommandId.Reset);

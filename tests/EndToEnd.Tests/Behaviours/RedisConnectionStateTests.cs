@@ -30,12 +30,14 @@ public sealed class RedisConnectionStateTests : IDisposable
         Connections().ShouldNotContain(" name=mine ");
     }
 
-    /// <summary>An invalid name is none, at the server and here.</summary>
-    [Fact]
-    public void NameThatTheServerRefuses_IsNotTaken()
+    /// <summary>An invalid name is none, at the server and here, nor is any that is set while version 2 is subscribed.</summary>
+    [Theory]
+    [InlineData(3, "'a b'")]
+    [InlineData(2, "mine")]
+    public void NameThatTheServerRefuses_IsNotTaken(int version, string name)
     {
         using Call client = Call.To(_port);
-        client.Send("HELLO 3\r\nCLIENT SETNAME good\r\nSUBSCRIBE c\r\nCLIENT SETNAME 'a b'\r\nUNSUBSCRIBE c\r\n");
+        client.Send($"HELLO {version}\r\nCLIENT SETNAME good\r\nSUBSCRIBE c\r\nCLIENT SETNAME {name}\r\nUNSUBSCRIBE c\r\n");
         SkipTo(client, "unsubscribe");
         client.Take("$1\r\nc\r\n:0\r\n".Length).ShouldEndWith(":0\r\n");
         client.Ask("CLIENT GETNAME").ShouldBe("$4");

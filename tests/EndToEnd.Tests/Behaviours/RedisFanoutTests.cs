@@ -96,6 +96,49 @@ public sealed class RedisFanoutTests : IDisposable
         client.Ask("DBSIZE").ShouldStartWith("-ERR MeshL4: no healthy upstream");
     }
 
+    /// <summary>Routes that name their commands are all that there is for them: others have no route, be they for all keys or none.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData(", key_prefix: 'a:'")]
+    public void CommandsThatNoRouteNames_HaveNone(string more)
+    {
+        using Sidecar proxy = Start(XRpc($"{{name: few, match: {{methods: [GET, SET, EXISTS]{more}}}, forward: {{cluster: one}}}}"), out int port);
+        using Call client = Call.To(port);
+        client.Ask("SET a:1 v").ShouldBe("+OK");
+        foreach (string command in (string[])["FLUSHALL", "DBSIZE", "KEYS *", "SCAN 0", "SELECT 1", "HELLO 3", "AUTH a"])
+        {
+            client.Ask(command).ShouldBe("-ERR MeshL4: no route for " + command.Split(' ')[0]);
+        }
+
+        // A transaction has the ordinary words for it.
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("DBSIZE").ShouldBe("-ERR MeshL4: no route for DBSIZE");
+        client.Ask("DISCARD").ShouldBe("+OK");
+        client.Ask("EXISTS a:1").ShouldBe(":1");
+    }
+
+    /// <summary>What says who the client is, and where in the server, needs no default route where there is one server.</summary>
+    [Fact]
+    public void WithoutADefaultRoute_ClientsChooseVersionAndDatabase()
+    {
+        using Sidecar proxy = Start(Boot.Redis("routes: [{prefix: 'a:', cluster: one, remove_prefix: true}, {prefix: 'b:', cluster: one}]"), out int port);
+        using Call client = Call.To(port);
+        client.Ask("SET a:1 v").ShouldBe("+OK");
+        client.Ask("SELECT 1").ShouldBe("+OK");
+        client.Ask("EXISTS a:1").ShouldBe(":0");
+        client.Ask("AUTH default any").ShouldBe("+OK");
+        client.Ask("SELECT 0").ShouldBe("+OK");
+        client.Send(RedisFront.Command("HELLO", "3"));
+        while (client.ReadLine() is { } line && line != "modules")
+        {
+            line.ShouldNotStartWith("-");
+        }
+
+        client.ReadLine().ShouldBe("*0");
+        client.Ask("GET a:none").ShouldBe("_");
+        client.Ask("HELLO").ShouldBe("%7");
+    }
+
     /// <summary>Where a route with a prefix leads to the same servers as the default route, that one's policies hold for what has no key.</summary>
     [Theory]
     [InlineData("one")]

@@ -38,6 +38,9 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private string? _copyTo;
     private bool _used;
 
+    /// <summary>Every route names methods, and none that of the frame.</summary>
+    private bool _isUnnamed;
+
     public bool RoutesByKey => _copyTo is not null || _session.Proxy.Routes.Current.LooksAtKeys || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
 
     public ConnectionProfile Profile
@@ -112,6 +115,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         {
             _used = true;
             RouteFinder.AddConditional(table, codec, frame, _conditional);
+            _isUnnamed = table.Conditional.Length == table.Routes.Length && !RouteFinder.NamesMethod(table, codec, frame);
         }
     }
 
@@ -159,6 +163,11 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
             Rejecting = only.RejectMessage is null ? null : only;
             AddAllTargets(only, home);
             return _targets.Count;
+        }
+
+        if (_isUnnamed)
+        {
+            return 0;
         }
 
         XRpcRouteTable table = _session.Proxy.Routes.Current;
@@ -261,5 +270,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         _keys.Clear();
         _conditional.Clear();
         Rejecting = null;
+        _isUnnamed = false;
     }
 }

@@ -139,6 +139,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         bool hasAny = false;
+        cluster.OnDemand?.Use(cluster);
         foreach (EndpointSnapshot endpoint in cluster.Endpoints)
         {
             if (endpoint.Offered && (cluster.HashesKeys || !hasAny))
