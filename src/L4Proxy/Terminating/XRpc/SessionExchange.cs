@@ -115,7 +115,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         {
             _used = true;
             RouteFinder.AddConditional(table, codec, frame, _conditional);
-            _isUnnamed = table.Conditional.Length == table.Routes.Length && !RouteFinder.NamesMethod(table, codec, frame);
+            _isUnnamed = _conditional.Count == 0 && table.Conditional.Length == table.Routes.Length && !RouteFinder.NamesMethod(table, codec, frame);
         }
     }
 
