@@ -28,7 +28,7 @@ public sealed partial class RedisConversation
 
     private Decision Blocking(in RedisRequest request, IExchange exchange)
     {
-        if (request.Id is RedisCommandId.Xread or RedisCommandId.Xreadgroup && !HasBlock(request))
+        if (request.Id is RedisCommandId.Xread or RedisCommandId.Xreadgroup && (RedisKeys.FindStreams(request.Arguments, out bool blocks) == 0 || !blocks))
         {
             return Keyed(request, exchange);
         }
@@ -52,19 +52,6 @@ public sealed partial class RedisConversation
         // The server compares with what it had written when this connection's last command was done: a new one has none.
         exchange.Before.Write("*1\r\n$4\r\nPING\r\n"u8);
         return KeylessAnywhere(request, exchange, flags | ForwardFlags.Quiet) with { HiddenReplies = 1 };
-    }
-
-    private static bool HasBlock(in RedisRequest request)
-    {
-        for (int i = 1; i < request.Count && !request.Is(i, "STREAMS"u8); i++)
-        {
-            if (request.Is(i, "BLOCK"u8))
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     private void Sent(Purpose purpose)

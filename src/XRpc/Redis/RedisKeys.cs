@@ -3,7 +3,7 @@ using System.Buffers.Text;
 namespace MeshL4.XRpc.Redis;
 
 /// <summary>Finds the keys among a command's arguments by the server's key specifications.</summary>
-public static class RedisKeys
+public static partial class RedisKeys
 {
     /// <summary>Writes the argument indexes of the keys.</summary>
     /// <param name="command">Row of the command table.</param>
@@ -15,7 +15,7 @@ public static class RedisKeys
         int found = 0;
         foreach (RedisKeySpec spec in command.Keys)
         {
-            int begin = Begin(spec, arguments);
+            int begin = Begin(command, spec, arguments);
             if (begin > 0 && begin < arguments.Count && TryRange(spec, arguments, begin, out int first, out int last))
             {
                 for (int i = first; i <= last && found < indexes.Length; i += spec.Step)
@@ -25,52 +25,20 @@ public static class RedisKeys
             }
         }
 
-        return command.Row == (int)RedisCommandId.Sort && FindStore(arguments) is var store and > 0 && found < indexes.Length
-            ? Add(indexes, found, store)
+        return command.Row is (int)RedisCommandId.Sort or (int)RedisCommandId.Georadius or (int)RedisCommandId.Georadiusbymember
+            ? AddStores(command, arguments, indexes, found)
             : found;
     }
 
-    private static int Add(Span<int> indexes, int found, int index)
+    private static int Begin(RedisCommand command, in RedisKeySpec spec, in RespArguments arguments) => spec.Keyword switch
     {
-        indexes[found] = index;
-        return found + 1;
-    }
-
-    /// <summary>Where SORT's STORE says to: the server does not tell, as options before it may have arguments that look the same.</summary>
-    private static int FindStore(in RespArguments arguments)
-    {
-        for (int i = 2; i < arguments.Count - 1; i++)
-        {
-            if (EqualsKeyword(arguments[i], "STORE"))
-            {
-                return i + 1;
-            }
-
-            i += EqualsKeyword(arguments[i], "LIMIT") ? 2 : EqualsKeyword(arguments[i], "BY") || EqualsKeyword(arguments[i], "GET") ? 1 : 0;
-        }
-
-        return 0;
-    }
-
-    private static int Begin(in RedisKeySpec spec, in RespArguments arguments)
-    {
-        if (spec.Keyword.Length == 0)
-        {
-            return spec.Begin;
-        }
-
-        // A negative start means: look backwards from there.
-        int step = spec.Begin < 0 ? -1 : 1;
-        for (int i = spec.Begin < 0 ? arguments.Count + spec.Begin : spec.Begin; i > 0 && i < arguments.Count; i += step)
-        {
-            if (EqualsKeyword(arguments[i], spec.Keyword))
-            {
-                return i + 1;
-            }
-        }
-
-        return 0;
-    }
+        // An empty string when the keys come behind KEYS.
+        "" when command.Row == (int)RedisCommandId.Migrate && arguments.Count > spec.Begin && arguments[spec.Begin].IsEmpty => 0,
+        "" => spec.Begin,
+        "STREAMS" => FindStreams(arguments, out _),
+        "KEYS" => FindMigrated(arguments),
+        _ => 0,
+    };
 
     private static bool TryRange(in RedisKeySpec spec, in RespArguments arguments, int begin, out int first, out int last)
     {
@@ -103,24 +71,6 @@ public static class RedisKeys
         }
 
         last = first + ((count - 1) * spec.Step);
-        return true;
-    }
-
-    private static bool EqualsKeyword(ReadOnlySpan<byte> argument, string keyword)
-    {
-        if (argument.Length != keyword.Length)
-        {
-            return false;
-        }
-
-        for (int i = 0; i < keyword.Length; i++)
-        {
-            if ((argument[i] & 0xDF) != keyword[i])
-            {
-                return false;
-            }
-        }
-
         return true;
     }
 }

@@ -32,6 +32,9 @@ public enum RespFault
 
     /// <summary>An aggregate's count is no number or over the limit.</summary>
     AggregateLength,
+
+    /// <summary>A command is called POST or Host:, as in requests of browsers that were led here; the server ends such connections.</summary>
+    Http,
 }
 
 /// <summary>Words for <see cref="RespFault"/>, close to what redis-server answers for the same bytes.</summary>
@@ -51,6 +54,7 @@ public static class RespFaults
         RespFault.UnknownType => "unknown reply type",
         RespFault.Streamed => "streamed reply type",
         RespFault.AggregateLength => "invalid aggregate length",
+        RespFault.Http => "http request",
         _ => "unknown",
     };
 }

@@ -118,6 +118,11 @@ public partial struct RespRequestScanner
     private ScanStatus EndInline(ref RespRequestHead head)
     {
         SetCommand(ref head);
+        if (IsHttp(head.Command))
+        {
+            return Fail(RespFault.Http, ref head);
+        }
+
         _state = State.Start;
         return ScanStatus.Done;
     }

@@ -5,7 +5,7 @@ namespace MeshL4.XRpc.Redis;
 
 /// <content>
 /// The hot path: a command that lies whole in one span, with fewer than ten arguments and a name of at most nine bytes.
-/// Anything else, bad bytes included, is left to the byte machine, which starts over from the frame's first byte.
+/// Anything else, unknown commands and bad bytes included, is left to the byte machine, which starts over from the frame's first byte.
 /// </content>
 public partial struct RespRequestScanner
 {
@@ -32,6 +32,11 @@ public partial struct RespRequestScanner
 
         RespRequestHead found = default;
         found.Command = RedisCommandTable.Find(input.Slice(8, (int)name));
+        if (found.Command == RedisCommandId.Other)
+        {
+            return false;
+        }
+
         found.HasCommand = true;
         found.ArgumentCount = (int)count;
         int at = 10 + (int)name;

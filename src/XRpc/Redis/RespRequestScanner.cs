@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.XRpc.Redis;
@@ -79,7 +80,7 @@ public partial struct RespRequestScanner
         State.Size => TakeNumber(value, State.SizeLf, RespFault.BulkLength, ref head),
         State.SizeLf => value == '\n' ? BeginBody(ref head, end) : Fail(RespFault.LineEnd, ref head),
         State.BodyCr => value == '\r' ? Next(State.BodyLf) : Fail(RespFault.LineEnd, ref head),
-        State.BodyLf => value == '\n' ? EndArgument() : Fail(RespFault.LineEnd, ref head),
+        State.BodyLf => value == '\n' ? EndArgument(ref head) : Fail(RespFault.LineEnd, ref head),
         _ => Fail(head.Fault, ref head),
     };
 
@@ -185,8 +186,13 @@ public partial struct RespRequestScanner
         return Next(State.BodyCr);
     }
 
-    private ScanStatus EndArgument()
+    private ScanStatus EndArgument(ref RespRequestHead head)
     {
+        if (_argument == 0 && IsHttp(head.Command))
+        {
+            return Fail(RespFault.Http, ref head);
+        }
+
         bool last = ++_argument == _expected;
         _state = last ? State.Start : State.Bulk;
         return last ? ScanStatus.Done : ScanStatus.More;
@@ -206,6 +212,11 @@ public partial struct RespRequestScanner
             ? RedisCommandId.Other
             : RedisCommandTable.Find(((ReadOnlySpan<byte>)_name)[.._nameLength]);
     }
+
+    /// <summary>Whether a server would end the connection for this word, which others use too: it takes it for a browser's that was made to call it.</summary>
+    private readonly bool IsHttp(RedisCommandId command) =>
+        command == RedisCommandId.Other && _nameLength is 4 or 5
+        && (Ascii.EqualsIgnoreCase(((ReadOnlySpan<byte>)_name)[.._nameLength], "POST"u8) || Ascii.EqualsIgnoreCase(((ReadOnlySpan<byte>)_name)[.._nameLength], "HOST:"u8));
 
     private ScanStatus Next(State state)
     {

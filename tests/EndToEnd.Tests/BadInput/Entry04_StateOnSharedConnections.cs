@@ -28,6 +28,47 @@ public sealed class Entry04_StateOnSharedConnections(RedisClientTests.World worl
         one.Ask("GET others").ShouldBe("$1");
     }
 
+    /// <summary>The server ends a connection that says these words: it would be everybody's.</summary>
+    [Theory]
+    [InlineData("POST / HTTP/1.1")]
+    [InlineData("*1\r\n$5\r\nHost:\r")]
+    [InlineData("GET / HTTP/1.1\r\nHost: x\r\n")]
+    public void WordsThatEndAConnection_EndThatOfWhoSaysThem(string words)
+    {
+        using var front = new RedisFront();
+        using Call other = Call.To(front.Port);
+        other.Ask("SET k 1").ShouldBe("+OK");
+        for (int i = 0; i < 5; i++)
+        {
+            using Call browser = Call.To(front.Port);
+            string answer = browser.Ask(words)!;
+            (answer.Contains("wrong number", StringComparison.Ordinal) ? browser.ReadLine() : answer).ShouldBe("-ERR Protocol error: http request");
+            browser.EndsInOrder().ShouldBeTrue();
+        }
+
+        other.Ask("SET k 2").ShouldBe("+OK");
+        front.Proxy.Stat("cluster.tested.upstream_cx_active").ShouldBe(front.Proxy.Stat("cluster.tested.upstream_cx_total"), "a shared connection ended");
+    }
+
+    /// <summary>What waits goes over a connection of its own, whatever its group is called.</summary>
+    [Theory]
+    [InlineData("streams", "c")]
+    [InlineData("g", "STREAMS")]
+    public void WaitingReader_WithTheNameOfAnOption_KeepsNobodyWaiting(string group, string consumer)
+    {
+        using var front = new RedisFront();
+        Call[] others = [.. Enumerable.Range(0, 8).Select(_ => Call.To(front.Port))];
+        others[0].Ask($"XGROUP CREATE s {group} $ MKSTREAM").ShouldBe("+OK");
+        using Call waiting = Call.To(front.Port);
+        waiting.Send($"XREADGROUP GROUP {group} {consumer} BLOCK 0 STREAMS s >\r\n");
+        Wait.Until(() => Clients(front.RedisPort).Contains("blocked_clients:1", StringComparison.Ordinal), "not blocked");
+        foreach (Call other in others)
+        {
+            other.Ask("SET k 1").ShouldBe("+OK");
+            other.Dispose();
+        }
+    }
+
     [Fact]
     public void WatchedKey_ChangedByAnother_FailsTheTransaction()
     {

@@ -47,6 +47,20 @@ public sealed class XRpcBypassTests : IDisposable
         proxy.Stat("redis.x.command.flushall.total").ShouldBe(1);
     }
 
+    /// <summary>Of several the server takes the last.</summary>
+    [Theory]
+    [InlineData("SORT kept STORE ok STORE secret:1")]
+    [InlineData("GEORADIUS kept 1 1 1 m STORE ok STORE secret:1")]
+    [InlineData("GEORADIUSBYMEMBER kept x 1 m STOREDIST secret:1 STORE ok")]
+    [InlineData("XREADGROUP COUNT 1 GROUP STREAMS c STREAMS secret:1 >")]
+    [InlineData("MIGRATE h 1 \"\" 0 1 KEYS secret:1 KEYS ok")]
+    public void RulesByKey_SeeKeysBehindEveryOption(string line)
+    {
+        using Sidecar proxy = Start(All, NoFlush, out int port);
+        using Call client = Call.To(port);
+        client.Ask(line).ShouldStartWith("-NOPERM");
+    }
+
     [Fact]
     public void RoutesByMethod_TakeALineInQuotes()
     {

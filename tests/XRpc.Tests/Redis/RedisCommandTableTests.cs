@@ -44,6 +44,17 @@ public sealed class RedisCommandTableTests
     [InlineData("BITOP AND d a b", "d a b")]
     [InlineData("OBJECT ENCODING a", "a")]
     [InlineData("MIGRATE h 1 k 0 9 KEYS a b", "k a b")]
+    [InlineData("MIGRATE h 1 \"\" 0 9 KEYS a b", "a b")]
+    [InlineData("MIGRATE h 1 \"\" 0 9 KEYS a keys b", "a keys b")]
+    [InlineData("MIGRATE h 1 \"\" 0 9 AUTH2 keys KEYS REPLACE AUTH KEYS KEYS a", "a")]
+    [InlineData("BITOP AND d \"\" b", "d  b")]
+    [InlineData("SORT l STORE a STORE b", "l a b")]
+    [InlineData("SORT l BY store GET store LIMIT store 1 STORE a", "l a")]
+    [InlineData("GEORADIUS k 1 1 1 m STORE a COUNT 1 storedist b", "k a b")]
+    [InlineData("GEORADIUSBYMEMBER k store 1 m STORE STORE", "k STORE")]
+    [InlineData("XREADGROUP GROUP streams streams COUNT 1 BLOCK 0 NOACK STREAMS s >", "s")]
+    [InlineData("XREADGROUP COUNT 1 GROUP STREAMS c STREAMS s t > >", "s t")]
+    [InlineData("XREAD BLOCK 0 STREAMS streams 0", "streams")]
     [InlineData("PING", "")]
     public void Locate_ByTheServersSpecifications_FindsTheKeys(string line, string expected)
     {
@@ -59,6 +70,13 @@ public sealed class RedisCommandTableTests
         }
 
         string.Join(' ', keys).ShouldBe(expected);
+    }
+
+    [Fact]
+    public void Locate_EveryWordThatKeysStandBehind_IsLookedForAsTheCommandDoes()
+    {
+        IEnumerable<RedisKeySpec> all = Enumerable.Range(0, RedisCommandTable.Count).SelectMany(id => RedisCommandTable.Get((RedisCommandId)id).Keys);
+        all.Select(s => s.Keyword).Distinct().ShouldBe(["", "STORE", "STOREDIST", "KEYS", "STREAMS"], ignoreOrder: true);
     }
 
     [Theory]
