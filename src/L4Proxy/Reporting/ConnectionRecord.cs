@@ -26,7 +26,7 @@ internal sealed class ConnectionRecord
     /// <summary>Null until a chain is chosen.</summary>
     public FilterChainSnapshot? Chain { get; set; }
 
-    public DateTimeOffset StartTime { get; } = TimeProvider.System.GetUtcNow();
+    public DateTimeOffset StartTime { get; init; } = TimeProvider.System.GetUtcNow();
 
     public long StartTimestamp { get; } = Stopwatch.GetTimestamp();
 

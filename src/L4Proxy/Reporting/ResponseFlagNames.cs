@@ -5,6 +5,8 @@ namespace MeshL4.L4Proxy.Reporting;
 /// <summary>The names of <see cref="ResponseFlags"/> in Envoy's order of declaration here: short (UF) and long (UpstreamConnectionFailure).</summary>
 internal static class ResponseFlagNames
 {
+    private const int OfRequestsAlone = 2;
+
     private static readonly (string Short, string Long)[] Names =
     [
         ("UH", "NoHealthyUpstream"), ("UF", "UpstreamConnectionFailure"), ("UO", "UpstreamOverflow"), ("NR", "NoRouteFound"),
@@ -12,11 +14,18 @@ internal static class ResponseFlagNames
         ("DC", "DownstreamConnectionTermination"), ("UC", "UpstreamConnectionTermination"), ("SI", "StreamIdleTimeout"),
         ("DPE", "DownstreamProtocolError"), ("UPE", "UpstreamProtocolError"), ("RL", "RateLimited"), ("UT", "UpstreamRequestTimeout"),
         ("OM", "OverloadManagerTerminated"), ("LR", "LocalReset"), ("UAEX", "UnauthorizedExternalService"),
-        ("NFCF", "NoFilterConfigFound"),
+        ("NFCF", "NoFilterConfigFound"), ("DI", "DelayInjected"), ("FI", "FaultInjected"),
     ];
 
-    /// <summary>How many flags there are; flag i is <c>1 &lt;&lt; i</c>.</summary>
-    public static int Count => Names.Length;
+    /// <summary>How many flags a connection may have; flag i is <c>1 &lt;&lt; i</c>. Those of requests alone are behind them.</summary>
+    public static int Count => Names.Length - OfRequestsAlone;
+
+    /// <summary>The flag of a short name; None for a name that no flag has.</summary>
+    public static ResponseFlags Named(string name)
+    {
+        int at = Array.FindIndex(Names, one => one.Short == name);
+        return at < 0 ? ResponseFlags.None : (ResponseFlags)(1 << at);
+    }
 
     public static string ShortAt(int index) => Names[index].Short;
 

@@ -62,6 +62,12 @@ internal enum ResponseFlags
 
     /// <summary>The settings of a network filter did not come in time, and there is no default.</summary>
     NFCF = 1 << 17,
+
+    /// <summary>Of requests alone: held up by a configured fault.</summary>
+    DI = 1 << 18,
+
+    /// <summary>Of requests alone: answered by a configured fault.</summary>
+    FI = 1 << 19,
 }
 
 /// <summary>Who ended a connection.</summary>

@@ -258,8 +258,8 @@ public sealed class PingPongPolicyTests
         // The end of its server connection is that of the call whose client is gone.
         mesh.Server.Dispose();
         string[] Lines() => File.Exists(path) ? [.. File.ReadAllLines(path).Order()] : [];
-        await Patience.UntilAsync(() => Lines().Length >= 4, "four lines", () => string.Join('\n', Lines()));
-        Lines().ShouldBe(["pingpong_call route=r error", "pingpong_call route=r error", "pingpong_call route=r response", "pingpong_call route=r unfinished"]);
+        await Patience.UntilAsync(() => Lines().Length >= 5, "five lines", () => string.Join('\n', Lines()));
+        Lines().ShouldBe(["pingpong_call route=r error", "pingpong_call route=r error", "pingpong_call route=r response", "pingpong_call route=r unfinished", "pingpong_notify route=r sent"]);
     }
 
     private static async Task<int> CallUntilAsync(PingPongConnection client, CancellationToken stop)

@@ -31,12 +31,18 @@ internal static class AccessLogDecoder
 
     private static AccessLogSnapshot? DecodeOne(AccessLog log, DecodeScope scope)
     {
-        DecodeScope typed = scope.Field("typed_config");
         if (log.Filter is not null)
         {
-            scope.Field("filter").Warn("access log filters are not supported: every connection is logged");
+            scope.Field("filter").Warn("access log filters are not supported for connections: every connection is logged");
         }
 
+        return DecodeLogger(log, scope);
+    }
+
+    /// <summary>Where lines go to, and their form, whatever the filter before them; null where it is no log that this build writes.</summary>
+    public static AccessLogSnapshot? DecodeLogger(AccessLog log, DecodeScope scope)
+    {
+        DecodeScope typed = scope.Field("typed_config");
         if (TypedConfig.Is<FileAccessLog>(log.TypedConfig))
         {
             return TypedConfig.Unpack<FileAccessLog>(log.TypedConfig, typed) is { } file ? DecodeFile(file, typed) : null;

@@ -1,4 +1,5 @@
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Upstream.Pools;
 using MeshL4.XRpc.Contracts;
 
@@ -57,7 +58,10 @@ internal sealed class RequestState<TCodec>
     /// <summary>Whether copies of it may be sent while it is not answered.</summary>
     public bool IsHedged { get; set; }
 
-    /// <summary>Where a try that may be followed by another went; null for others.</summary>
+    /// <summary>Why it does not simply end, as its line in the log says.</summary>
+    public ResponseFlags Flags { get; set; }
+
+    /// <summary>Where its last try went; null for a part of a split request.</summary>
     public UpstreamLink<TCodec>? SentOn { get; set; }
 
     /// <summary>Its id there.</summary>
@@ -102,7 +106,7 @@ internal sealed class RequestState<TCodec>
     public void CopyFrom(RequestState<TCodec> other)
     {
         (Captures, Observes, Tag, Route, Retries) = (other.Captures, other.Observes, other.Tag, other.Route, other.Retries);
-        (StartedAt, IsLogged, KeepsRequest, IsCopy) = (other.StartedAt, other.IsLogged, true, true);
+        (StartedAt, IsLogged, Flags, KeepsRequest, IsCopy) = (other.StartedAt, other.IsLogged, other.Flags, true, true);
         KeepForRetry(other.Request);
     }
 
@@ -120,7 +124,7 @@ internal sealed class RequestState<TCodec>
         Race?.Leave(this);
         (Captures, Observes, IsOverflown, IsLogged, KeepsRequest, IsCopy, IsHedged) = (false, false, false, false, false, false, false);
         (Tag, Fragment, Retries, ReplyLength, RequestLength, Counted, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, 0, FrameKind.None, 0);
-        (Route, Split, SentOn) = (null, null, null);
+        (Route, Split, SentOn, Flags) = (null, null, null, ResponseFlags.None);
         (_reply, _request) = keep ? (_reply, _request) : ([], []);
     }
 
@@ -150,6 +154,15 @@ internal sealed class SplitRequest<TCodec> : MergeReplies
     public Pending<TCodec> Request { get; set; }
 
     public short Tag { get; set; }
+
+    /// <summary>The route whose policies hold for it.</summary>
+    public XRpcRouteSnapshot? Route { get; set; }
+
+    /// <summary>When it came, in Stopwatch ticks.</summary>
+    public long StartedAt { get; set; }
+
+    /// <summary>Why a part of it does not simply end.</summary>
+    public ResponseFlags Flags { get; set; }
 
     public override int Count => _fragments.Count;
 
@@ -252,7 +265,7 @@ internal sealed class RequestStatePool<TCodec>
             Return(fragment);
         }
 
-        split.Request = default;
+        (split.Request, split.Route) = (default, null);
         if (_splits.Count < Most)
         {
             _splits.Push(split);

@@ -1,5 +1,6 @@
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Terminating.Policies;
 using MeshL4.L4Proxy.Upstream.Pools;
 using MeshL4.XRpc.Contracts;
 
@@ -20,6 +21,7 @@ internal sealed partial class XRpcSession<TCodec>
         if (_conversation.OnRefused(request, exchange, out Decision instead) && _pinned is { State: not LinkState.Closed } own && _pinnedRoute is { } route
             && own.TryReserve(out _))
         {
+            _requestFlags |= FlagsOf(reply.Reason);
             bool sent = Send(new FrameView(in request, default, isWhole: true), instead, route, own);
             _lastFailure = reply.Reason;
             return sent;
@@ -36,6 +38,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _stats.Asked(request.Method);
         _stats.RequestsEnded++;
+        LogHere(request.Method, RequestOutcome.Error, FlagsOf(reply.Reason));
         if (TryWriteError(request, reply, out ReadOnlySpan<byte> bytes))
         {
             Deliver(bytes);
@@ -60,6 +63,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _lastFailure = reply.Reason;
         _stats.Asked(request.Method);
+        LogHere(request.Method, RequestOutcome.Error, FlagsOf(reply.Reason));
         if (TryWriteError(request, reply, out ReadOnlySpan<byte> bytes))
         {
             AnswerBytes(bytes, TakeSequence(), request.Method, isError: true);
@@ -151,7 +155,7 @@ internal sealed partial class XRpcSession<TCodec>
         ExpectLike(head.Length);
         Uncapture(state);
         GiveAnswer(bytes, pending.Sequence);
-        LogRequest(state, pending, head.Kind, now);
+        LogAnswered(state, pending, act == ReplyAct.Replace && state.IsLogged ? IsError(bytes) : head.Kind == FrameKind.ErrorResponse, now);
         GiveBack(state);
     }
 
@@ -189,6 +193,7 @@ internal sealed partial class XRpcSession<TCodec>
         ExpectLike(exchange.AnswerBytes.Length);
         Uncapture(split);
         GiveAnswer(exchange.AnswerBytes, request.Sequence);
+        LogSplit(split, exchange.AnswerBytes, now);
         _owner.States.Return(split);
     }
 
@@ -221,10 +226,12 @@ internal sealed partial class XRpcSession<TCodec>
         long now = _owner.Now();
         if (pending.State is { } state)
         {
+            state.Flags |= FlagsOf(reason);
             state.Replace(raw, MaxCapture);
             state.ReplyKind = FrameKind.ErrorResponse;
             if (state.Split is { } split)
             {
+                split.Flags |= state.Flags;
                 EndFragment(split, now);
                 return;
             }
@@ -256,13 +263,14 @@ internal sealed partial class XRpcSession<TCodec>
             // Outrun by a copy, it was answered and told.
             if (!state.IsCopy && state.Race?.Winner is null)
             {
-                LogRequest(state, pending, FrameKind.None, _owner.Now());
+                LogUnfinished(state.Route, pending.Method, state.Flags, state.StartedAt, state.SentOn);
             }
 
             GiveBack(state);
         }
         else if (--split.Missing == 0)
         {
+            LogUnfinished(split.Route, split.Request.Method, split.Flags, split.StartedAt, null);
             GiveBack(split);
         }
     }
@@ -294,6 +302,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         XRpcRouteSnapshot first = exchange.FragmentAt(0, out _).Route;
+        _asked = first;
         if (!MayPass(frame, decision, first, default, _admitted || IsAllowedEverywhere(frame, count), out bool wait))
         {
             return !wait;
@@ -317,6 +326,7 @@ internal sealed partial class XRpcSession<TCodec>
         _stats.Asked(frame.Head.Method);
         SplitRequest<TCodec> split = _owner.States.RentSplit();
         split.Begin(exchange.NotesBytes, decision.Tag);
+        (split.Route, split.StartedAt, split.Flags) = (first, _cameAt == 0 ? _now : _cameAt, _requestFlags);
         split.Request = new Pending<TCodec>
         {
             Session = this, Sequence = TakeSequence(), SentAt = _now, Method = (ushort)frame.Head.Method, Id = frame.Head.Id, Seed = frame.Head.ReplySeed,

@@ -1,4 +1,5 @@
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Sockets;
 using MeshL4.XRpc.Contracts;
 
@@ -26,7 +27,7 @@ internal sealed partial class XRpcSession<TCodec>
             && _delayedBytes + frame.Bytes.Length <= Proxy.Limits.MaxBufferedBytes
             && (_delayed?.Count ?? 0) < Proxy.Limits.MaxPendingRequests)
         {
-            var request = new DelayedRequest(this, frame.Bytes.ToArray(), fault.AbortMessage) { Index = _delayed?.Count ?? 0 };
+            var request = new DelayedRequest(this, frame.Bytes.ToArray(), fault.AbortMessage) { Index = _delayed?.Count ?? 0, CameAt = _now, Route = _asked, Method = frame.Head.Method };
             (_delayed ??= []).Add(request);
             _delayedBytes += request.Bytes.Length;
             _owner.Loop.Timers.Arm(request.Timer, fault.Delay);
@@ -34,6 +35,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _faultMessage = fault.AbortMessage;
+        _requestFlags = ResponseFlags.DI;
         _pause = Pause.Delay;
         _delay ??= new LoopTimer(static state => ((XRpcSession<TCodec>)state!).EndDelay(), this);
         _owner.Loop.Timers.Arm(_delay, fault.Delay);
@@ -93,17 +95,20 @@ internal sealed partial class XRpcSession<TCodec>
     private bool Handle(DelayedRequest request)
     {
         (TCodec codec, bool admitted, bool owes, string? message) = (_codec, _admitted, _owesCopies, _faultMessage);
+        (long came, ResponseFlags flags) = (_cameAt, _requestFlags);
         _codec = TCodec.Start(Side.Downstream, new CodecLimits(int.MaxValue, long.MaxValue));
         FrameHead head = default;
         bool dealt = true;
         if (_codec.Scan(request.Bytes, ref head, out _) == ScanStatus.Done)
         {
             (_admitted, _owesCopies, _faultMessage) = (true, request.OwesCopies, request.AbortMessage);
+            (_cameAt, _requestFlags) = (request.CameAt, ResponseFlags.DI);
             dealt = Handle(new FrameView(ref head, request.Bytes, isWhole: true));
             request.OwesCopies = _owesCopies;
         }
 
         (_codec, _admitted, _owesCopies, _faultMessage) = (codec, admitted, owes, message);
+        (_cameAt, _requestFlags) = (came, flags);
         return dealt;
     }
 
@@ -112,6 +117,7 @@ internal sealed partial class XRpcSession<TCodec>
         for (int i = 0; i < _delayed?.Count; i++)
         {
             _owner.Loop.Timers.Cancel(_delayed[i].Timer);
+            LogUnfinished(_delayed[i].Route, _delayed[i].Method, ResponseFlags.DI, _delayed[i].CameAt, null);
         }
 
         if (_delay is not null)
@@ -140,6 +146,14 @@ internal sealed partial class XRpcSession<TCodec>
         public int Index { get; set; }
 
         public byte[] Bytes { get; }
+
+        /// <summary>When, in Stopwatch ticks.</summary>
+        public required long CameAt { get; init; }
+
+        /// <summary>What its line in the log says, should its client leave first.</summary>
+        public required XRpcRouteSnapshot? Route { get; init; }
+
+        public required int Method { get; init; }
 
         /// <summary>No copies of it were sent to mirrors yet.</summary>
         public bool OwesCopies { get; set; } = true;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Reporting;
+using MeshL4.L4Proxy.Terminating.Policies;
 using MeshL4.L4Proxy.Upstream.Pools;
 using MeshL4.XRpc.Contracts;
 
@@ -42,13 +43,9 @@ internal sealed partial class XRpcSession<TCodec>
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
         exchange.Consider(_codec, frame);
         Decision decision = _conversation.OnRequest(ref _codec, frame, exchange);
-        if (exchange.Rejecting is { } rejecting && decision.Act is not (Act.Forward or Act.NeedWhole))
-        {
-            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, rejecting.RejectMessage));
-        }
-
         bool dealt = decision.Act switch
         {
+            not (Act.Forward or Act.NeedWhole) when exchange.Rejecting is { } rejecting => Reject(frame, rejecting),
             Act.Forward => Forward(frame, decision),
             Act.Answer => AnswerWritten(frame, decision),
             Act.NeedWhole => AskForWhole(frame),
@@ -56,12 +53,24 @@ internal sealed partial class XRpcSession<TCodec>
             Act.Refuse => AnswerLocally(frame.Head, new LocalReply(decision.Reason)),
             _ => true,
         };
+        _asked = null;
         if (dealt)
         {
             _admitted = _owesCopies = false;
+            (_cameAt, _requestFlags) = (0, ResponseFlags.None);
+        }
+        else if (_cameAt == 0)
+        {
+            _cameAt = _now;
         }
 
         return dealt;
+    }
+
+    private bool Reject(in FrameView frame, XRpcRouteSnapshot route)
+    {
+        _asked = route;
+        return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
     }
 
     /// <summary>Besides requests with one answer or none: heartbeats, and streams where ids tell them apart.</summary>
@@ -109,16 +118,19 @@ internal sealed partial class XRpcSession<TCodec>
 
     private bool AnswerWritten(in FrameView frame, in Decision decision)
     {
+        ReadOnlySpan<byte> answer = _owner.Exchange.AnswerBytes;
+        bool isError = IsError(answer);
         if (IsRelaying)
         {
-            Deliver(_owner.Exchange.AnswerBytes);
+            Deliver(answer);
         }
         else
         {
             _stats.Asked(frame.Head.Method);
-            ReadOnlySpan<byte> answer = _owner.Exchange.AnswerBytes;
-            AnswerBytes(answer, TakeSequence(), frame.Head.Method, IsError(answer));
+            AnswerBytes(answer, TakeSequence(), frame.Head.Method, isError);
         }
+
+        LogHere(frame.Head.Method, isError ? RequestOutcome.Error : RequestOutcome.Response, ResponseFlags.None);
 
         _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
         return true;
@@ -154,6 +166,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
+        _asked = route;
         if (route is null || route.RejectMessage is not null)
         {
             return AnswerLocally(
@@ -205,6 +218,7 @@ internal sealed partial class XRpcSession<TCodec>
         relay.MarkDirty();
         _stats.Asked(frame.Head.Method);
         _stats.RequestsEnded++;
+        LogSent(frame.Head.Method, relay);
         _streaming = frame.IsWhole ? null : relay;
         _conversation.OnSent(decision, _owner.Exchange);
         if ((decision.Flags & ForwardFlags.Last) != 0)
@@ -326,11 +340,13 @@ internal sealed partial class XRpcSession<TCodec>
         {
             link.IsRelaying = true;
             _stats.RequestsEnded++;
+            LogSent(frame.Head.Method, link);
         }
         else if (frame.Head.Replies == 0)
         {
             _oneWayAtMs = link.LastUsedMs;
             _stats.RequestsEnded++;
+            LogSent(frame.Head.Method, link);
         }
         else
         {

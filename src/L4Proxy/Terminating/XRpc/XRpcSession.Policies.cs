@@ -161,11 +161,11 @@ internal sealed partial class XRpcSession<TCodec>
             _stats.RetryCredit = Math.Min(_stats.RetryCredit + policies.Retry!.Budget.Millionths, XRpcStatShard.MostRetryCredit);
         }
 
-        state.SentOn = retries ? link : null;
+        state.SentOn = link;
         state.Retries = retries ? policies.Retry!.Retries : 0;
         state.KeepsRequest = retries || hedges;
         state.IsHedged = hedges;
-        state.StartedAt = _now;
+        (state.StartedAt, state.Flags) = (_cameAt == 0 ? _now : _cameAt, _requestFlags);
         state.IsLogged = logs;
         return state;
     }
@@ -231,16 +231,6 @@ internal sealed partial class XRpcSession<TCodec>
 
     private static IReadOnlyList<MetaEdit>? MetadataOf(XRpcRouteSnapshot route) =>
         route.Policies.RequestMetadata.IsEmpty ? null : MetadataEdits.Of(route.Policies);
-
-    /// <summary>A line of the request log: for a share of the requests, and for each that failed or had no end (<see cref="FrameKind.None"/>).</summary>
-    private void LogRequest(RequestState<TCodec> state, in Pending<TCodec> pending, FrameKind reply, long now)
-    {
-        if (state is { IsLogged: true, Route: { } route } && route.Policies.RequestLog is { } log
-            && (reply is FrameKind.ErrorResponse or FrameKind.None || log.Sampling.Draw(_owner.Worker.Random)))
-        {
-            _owner.RequestLog?.Write(log, route, TCodec.Traits, pending.Method, reply, now - state.StartedAt, _downstream);
-        }
-    }
 
     /// <summary>A binding to a server that a conversation chose; -1 where there is none.</summary>
     private int BindTo(in Target target)

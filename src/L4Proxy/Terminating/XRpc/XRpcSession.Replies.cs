@@ -156,7 +156,7 @@ internal sealed partial class XRpcSession<TCodec>
                 return;
             }
 
-            LogRequest(state, pending, reply.Kind, now);
+            LogAnswered(state, pending, reply.Kind == FrameKind.ErrorResponse, now);
             _owner.States.Return(state);
         }
 
@@ -201,7 +201,7 @@ internal sealed partial class XRpcSession<TCodec>
         {
             // Half an answer cannot be taken back.
             End(
-                reason == LocalReplyReason.Timeout ? ResponseFlags.UT : reason == LocalReplyReason.UpstreamBroken ? ResponseFlags.UPE : ResponseFlags.UC,
+                FlagsOf(reason),
                 EndedBy.Upstream,
                 Proxy.Codec + (reason == LocalReplyReason.Timeout ? "_op_timeout" : reason == LocalReplyReason.UpstreamBroken ? "_reply_malformed" : "_upstream_closed_with_requests_in_flight"));
             Forget(pending);

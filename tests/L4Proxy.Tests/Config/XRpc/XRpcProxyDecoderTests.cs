@@ -173,6 +173,25 @@ public class XRpcProxyDecoderTests
     public void Decode_UnknownBytesByDefault_AreTcpOnlyWhereNothingIsDecided(string route, bool tcp) =>
         Good($"{Head}route_config: {{routes: [{route}]}}").UnknownAsTcp.ShouldBe(tcp);
 
+    [Theory]
+    [InlineData("status_code_filter: {comparison: {op: GE, value: {default_value: 400}}}", "status_code_filter", "is not supported for requests")]
+    [InlineData("header_filter: {header: {name: x}}", "header_filter", "is not supported for requests")]
+    [InlineData("extension_filter: {name: cel}", "extension_filter", "is not supported for requests")]
+    [InlineData("or_filter: {filters: [{traceable_filter: {}}]}", "or_filter.filters[0].traceable_filter", "is not supported for requests")]
+    [InlineData("and_filter: {}", "and_filter.filters", "must not be empty")]
+    [InlineData("response_flag_filter: {flags: [UT, XX]}", "response_flag_filter.flags[1]", "'XX' is no flag of this proxy's")]
+    [InlineData("duration_filter: {comparison: {op: GE}}", "duration_filter.comparison", "needs a value")]
+    public void Decode_FilterThatSaysNothingOfARequest_IsRefusedByName(string filter, string place, string reason)
+    {
+        const string file = "typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /dev/null}";
+        (XRpcProxy? message, IssueCollector issues) = Reading.Yaml<XRpcProxy>(
+            Head + $"policies: {{request_log: {{access_log: [{{name: f, filter: {{{filter}}}, {file}}}]}}}}\nroute_config: {{routes: [{{forward: {{cluster: c}}}}]}}\n");
+        issues.Issues.ShouldBeEmpty();
+        XRpcProxyDecoder.Decode(message!, new DecodeScope(issues, ""));
+        ConfigIssue issue = issues.Issues.ShouldHaveSingleItem();
+        (issue.Severity, issue.Path, issue.Message).ShouldBe((IssueSeverity.Error, $"policies.request_log.access_log[0].filter.{place}", reason));
+    }
+
     private static XRpcProxySnapshot Good(string yaml)
     {
         (XRpcProxy? message, IssueCollector issues) = Reading.Yaml<XRpcProxy>(yaml);

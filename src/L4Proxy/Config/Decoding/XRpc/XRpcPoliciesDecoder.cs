@@ -31,9 +31,7 @@ internal static class XRpcPoliciesDecoder
             RateLimit = policies.RateLimit is { } limit ? TokenBucketDecoder.Decode(limit, scope.Field("rate_limit")) : defaults.RateLimit,
             Authorization = policies.Authorization is { } rules ? XRpcAuthorizationDecoder.Decode(rules, codec, scope.Field("authorization")) : defaults.Authorization,
             RequestMetadata = policies.RequestMetadata.Count > 0 ? Mutations(policies.RequestMetadata, codec, scope) : defaults.RequestMetadata,
-            RequestLog = policies.RequestLog is { } log
-                ? new XRpcRequestLogSnapshot(ShareDecoder.Decode(log.Sampling, scope.Field("request_log.sampling")), AccessLogDecoder.Decode(log.AccessLog, scope.Field("request_log")))
-                : defaults.RequestLog,
+            RequestLog = policies.RequestLog is { } log ? XRpcRequestLogDecoder.Decode(log, scope.Field("request_log")) : defaults.RequestLog,
         };
     }
 

@@ -50,6 +50,7 @@ internal static class XRpcProxyDecoder
             Limits = Limits(proxy.Limits ?? new Limits(), scope.Field("limits")),
             Authentication = proxy.Authentication is { } login ? Authentication(login.Username, login.Passwords, scope.Field("authentication"), "passwords") : null,
             Upstream = Upstream(proxy.Upstream ?? new UpstreamOptions(), scope.Field("upstream")),
+            RequestLog = defaults.RequestLog,
             LatencyInMicros = proxy.LatencyInMicros,
             Redis = Redis(proxy, scope.Field("redis")),
         };

@@ -100,4 +100,9 @@ internal sealed record XRpcAuthorizationRule
 internal sealed record XRpcMetadataMutation(string Name, ReadOnlyMemory<byte>? Value);
 
 /// <summary>A line for a share of the requests; for every one that failed.</summary>
-internal sealed record XRpcRequestLogSnapshot(Share Sampling, ImmutableArray<AccessLogSnapshot> Logs);
+internal sealed record XRpcRequestLogSnapshot(Share Sampling, ImmutableArray<XRpcRequestLogTarget> Targets);
+
+/// <summary>One log of requests.</summary>
+/// <param name="Log">Where to, and in which form.</param>
+/// <param name="Filter">Which requests; null takes all.</param>
+internal sealed record XRpcRequestLogTarget(AccessLogSnapshot Log, RequestFilter? Filter);
