@@ -11,7 +11,7 @@ public abstract class Conversation<TCodec>
 {
     /// <summary>
     /// Says what becomes of a request. Called when the frame is whole, or earlier when it is long and its head is known. After
-    /// <see cref="Act.NeedWhole"/>, or when the runtime had to wait for answers (<see cref="ForwardFlags.Quiet"/> and pinning do),
+    /// <see cref="Act.NeedWhole"/> and <see cref="Act.NeedQuiet"/>, or when the runtime had to wait for answers (<see cref="ForwardFlags.Quiet"/> and pinning do),
     /// it is called again for the same frame: change no state before it is certain that the frame goes out with this decision,
     /// which is in <see cref="OnSent"/>, or when the answer is local.
     /// </summary>

@@ -20,6 +20,9 @@ public enum Act : byte
 
     /// <summary>The protocol's <see cref="LocalReply"/> with <see cref="Decision.Reason"/> is the answer.</summary>
     Refuse,
+
+    /// <summary>Cannot be decided before all requests so far were answered: it waits, and those behind it.</summary>
+    NeedQuiet,
 }
 
 /// <summary>How a request is forwarded.</summary>
@@ -134,6 +137,9 @@ public readonly record struct Decision
 
     /// <summary>Ask again when the frame is whole.</summary>
     public static Decision NeedWhole => new() { Act = Act.NeedWhole };
+
+    /// <summary>Ask again when no answer is due; only while <see cref="IExchange.IsQuiet"/> is false.</summary>
+    public static Decision NeedQuiet => new() { Act = Act.NeedQuiet };
 
     /// <summary>Answer with an error.</summary>
     /// <param name="reason">Why.</param>

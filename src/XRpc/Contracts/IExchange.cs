@@ -11,7 +11,14 @@ public interface IExchange
     /// <summary>Whether routes look at keys, so that requests with several keys may belong to several servers.</summary>
     bool RoutesByKey { get; }
 
-    /// <summary>What new upstream connections of this client are told first. Setting it moves the client to the pools of that profile.</summary>
+    /// <summary>Whether no answer is due to the client. <see cref="Act.NeedQuiet"/> waits for that.</summary>
+    bool IsQuiet { get; }
+
+    /// <summary>
+    /// What new upstream connections of this client are told first. Setting it moves the client to the pools of that profile: what is asked from then on
+    /// could overtake requests in flight, and those would be tried again over connections of another state. So set it where <see cref="IsQuiet"/> holds, or
+    /// when the answer comes that all behind it wait for.
+    /// </summary>
     ConnectionProfile Profile { get; set; }
 
     /// <summary>Whether the client has a connection of its own now.</summary>

@@ -36,7 +36,9 @@ public sealed partial class RedisConversation
         ForwardFlags flags = ForwardFlags.NoTimeout | (exchange.IsPinned ? ForwardFlags.None : ForwardFlags.PinOnce);
         if (request.Id != RedisCommandId.Wait)
         {
-            return Keyed(request, exchange, flags);
+            // What it waits for begins when it is asked: another try would wait from a later moment on.
+            Decision decision = Keyed(request, exchange, flags);
+            return decision with { Flags = decision.Flags & ~ForwardFlags.Idempotent };
         }
 
         if (exchange.IsPinned)

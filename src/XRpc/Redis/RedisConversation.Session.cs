@@ -149,6 +149,12 @@ public sealed partial class RedisConversation
 
     private Decision Change(in RedisRequest request, in RedisProfile wanted, IExchange exchange, bool written = false)
     {
+        if (!exchange.IsPinned && !exchange.IsQuiet)
+        {
+            // Requests in flight were asked in the present state, in which they may be tried again.
+            return Decision.NeedQuiet;
+        }
+
         _wanted = wanted;
         _wantedName = request.Id == RedisCommandId.Hello ? _wantedName : _name;
         if (!written)
@@ -197,6 +203,12 @@ public sealed partial class RedisConversation
 
             _replies = _replies == Replies.Off ? Replies.On : _replies;
             return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait | ForwardFlags.Own) with { Tag = (short)Purpose.Reset };
+        }
+
+        if (!exchange.IsQuiet)
+        {
+            // On the connections of another state what follows could overtake requests in flight, and those are not to be tried again in it.
+            return Decision.NeedQuiet;
         }
 
         // OFF is forgotten before the answer, SKIP behind it: so the server has it.

@@ -50,6 +50,25 @@ public sealed class RedisRetryTests : IDisposable
         client.Ask("SET " + KeyOf(client, _two) + " again").ShouldBe("+OK");
     }
 
+    /// <summary>It waits for what comes from the moment on that it is asked, on a connection of its own: others would wait behind another try.</summary>
+    [Fact]
+    public void ReadThatWaits_IsNotAskedAgain()
+    {
+        using Sidecar proxy = Start("", out int port, concurrency: 1);
+        using Call other = Call.To(port);
+        other.Ask("GET none").ShouldBe("$-1");
+        using Call client = Call.To(port);
+        client.Send("XREAD BLOCK 0 STREAMS stream $\r\n");
+        using Call one = Call.To(_one.Port);
+        using Call two = Call.To(_two.Port);
+        Wait.Until(() => IsBlocked(_one) || IsBlocked(_two), "not blocked");
+        (IsBlocked(_one) ? one : two).Ask("CLIENT KILL TYPE normal SKIPME yes")!.ShouldStartWith(":");
+
+        client.ReadLine()!.ShouldStartWith("-ERR MeshL4");
+        other.Ask("GET none").ShouldBe("$-1");
+        proxy.Stat("redis.x.upstream_rq_retry").ShouldBe(0);
+    }
+
     public void Dispose()
     {
         _one.Dispose();
@@ -72,6 +91,9 @@ public sealed class RedisRetryTests : IDisposable
         throw new ShouldAssertException("no key of 200 belongs to the server");
     }
 
+    private static bool IsBlocked(Peer server) =>
+        Run.Must("redis-cli", "-p", $"{server.Port}", "INFO", "clients").Contains("blocked_clients:1", StringComparison.Ordinal);
+
     private static void SendAndWait(Sidecar proxy, Call client, string requests)
     {
         long before = proxy.Stat("cluster.pair.upstream_cx_tx_bytes_total");
@@ -79,11 +101,11 @@ public sealed class RedisRetryTests : IDisposable
         Wait.Until(() => proxy.Stat("cluster.pair.upstream_cx_tx_bytes_total") - before >= requests.Length, "the requests are not sent");
     }
 
-    private Sidecar Start(string more, out int port)
+    private Sidecar Start(string more, out int port, int concurrency = 2)
     {
         port = Ports.Free();
         string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
             + "route_config: {name: r, routes: [{forward: {cluster: pair}}]}, policies: {retry: {num_retries: 2}}}}";
-        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("pair", [_one.Address, _two.Address], more)));
+        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("pair", [_one.Address, _two.Address], more)), concurrency: concurrency);
     }
 }

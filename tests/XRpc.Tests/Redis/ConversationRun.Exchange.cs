@@ -19,6 +19,8 @@ internal sealed partial class ConversationRun : IExchange
 
     public bool RoutesByKey => _peers.Length > 1 || _prefixes;
 
+    public bool IsQuiet { get; set; } = true;
+
     public ConnectionProfile Profile { get; set; } = ConnectionProfile.None;
 
     public bool IsPinned => _pinned is not null;

@@ -114,7 +114,7 @@ internal sealed partial class ConversationRun : IDisposable
             Act.Split => Split(decision, ref head),
             Act.Refuse => Refuse(head, decision.Reason),
             Act.Answer => _answer.WrittenSpan.ToArray(),
-            Act.Drop => [],
+            Act.Drop or Act.NeedQuiet => [],
             _ => throw new InvalidOperationException($"{decision.Act} of a whole frame"),
         };
         return Encoding.Latin1.GetString(reply);

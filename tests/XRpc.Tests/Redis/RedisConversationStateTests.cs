@@ -69,6 +69,27 @@ public sealed class RedisConversationStateTests : IDisposable
         run.IsClosed.ShouldBeFalse();
     }
 
+    /// <summary>Whether it goes out is for the answers before it to say: they may have to be asked for again in the state that is left.</summary>
+    [Theory]
+    [InlineData("SELECT 2")]
+    [InlineData("HELLO 3")]
+    [InlineData("AUTH default x")]
+    [InlineData("RESET")]
+    public void ChangeOfState_WaitsForTheAnswersDue(string change)
+    {
+        using var run = new ConversationRun([_peer]);
+        run.Ask("SELECT", "1").ShouldBe("+OK\r\n");
+        ConnectionProfile before = run.Profile;
+        run.IsQuiet = false;
+        run.Ask(change.Split(' ')).ShouldBeEmpty();
+        run.Last.Act.ShouldBe(Act.NeedQuiet);
+        run.Profile.ShouldBeSameAs(before);
+
+        run.IsQuiet = true;
+        run.Ask(change.Split(' ')).ShouldNotStartWith("-");
+        run.Profile.ShouldNotBe(before);
+    }
+
     /// <summary>Of servers newer than the table, and refused by this one.</summary>
     [Fact]
     public void NoTouch_IsOfAConnectionOfTheClientsOwn()

@@ -43,6 +43,8 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
 
     public bool RoutesByKey => _copyTo is not null || _session.Proxy.Routes.Current.LooksAtKeys || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
 
+    public bool IsQuiet => _session.InFlight == 0;
+
     public ConnectionProfile Profile
     {
         get => _session.Profile;

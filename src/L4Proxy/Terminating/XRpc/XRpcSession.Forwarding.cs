@@ -51,6 +51,7 @@ internal sealed partial class XRpcSession<TCodec>
             Act.NeedWhole => AskForWhole(frame),
             Act.Split => Split(frame, decision),
             Act.Refuse => AnswerLocally(frame.Head, new LocalReply(decision.Reason)),
+            Act.NeedQuiet => AwaitQuiet(frame.Head),
             _ => true,
         };
         _asked = null;
@@ -114,6 +115,13 @@ internal sealed partial class XRpcSession<TCodec>
 
         _askedForWhole = true;
         return true;
+    }
+
+    /// <summary>False: the frame is handled again when all before it were answered. Where nothing is due there is nothing to wait for, and it is refused.</summary>
+    private bool AwaitQuiet(in FrameHead head)
+    {
+        PauseUntilQuiet();
+        return _pause != Pause.Quiet && AnswerLocally(head, new LocalReply(LocalReplyReason.Unsupported));
     }
 
     private bool AnswerWritten(in FrameView frame, in Decision decision)

@@ -13,6 +13,9 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Whether a copy of a request can have another id than the first: ids are nowhere, or at a fixed place.</summary>
     private static readonly bool MayCopy = TCodec.Traits.Order != FrameOrder.Multiplexed || TCodec.Traits.Id is not null;
 
+    /// <summary>A request was tried again over another connection while others were due on the first, which that one's next could overtake.</summary>
+    private bool _leftSome;
+
     /// <summary>
     /// Asks the route's policies. False: the request was answered, or waits (<paramref name="wait"/>). What authorization says is told
     /// (<paramref name="allowed"/>), for a request may belong to several routes.
@@ -184,11 +187,13 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        if (LinkForRetry(state.SentOn!) is not { } link || !link.TryReserve(out ulong id))
+        UpstreamLink<TCodec> failed = state.SentOn!;
+        if (LinkForRetry(failed) is not { } link || !link.TryReserve(out ulong id))
         {
             return false;
         }
 
+        _leftSome |= InFlight > 1 && failed.State != LinkState.Closed;
         _stats.RetryCredit -= Share.All;
         state.Retries--;
         state.SentOn = link;

@@ -348,18 +348,19 @@ internal sealed partial class XRpcSession<TCodec>
     private UpstreamLink<TCodec>? SharedLink(int at)
     {
         ref Binding binding = ref _bindings[at];
-        if (binding.Link is { CanTake: true } link)
+        if (binding.Link is { CanTake: true } link && !_leftSome)
         {
             return link;
         }
 
-        if (binding.Link is { State: not LinkState.Closed } && InFlight > 0 && IsOrdered)
+        if ((_leftSome || binding.Link is { State: not LinkState.Closed }) && InFlight > 0 && IsOrdered)
         {
             // On another connection this request could overtake those before it.
             _pause = Pause.Quiet;
             return null;
         }
 
+        _leftSome = false;
         XRpcUpstreamSnapshot settings = Proxy.Upstream;
         UpstreamPool<TCodec> pool = _owner.Pool(binding.Name);
         pool.Settings = settings;

@@ -14,6 +14,7 @@ internal sealed class TcpRelay : IDisposable
     private readonly ConcurrentBag<TcpClient> _open = [];
     private readonly int _server;
     private volatile int _generation;
+    private volatile Hold? _hold;
     private int _taken;
     private long _fromServer;
 
@@ -43,8 +44,15 @@ internal sealed class TcpRelay : IDisposable
     /// <summary>Passes nothing more on the connections there are.</summary>
     public void Forget() => _generation++;
 
+    /// <summary>Keeps what clients send on the connections there are, as a slow way does; new ones pass.</summary>
+    public void Stall() => _hold = new Hold(Taken);
+
+    /// <summary>What was kept goes on.</summary>
+    public void GoOn() => _hold?.Released.TrySetResult();
+
     public void Dispose()
     {
+        GoOn();
         _listener.Dispose();
         foreach (TcpClient open in _open)
         {
@@ -59,7 +67,7 @@ internal sealed class TcpRelay : IDisposable
             while (true)
             {
                 TcpClient client = await _listener.AcceptTcpClientAsync();
-                Interlocked.Increment(ref _taken);
+                int number = Interlocked.Increment(ref _taken);
                 OnTaken();
                 if (Closes)
                 {
@@ -72,8 +80,8 @@ internal sealed class TcpRelay : IDisposable
                 _open.Add(client);
                 _open.Add(server);
                 int generation = _generation;
-                _ = CopyAsync(client, server, generation, static (_, _) => { });
-                _ = CopyAsync(server, client, generation, static (relay, count) => Interlocked.Add(ref relay._fromServer, count));
+                _ = CopyAsync(client, server, generation, () => _hold is { } hold && number <= hold.Last ? hold.Released.Task : Task.CompletedTask, static (_, _) => { });
+                _ = CopyAsync(server, client, generation, static () => Task.CompletedTask, static (relay, count) => Interlocked.Add(ref relay._fromServer, count));
             }
         }
         catch (Exception over) when (over is SocketException or ObjectDisposedException)
@@ -82,7 +90,7 @@ internal sealed class TcpRelay : IDisposable
         }
     }
 
-    private async Task CopyAsync(TcpClient from, TcpClient to, int generation, Action<TcpRelay, int> count)
+    private async Task CopyAsync(TcpClient from, TcpClient to, int generation, Func<Task> mayPass, Action<TcpRelay, int> count)
     {
         byte[] piece = new byte[64 << 10];
         try
@@ -91,6 +99,7 @@ internal sealed class TcpRelay : IDisposable
             while ((read = await from.GetStream().ReadAsync(piece)) > 0)
             {
                 count(this, read);
+                await mayPass();
                 if (generation == _generation)
                 {
                     await to.GetStream().WriteAsync(piece.AsMemory(0, read));
@@ -106,5 +115,11 @@ internal sealed class TcpRelay : IDisposable
         {
             to.Dispose();
         }
+    }
+
+    /// <summary>Bytes that wait.</summary>
+    private sealed record Hold(int Last)
+    {
+        public TaskCompletionSource Released { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
