@@ -156,9 +156,11 @@ public struct RespCodec : IXRpcCodec<RespCodec>
             return false;
         }
 
+        // A channel keeps its name: who listens knows it by that.
+        int remove = (RedisCommandTable.Get(_request.Command).Flags & RedisCommandFlags.PubSub) != 0 ? 0 : edit.RemoveKeyBytes;
         output.Write(frame.Bytes[..(int)_request.KeyHeaderOffset]);
-        RespWriter.WriteHeader(output, (byte)'$', _request.KeyLength - edit.RemoveKeyBytes);
-        output.Write(frame.Bytes[((int)_request.KeyOffset + edit.RemoveKeyBytes)..]);
+        RespWriter.WriteHeader(output, (byte)'$', _request.KeyLength - remove);
+        output.Write(frame.Bytes[((int)_request.KeyOffset + remove)..]);
         return true;
     }
 

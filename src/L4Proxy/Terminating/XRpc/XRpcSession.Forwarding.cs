@@ -188,7 +188,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (_pinned is { IsRelaying: true } relay)
         {
-            return ForwardRelayed(frame, decision, relay);
+            return ForwardRelayed(frame, decision, route, relay);
         }
 
         if (!TryLink(frame, decision, route, HashKey(frame, route, key), target, out UpstreamLink<TCodec>? link))
@@ -213,7 +213,7 @@ internal sealed partial class XRpcSession<TCodec>
         return meta >= 0 && _codec.TryMeta(frame, meta, out ReadOnlySpan<byte> value) ? value : default;
     }
 
-    private bool ForwardRelayed(in FrameView frame, in Decision decision, UpstreamLink<TCodec> relay)
+    private bool ForwardRelayed(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> relay)
     {
         if (relay.MustWait(this))
         {
@@ -221,8 +221,12 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        ReadOnlySpan<byte> replaced = _owner.Exchange.ReplacementBytes;
-        relay.Output.Append(replaced.IsEmpty ? frame.Bytes : replaced);
+        if (!TryEdit(frame, decision, route, 0, out ReadOnlySpan<byte> bytes, out _))
+        {
+            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
+        }
+
+        relay.Output.Append(bytes);
         relay.MarkDirty();
         _stats.Asked(frame.Head.Method);
         _stats.RequestsEnded++;
@@ -335,7 +339,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         RequestState<TCodec>? state = StateFor(frame, decision, route, link);
-        if (!Write(frame, route, link, id, state))
+        if (!Write(frame, decision, route, link, id, state))
         {
             return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
         }
@@ -412,9 +416,10 @@ internal sealed partial class XRpcSession<TCodec>
         _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
     }
 
-    private bool Write(in FrameView frame, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, ulong id, RequestState<TCodec>? state)
+    private bool Write(
+        in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, ulong id, RequestState<TCodec>? state)
     {
-        if (!TryEdit(frame, route, id, out ReadOnlySpan<byte> bytes, out bool holdsId))
+        if (!TryEdit(frame, decision, route, id, out ReadOnlySpan<byte> bytes, out bool holdsId))
         {
             return false;
         }
@@ -432,16 +437,17 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>What a server gets of a frame: as the conversation or the codec wrote it anew, or as it came.</summary>
     /// <param name="frame">The frame.</param>
+    /// <param name="decision">Says where its key is. Without one there is nothing to take a prefix off, or the conversation did.</param>
     /// <param name="route">Says what is taken off and added.</param>
     /// <param name="id">The id there; 0 for none.</param>
     /// <param name="bytes">What it gets.</param>
     /// <param name="holdsId">Whether the id is in these bytes already.</param>
     /// <returns>False where the codec cannot write it.</returns>
-    private bool TryEdit(in FrameView frame, XRpcRouteSnapshot route, ulong id, out ReadOnlySpan<byte> bytes, out bool holdsId)
+    private bool TryEdit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ulong id, out ReadOnlySpan<byte> bytes, out bool holdsId)
     {
         ReadOnlySpan<byte> replaced = _owner.Exchange.ReplacementBytes;
         bytes = replaced.IsEmpty ? frame.Bytes : replaced;
-        int remove = route.RemoveKeyPrefix ? route.Match.KeyPrefix.Length : 0;
+        int remove = route.RemoveKeyPrefix && decision.KeyLength > 0 ? route.Match.KeyPrefix.Length : 0;
         holdsId = replaced.IsEmpty && (remove > 0 || !route.Policies.RequestMetadata.IsEmpty || (id != 0 && TCodec.Traits.Id is null));
         if (!holdsId)
         {

@@ -44,7 +44,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         int at = (decision.Flags & ForwardFlags.Home) != 0 ? BindHome(route, cluster, chooses) : Bind(cluster, chooses);
         return at >= 0 && (decision.Act == Act.Split ? SendPieces(at)
-            : TryEdit(frame, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, frame.Head.Replies != 0));
+            : TryEdit(frame, decision, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, frame.Head.Replies != 0));
     }
 
     /// <summary>The conversation says where the keys are; false where they cannot go to one server each.</summary>
@@ -68,7 +68,7 @@ internal sealed partial class XRpcSession<TCodec>
                 bool expectsReply = frame.Head.Replies != 0;
                 return at >= 0 && (exchange.ReplacementBytes is { IsEmpty: false } written
                     ? SendCopy(at, written, expectsReply)
-                    : TryEdit(frame, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, expectsReply));
+                    : TryEdit(frame, decision, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, expectsReply));
             default:
                 return false;
         }
