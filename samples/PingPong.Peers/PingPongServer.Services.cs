@@ -52,6 +52,20 @@ public sealed partial class PingPongServer
         }
     }
 
+    /// <summary>Answers the call that came last while <see cref="IsFrozen"/>; those before it wait on.</summary>
+    public async Task AnswerNewestAsync()
+    {
+        var older = new List<(PingPongConnection From, PingPongMessage Call)>();
+        while (_frozen.TryDequeue(out (PingPongConnection From, PingPongMessage Call) held))
+        {
+            older.Add(held);
+        }
+
+        (PingPongConnection from, PingPongMessage newest) = older[^1];
+        older[..^1].ForEach(_frozen.Enqueue);
+        await CallAsync(from, newest);
+    }
+
     private static async Task CountDownAsync(PingPongConnection from, PingPongMessage message)
     {
         for (int i = Number(message); i > 0; i--)

@@ -28,6 +28,7 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     private List<UpstreamLink<TCodec>> _read = [];
     private List<UpstreamLink<TCodec>> _readNow = [];
     private bool _turnEndAsked;
+    private bool _someHaveGone;
     private long _roundSeen;
 
     /// <summary>The clock is armed for longer than with clients.</summary>
@@ -161,6 +162,15 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         }
 
         _attendNow.Clear();
+        if (_someHaveGone)
+        {
+            _someHaveGone = false;
+            foreach (UpstreamPool<TCodec> pool in _pools)
+            {
+                pool.ForgetGone();
+            }
+        }
+
         (_flush, _flushNow) = (_flushNow, _flush);
         foreach (UpstreamLink<TCodec> link in _flushNow)
         {
@@ -168,6 +178,15 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
         }
 
         _flushNow.Clear();
+    }
+
+    /// <summary>
+    /// A client ended without all its answers. What it asked for is given up at the end of the turn: connections are walked once for all that went in it.
+    /// </summary>
+    public void NoteGone()
+    {
+        _someHaveGone = true;
+        AskTurnEnd();
     }
 
     private void AskTurnEnd()

@@ -189,6 +189,12 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
 
         if (IsClosed || InFlight > 0 || HasDelayed)
         {
+            if (_reachedEnd && !IsClosed && _output.IsEmpty && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
+            {
+                // It said its last, and may have gone unseen: who takes no answer either is not to be told from one that waits.
+                End(ResponseFlags.SI, EndedBy.Proxy, "last_answers_timeout");
+            }
+
             return;
         }
 
@@ -331,6 +337,11 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         _downstream.ReachedEnd = _reachedEnd;
         _downstream.EndsInOrder = _inOrder;
         _stats.RequestsEnded += InFlight;
+        if (!IsOrdered && InFlight > 0)
+        {
+            _owner.NoteGone();
+        }
+
         if (_socket.Owner == this)
         {
             _socket.Owner = null;

@@ -30,7 +30,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     {
     }
 
-    public override int InFlight => _slots.Used;
+    public override int InFlight => _slots.Used - _slots.Abandoned;
 
     protected override bool IsFull => _slots.IsFull;
 
@@ -58,14 +58,36 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         int slot = _slots.Find(id);
         if (slot >= 0)
         {
-            _slots.Free(slot);
+            Abandon(slot);
         }
 
         return slot >= 0;
     }
 
+    public override void ForgetGone()
+    {
+        for (int i = 0; i < _slots.Count && InFlight > 0; i++)
+        {
+            if (_slots.IsUsed(i) && _slots[i].Session is { IsClosed: true } gone)
+            {
+                Pending<TCodec> left = _slots[i];
+                Abandon(i);
+                gone.RequestFailed(left, LocalReplyReason.UpstreamClosed, default, mayRetry: false);
+            }
+        }
+
+        Recount();
+    }
+
     public override void ExpireRequests(long now)
     {
+        if (IsLastResort && _slots.IsSpent)
+        {
+            // Nothing can be asked here, and no connection more may be opened. The few that still wait are told.
+            Close(LocalReplyReason.UpstreamClosed, reset: true);
+            return;
+        }
+
         if (StalledBy is not null)
         {
             // Not read: what is late is a client, which has a time of its own.
@@ -73,14 +95,14 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         }
 
         int passing = _passing is null ? -1 : _slots.Find(Reply.Id);
-        for (int i = 0; i < _slots.Count && State != LinkState.Closed && _slots.Used > 0; i++)
+        for (int i = 0; i < _slots.Count && State != LinkState.Closed && InFlight > 0; i++)
         {
             ref Pending<TCodec> pending = ref _slots[i];
             long since = Math.Max(i == passing ? _partAt : pending.SentAt, ReadsSince);
             if (_slots.IsUsed(i) && pending.TimeoutMs > 0 && Stopwatch.GetElapsedTime(since, now).TotalMilliseconds >= pending.TimeoutMs)
             {
                 Pending<TCodec> late = pending;
-                _slots.Free(i);
+                Abandon(i);
                 late.Session?.RequestFailed(late, LocalReplyReason.Timeout, default, mayRetry: true);
             }
         }
@@ -150,6 +172,16 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     /// <summary>Whether a frame belongs to a request; all others are the connection's own.</summary>
     private static bool IsAnswer(FrameKind kind) => kind is not (FrameKind.Ping or FrameKind.GoAway or FrameKind.Pong or FrameKind.Empty or FrameKind.Push);
+
+    /// <summary>
+    /// Nobody waits for a request any more, and its answer may still come: its id is not used again before, or that answer could be another client's. With
+    /// too many of those the connection takes nothing new; it closes when nobody waits here.
+    /// </summary>
+    private void Abandon(int slot)
+    {
+        _slots.Abandon(slot);
+        IsDraining |= _slots.IsWorn;
+    }
 
     /// <summary>Does what a frame asks for that belongs to no request.</summary>
     private void TakeControl()
@@ -274,11 +306,11 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         }
 
         _skipping = true;
-        if (slot >= 0)
+        if (slot >= 0 && _slots[slot].Session is { } session)
         {
             Pending<TCodec> failed = _slots[slot];
-            _slots.Free(slot);
-            failed.Session?.RequestFailed(failed, LocalReplyReason.TooLarge, default, mayRetry: false);
+            Abandon(slot);
+            session.RequestFailed(failed, LocalReplyReason.TooLarge, default, mayRetry: false);
         }
     }
 

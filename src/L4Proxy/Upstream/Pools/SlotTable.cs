@@ -4,7 +4,8 @@ namespace MeshL4.L4Proxy.Upstream.Pools;
 
 /// <summary>
 /// Requests in flight by id. An id is a slot's number with the slot's generation above it; the generation moves with every use, so
-/// the id of a request that is over belongs to nobody until all generations were used. Id 0 is never given.
+/// the id of a request that is over belongs to nobody until all generations were used. One that nobody waits for, and whose answer may
+/// still come, is not over: its slot has no other request before. Id 0 is never given.
 /// </summary>
 internal sealed class SlotTable<TCodec>
     where TCodec : struct, IXRpcCodec<TCodec>
@@ -26,9 +27,19 @@ internal sealed class SlotTable<TCodec>
     /// <summary>Slots made so far.</summary>
     public int Count => _slots.Length;
 
+    /// <summary>Slots that are in use, abandoned ones among them.</summary>
     public int Used { get; private set; }
 
+    /// <summary>Slots of requests that nobody waits for any more, and whose answers may still come.</summary>
+    public int Abandoned { get; private set; }
+
     public bool IsFull => Used == _most;
+
+    /// <summary>Abandoned requests take a quarter of all ids, or more.</summary>
+    public bool IsWorn => Abandoned >= _most / 4;
+
+    /// <summary>All ids are taken, and most of them for nothing.</summary>
+    public bool IsSpent => IsFull && Abandoned > _most / 2;
 
     public ref Pending<TCodec> this[int slot] => ref _slots[slot].Pending;
 
@@ -66,11 +77,22 @@ internal sealed class SlotTable<TCodec>
         return number < _slots.Length && _slots[number].IsUsed && _slots[number].Generation == id >> _slotBits ? number : -1;
     }
 
+    /// <summary>Nobody waits for a request any more: its slot stays in use, and holds nothing of it, until its answer came.</summary>
+    public void Abandon(int number)
+    {
+        ref Slot slot = ref _slots[number];
+        slot.Pending = default;
+        Abandoned += slot.IsAbandoned ? 0 : 1;
+        slot.IsAbandoned = true;
+    }
+
+    /// <summary>A request is over.</summary>
     public void Free(int number)
     {
         ref Slot slot = ref _slots[number];
         slot.Pending = default;
-        slot.IsUsed = false;
+        Abandoned -= slot.IsAbandoned ? 1 : 0;
+        (slot.IsUsed, slot.IsAbandoned) = (false, false);
         slot.NextFree = _firstFree;
         _firstFree = number;
         Used--;
@@ -101,5 +123,6 @@ internal sealed class SlotTable<TCodec>
         public ulong Generation;
         public int NextFree;
         public bool IsUsed;
+        public bool IsAbandoned;
     }
 }

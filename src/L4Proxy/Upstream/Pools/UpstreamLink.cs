@@ -81,6 +81,9 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     /// <summary>Owes an answer for longer than allowed: takes nothing new until it has said something.</summary>
     public bool IsSuspect { get; set; }
 
+    /// <summary>Was given out although it takes nothing new, as there may be no connection more to its address.</summary>
+    public bool IsLastResort { get; set; }
+
     /// <summary>The client whose unread answers keep this connection from being read; null for none.</summary>
     public XRpcSession<TCodec>? StalledBy { get; private set; }
 
@@ -120,6 +123,11 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
 
     /// <summary>Nobody waits for a request any more. False when its entry has to stay, which its answer then removes.</summary>
     public virtual bool TryForget(ulong id) => false;
+
+    /// <summary>Gives up requests whose clients have gone. Where answers come in order their entries stay, for the answers behind.</summary>
+    public virtual void ForgetGone()
+    {
+    }
 
     /// <summary>Gives up requests that are over their time.</summary>
     /// <param name="now">Stopwatch ticks.</param>

@@ -75,7 +75,8 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
 
         if (living >= count + MostExtra)
         {
-            return any!;
+            any!.IsLastResort = true;
+            return any;
         }
 
         if (CountAt(endpoint.Address) >= MostProfilesAtAddress * count)
@@ -129,6 +130,21 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
 
     /// <summary>Forgets a closed connection.</summary>
     public void Remove(UpstreamLink<TCodec> link) => (link.IsPrivate ? _private : _shared).Remove(link);
+
+    /// <summary>Clients have gone without their answers.</summary>
+    public void ForgetGone()
+    {
+        // Backwards: whoever is told may close one.
+        for (int i = _shared.Count - 1; i >= 0; i--)
+        {
+            _shared[i].ForgetGone();
+        }
+
+        for (int i = _private.Count - 1; i >= 0; i--)
+        {
+            _private[i].ForgetGone();
+        }
+    }
 
     /// <summary>Time-outs and idle connections. Called by the loop's clock.</summary>
     /// <param name="now">Stopwatch ticks.</param>

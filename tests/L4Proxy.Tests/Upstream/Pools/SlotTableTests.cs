@@ -66,6 +66,57 @@ public sealed class SlotTableTests
         new[] { first, second, third }.Distinct().Count().ShouldBe(3);
     }
 
+    /// <summary>Nobody waits for it, and its answer may come at any time: no other request has its id, however many there are.</summary>
+    [Fact]
+    public void Id_OfAnAbandonedRequest_IsNotGivenAgainBeforeItIsOver()
+    {
+        var table = new SlotTable<RespCodec>(8);
+        ulong left = Use(table);
+        table[table.Find(left)].Seed = 7;
+        table.Abandon(table.Find(left));
+        table.Abandon(table.Find(left));
+        for (int i = 0; i < 1000; i++)
+        {
+            ulong id = Use(table);
+            id.ShouldNotBe(left);
+            table.Free(table.Find(id));
+        }
+
+        (table.Used, table.Abandoned, table[table.Find(left)].Seed).ShouldBe((1, 1, 0ul));
+        table.Free(table.Find(left));
+        (table.Used, table.Abandoned, table.Find(left)).ShouldBe((0, 0, -1));
+    }
+
+    [Fact]
+    public void Table_WithAQuarterOfItsIdsAbandoned_IsWorn_AndSpentWhenTheOthersAreTaken()
+    {
+        // Sixteen ids.
+        var table = new SlotTable<RespCodec>(8);
+        for (int i = 0; i < 3; i++)
+        {
+            table.Abandon(table.Find(Use(table)));
+        }
+
+        table.IsWorn.ShouldBeFalse();
+        ulong fourth = Use(table);
+        table.Abandon(table.Find(fourth));
+        table.IsWorn.ShouldBeTrue();
+        for (int i = 4; i < 9; i++)
+        {
+            table.Abandon(table.Find(Use(table)));
+        }
+
+        for (int i = 9; i < 16; i++)
+        {
+            table.IsSpent.ShouldBeFalse();
+            Use(table);
+        }
+
+        table.IsSpent.ShouldBeTrue();
+        table.Free(table.Find(fourth));
+        table.IsSpent.ShouldBeFalse();
+    }
+
     [Fact]
     public void Generation_AfterItsLast_IsNeverZero()
     {
