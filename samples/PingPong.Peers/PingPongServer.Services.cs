@@ -71,7 +71,18 @@ public sealed partial class PingPongServer
         for (int i = Number(message); i > 0; i--)
         {
             string item = i.ToString(CultureInfo.InvariantCulture);
-            await from.WriteAsync(new PingPongMessage(PingPongKind.Item, message.Id, "", message.Service == "bulk" ? item.PadLeft(BulkItem) : item));
+            await from.WriteAsync(new PingPongMessage(PingPongKind.Item, message.Id, "", message.Service.StartsWith("bulk", StringComparison.Ordinal) ? item.PadLeft(BulkItem) : item));
+        }
+
+        if (message.Service.EndsWith("stuck", StringComparison.Ordinal))
+        {
+            return;
+        }
+
+        if (message.Service.EndsWith("broken", StringComparison.Ordinal))
+        {
+            from.Dispose();
+            return;
         }
 
         if (message.Service == "torn")

@@ -65,6 +65,27 @@ public sealed class PingPongFailureTests
         (await CallAsync(other, 2, "echo", "after")).Payload.ShouldBe("after");
     }
 
+    /// <summary>What was passed on are whole frames: the call alone fails, and is not asked for again, or its items would come twice.</summary>
+    [Theory]
+    [InlineData("stuck", "proxy: no answer in time")]
+    [InlineData("bulkstuck", "proxy: no answer in time")]
+    [InlineData("broken", "proxy: the upstream closed the connection")]
+    [InlineData("bulkbroken", "proxy: the upstream closed the connection")]
+    public async Task Stream_ThatFailsBehindItsFirstItems_EndsWithAFailure_AndTheConnectionGoesOn(string service, string words)
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {methods: [subscribe]}, forward: {cluster: other}, policies: {timeout: 0.5s, retry: {num_retries: 1, budget_percent: {value: 100}}}}, {forward: {cluster: main}}");
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 2, service, "2") { IsIdempotent = true });
+
+        PingPongMessage[] items = [await Next(client), await Next(client)];
+        items.Select(static item => (item.Kind, item.Id, item.Payload.Trim())).ShouldBe([(PingPongKind.Item, 2u, "2"), (PingPongKind.Item, 2u, "1")]);
+        (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Failure, 2, "", words));
+        (await CallAsync(client, 3, "echo", "still here")).Payload.ShouldBe("still here");
+        (await mesh.Proxy.StatAsync("pingpong.pingpong.upstream_rq_retry")).ShouldBe(0);
+    }
+
     [Fact]
     public async Task Server_ThatGoesAway_AnswersWhatItHasAndGetsNoMore()
     {

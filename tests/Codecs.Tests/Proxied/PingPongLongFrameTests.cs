@@ -117,9 +117,8 @@ public sealed class PingPongLongFrameTests
         (await Next(client)).Kind.ShouldBe(PingPongKind.End);
     }
 
-    /// <summary>Nothing of the long item was passed on, but the one before it was: the call cannot be answered as if it had not begun.</summary>
     [Fact]
-    public async Task Stream_ThatEndsInsideALongItemNobodyHasSeen_EndsTheConnectionForTheItemsBeforeIt()
+    public async Task Stream_ThatEndsInsideALongItemNobodyHasSeen_FailsBehindTheItemsBeforeIt()
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(TwoServers);
         PingPongConnection client = mesh.Connect();
@@ -127,8 +126,46 @@ public sealed class PingPongLongFrameTests
 
         await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 2, "torn", "1"));
 
+        await Patience.UntilAsync(
+            async () => await mesh.Proxy.StatAsync("pingpong.pingpong.command.subscribe.error") == 1, "the stream failed", () => mesh.Proxy.Said);
+        mesh.Server.Release();
+
+        IsLong(await Next(client), "one");
+        (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Item, 2, "", "1"));
+        (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Failure, 2, "", "proxy: the upstream closed the connection"));
+    }
+
+    /// <summary>Half a frame cannot be taken back, and nothing can be said behind it.</summary>
+    [Fact]
+    public async Task Stream_ThatEndsInsideALongItem_EndsTheConnection()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync();
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 2, "torn", "1"));
+
+        (await Next(client)).Payload.ShouldBe("1");
+        await Should.ThrowAsync<IOException>(async () => await Next(client));
         await Patience.UntilAsync(() => mesh.Proxy.Records().Count == 1, "the client's connection ends", () => mesh.Proxy.Said);
         mesh.Proxy.Records()[0].Details.ShouldBe("pingpong_upstream_closed_with_requests_in_flight");
+    }
+
+    [Fact]
+    public async Task LongAnswer_ThatStopsBeforeItsTurn_CostsThatCallOnly()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: half}, forward: {cluster: main}}, {match: {key_prefix: o.}, forward: {cluster: other, remove_key_prefix: true}, policies: {timeout: 0.5s}}");
+        PingPongConnection client = mesh.Connect();
+        await BeginHalfAsync(mesh, client);
+
+        await client.WriteAsync(Call(2, "o.half", "two"));
+        await FailedAsync(mesh);
+        mesh.Server.Release();
+
+        IsLong(await Next(client), "one");
+        (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Failure, 2, "", "proxy: no answer in time"));
+        mesh.Other.Release();
+        (await CallAsync(client, 3, "o.echo", "behind the rest")).Payload.ShouldBe("behind the rest");
     }
 
     [Fact]

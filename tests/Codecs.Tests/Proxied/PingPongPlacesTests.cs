@@ -62,6 +62,20 @@ public sealed class PingPongPlacesTests
         (await mesh.Proxy.StatAsync("pingpong.pingpong.upstream_rq_retry")).ShouldBe(1);
     }
 
+    /// <summary>Nobody waits for a copy's answer, which may never come: its place comes back all the same.</summary>
+    [Fact]
+    public async Task Mirrors_ThatAreNeverAnswered_GiveTheirPlacesBack()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: main}, policies: {mirrors: [{cluster: small}]}}");
+        PingPongConnection client = mesh.Connect();
+        mesh.Other.IsFrozen = true;
+        uint next = 1;
+
+        await Patience.UntilAsync(
+            async () => (await CallAsync(client, next++, "echo", "mine")).Payload == "mine" && await mesh.Proxy.StatAsync("pingpong.pingpong.downstream_rq_mirrored") > 2,
+            "more copies are sent than there are places");
+    }
+
     [Fact]
     public async Task Mirrors_WithoutAPlace_AreNotSentAndCounted()
     {

@@ -213,7 +213,7 @@ internal sealed partial class XRpcSession<TCodec>
             return;
         }
 
-        if (mayRetry && TryAgain(pending, reason))
+        if (mayRetry && !pending.Has(PendingFlags.InParts) && TryAgain(pending, reason))
         {
             return;
         }

@@ -22,9 +22,6 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     private XRpcSession<TCodec>? _passing;
     private long _partAt;
 
-    /// <summary>The client got earlier frames of the stream whose long one is being passed on.</summary>
-    private bool _hadBegun;
-
     public MuxLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
         : base(owner, pool, cluster, endpoint, profile)
     {
@@ -101,6 +98,12 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             long since = Math.Max(i == passing ? _partAt : pending.SentAt, ReadsSince);
             if (_slots.IsUsed(i) && pending.TimeoutMs > 0 && Stopwatch.GetElapsedTime(since, now).TotalMilliseconds >= pending.TimeoutMs)
             {
+                if (i == passing)
+                {
+                    EndBrokenPart();
+                    _skipping = true;
+                }
+
                 Pending<TCodec> late = pending;
                 Abandon(i);
                 late.Session?.RequestFailed(late, LocalReplyReason.Timeout, default, mayRetry: true);
@@ -237,7 +240,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             return;
         }
 
-        pending.Flags |= PendingFlags.Begun;
+        pending.Flags |= PendingFlags.InParts;
         session.DeliverWhole(bytes);
         if (session.IsOverfull)
         {
@@ -297,7 +300,6 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         if (wanted)
         {
             ref Pending<TCodec> pending = ref _slots[slot];
-            _hadBegun = pending.Has(PendingFlags.Begun);
             pending.Flags |= PendingFlags.Begun;
             _passing = pending.Session!;
             _passing.BeginPart(this);
@@ -314,7 +316,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         }
     }
 
-    /// <summary>The connection ends inside a long frame; a client that has got nothing of it is answered as if it had not begun.</summary>
+    /// <summary>A long frame will not be whole; a client that has got nothing of it is answered as if it had not begun.</summary>
     private void EndBrokenPart()
     {
         if (_passing is not { } client)
@@ -324,7 +326,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
         _passing = null;
         int slot = _slots.Find(Reply.Id);
-        if (client.TakePartBack(this) && slot >= 0 && !_hadBegun)
+        if (client.TakePartBack(this) && slot >= 0)
         {
             _slots[slot].Flags &= ~PendingFlags.Begun;
         }
@@ -341,7 +343,9 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         }
         else
         {
-            _slots[slot].SentAt = now;
+            ref Pending<TCodec> pending = ref _slots[slot];
+            pending.SentAt = now;
+            pending.Flags = (pending.Flags & ~PendingFlags.Begun) | PendingFlags.InParts;
         }
     }
 

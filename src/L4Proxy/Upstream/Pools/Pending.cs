@@ -30,11 +30,14 @@ internal enum PendingFlags : ushort
     /// <summary>The client was answered already: what comes late is dropped.</summary>
     Abandoned = 128,
 
-    /// <summary>A part of the answer was passed on.</summary>
+    /// <summary>A part of a frame of the answer was passed on, which cannot be taken back.</summary>
     Begun = 256,
 
     /// <summary>A try of a request that other servers may have too; until its answer begins.</summary>
     Hedged = 512,
+
+    /// <summary>Whole frames of the answer were passed on, and more may follow: an error may end it, but it is not asked for again.</summary>
+    InParts = 1024,
 }
 
 /// <summary>One request in flight. A plain value in a ring or a slot: nothing is allocated for it.</summary>
