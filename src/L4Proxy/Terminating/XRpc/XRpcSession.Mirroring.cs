@@ -8,6 +8,15 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <content>Copies of requests for other clusters. Where keys choose among their servers, a copy goes where its keys are, cut anew if need be.</content>
 internal sealed partial class XRpcSession<TCodec>
 {
+    /// <summary>
+    /// A copy's answer is waited for as long as the route's time-out, and for so long at least: a mirror may be slower, and one that never answers keeps
+    /// its places for no longer.
+    /// </summary>
+    private const int LeastCopyTimeoutMs = 5000;
+
+    private static int CopyTimeoutOf(XRpcRouteSnapshot route) =>
+        (int)Math.Clamp(route.Policies.Timeout.TotalMilliseconds, LeastCopyTimeoutMs, int.MaxValue);
+
     /// <summary>Sends copies of what the servers of the route get, without the prefix it takes off; counts those that cannot be.</summary>
     private void Mirror(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key)
     {
@@ -43,8 +52,8 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         int at = (decision.Flags & ForwardFlags.Home) != 0 ? BindHome(route, cluster, chooses) : Bind(cluster, chooses);
-        return at >= 0 && (decision.Act == Act.Split ? SendPieces(at)
-            : TryEdit(frame, decision, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, frame.Head.Replies != 0));
+        return at >= 0 && (decision.Act == Act.Split ? SendPieces(at, route)
+            : TryEdit(frame, decision, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, route, bytes, frame.Head.Replies != 0));
     }
 
     /// <summary>The conversation says where the keys are; false where they cannot go to one server each.</summary>
@@ -59,7 +68,7 @@ internal sealed partial class XRpcSession<TCodec>
                 bool sent = true;
                 for (int i = 0; i < exchange.FragmentCount; i++)
                 {
-                    sent &= SendCopy(BindTo(exchange.FragmentAt(i, out ReadOnlySpan<byte> piece)), piece, expectsReply: true);
+                    sent &= SendCopy(BindTo(exchange.FragmentAt(i, out ReadOnlySpan<byte> piece)), route, piece, expectsReply: true);
                 }
 
                 return sent;
@@ -67,25 +76,25 @@ internal sealed partial class XRpcSession<TCodec>
                 int at = decision.TargetPlusOne > 0 ? BindTo(exchange.TargetAt(decision.TargetPlusOne - 1)) : Bind(cluster, key);
                 bool expectsReply = frame.Head.Replies != 0;
                 return at >= 0 && (exchange.ReplacementBytes is { IsEmpty: false } written
-                    ? SendCopy(at, written, expectsReply)
-                    : TryEdit(frame, decision, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, bytes, expectsReply));
+                    ? SendCopy(at, route, written, expectsReply)
+                    : TryEdit(frame, decision, route, 0, out ReadOnlySpan<byte> bytes, out _) && SendCopy(at, route, bytes, expectsReply));
             default:
                 return false;
         }
     }
 
     /// <summary>Copies of the pieces of a split request; of one that is the same for every server, one.</summary>
-    private bool SendPieces(int at)
+    private bool SendPieces(int at, XRpcRouteSnapshot route)
     {
         SessionExchange<TCodec> exchange = _owner.Exchange;
         exchange.FragmentAt(0, out ReadOnlySpan<byte> first);
-        bool sent = SendCopy(at, first, expectsReply: true);
+        bool sent = SendCopy(at, route, first, expectsReply: true);
         for (int i = 1; i < exchange.FragmentCount; i++)
         {
             exchange.FragmentAt(i, out ReadOnlySpan<byte> piece);
             if (!piece.SequenceEqual(first))
             {
-                sent &= SendCopy(at, piece, expectsReply: true);
+                sent &= SendCopy(at, route, piece, expectsReply: true);
             }
         }
 
@@ -93,7 +102,7 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>False where there is no server, or it takes nothing; a copy beyond the cluster's limits is counted by itself.</summary>
-    private bool SendCopy(int at, ReadOnlySpan<byte> bytes, bool expectsReply)
+    private bool SendCopy(int at, XRpcRouteSnapshot route, ReadOnlySpan<byte> bytes, bool expectsReply)
     {
         if (at < 0)
         {
@@ -116,7 +125,7 @@ internal sealed partial class XRpcSession<TCodec>
         WriteCopy(link, bytes, id);
         if (expectsReply)
         {
-            link.Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden, SentAt = _now };
+            link.Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden, SentAt = _now, TimeoutMs = CopyTimeoutOf(route) };
         }
 
         _stats.Mirrored++;
