@@ -51,6 +51,13 @@ internal static unsafe partial class SocketCalls
     [LibraryImport("libc", EntryPoint = "shutdown")]
     public static partial int Shutdown(int fd, int how);
 
+    /// <summary>SIOCOUTQ, for <see cref="IoControl"/>: of a stream socket, bytes that its peer's kernel has not acknowledged.</summary>
+    public const nuint OutQueue = 0x5411;
+
+    /// <summary>ioctl(2) for what tells or takes one C int.</summary>
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    public static partial int IoControl(int fd, nuint request, int* value);
+
     [LibraryImport("libc", EntryPoint = "getsockname")]
     public static partial int GetSockName(int fd, byte* address, int* length);
 

@@ -125,6 +125,13 @@ internal sealed unsafe class LoopSocket : IoHandler
         return error == Errno.EAGAIN ? Blocked(-error) : -error;
     }
 
+    /// <summary>Bytes that were sent and have not reached the peer's kernel, told by a system call; -1 where none are told.</summary>
+    public int Unacknowledged()
+    {
+        int count = 0;
+        return SocketCalls.IoControl(Fd, SocketCalls.OutQueue, &count) == 0 ? count : -1;
+    }
+
     public void ShutdownWrite() => SocketCalls.Shutdown(Fd, SocketCalls.ShutdownWrite);
 
     /// <summary>Gives the descriptor up without closing it, for another loop to watch.</summary>

@@ -48,6 +48,31 @@ public sealed class SlowReaderTests
         crowd.ForEach(static client => client.Dispose());
     }
 
+    /// <summary>The kernel takes more of an answer only when megabytes of its buffer are free: one that takes little at a time, and takes it, is not stuck.</summary>
+    [Fact]
+    public void ReaderThatTakesALittleAtATime_IsNotClosed()
+    {
+        using var front = RedisFront.Common(", limits: {slow_reader_timeout: 2s}");
+        using Call setter = Call.To(front.Port);
+        setter.Send(RedisFront.Command("SET", "big", new string('x', ValueBytes)));
+        setter.ReadLine().ShouldBe("+OK");
+        using Call reader = Call.To(front.Port);
+        reader.Socket.ReceiveBufferSize = 32 * 1024;
+        reader.Send(RedisFront.Command("GET", "big"));
+        reader.ReadLine().ShouldBe($"${ValueBytes}");
+        const int Step = 16 * 1024;
+        const int Steps = 70;
+        for (int i = 0; i < Steps; i++)
+        {
+            reader.Take(Step).Length.ShouldBe(Step);
+            Thread.Sleep(100);
+        }
+
+        reader.Take(ValueBytes - (Steps * Step)).AsSpan().IndexOfAnyExcept('x').ShouldBe(-1);
+        reader.ReadLine().ShouldBe("");
+        reader.Ask("PING").ShouldBe("+PONG");
+    }
+
     private static void ReadBig(Call from, int pause)
     {
         from.ReadLine().ShouldBe($"${ValueBytes}");

@@ -13,11 +13,32 @@ internal struct ReaderEvidence
     private const int TicksToTell = 2;
 
     private int _ticksFull;
+    private long _taken;
     private long _shownAtMs;
 
-    /// <summary>The clock looks at a client whose bytes wait.</summary>
-    /// <param name="full">Its socket takes none.</param>
-    public void Tick(bool full) => _ticksFull = full ? Math.Min(_ticksFull + 1, TicksToTell) : 0;
+    /// <summary>The clock looks at a client whose bytes wait, and whose socket takes some again.</summary>
+    public void TickWritable() => _ticksFull = 0;
+
+    /// <summary>
+    /// The clock looks at a client whose bytes wait, and whose socket takes none. The kernel says that it takes some only when a good part of its buffer
+    /// of megabytes is free: what left the buffer meanwhile was taken too.
+    /// </summary>
+    /// <param name="taken">Bytes that its own kernel has, since it came.</param>
+    /// <param name="least">So many more than before are progress.</param>
+    /// <param name="nowMs">As the loop has it.</param>
+    /// <returns>Whether they are that many more, since the socket is full or since it was last said.</returns>
+    public bool TickFull(long taken, long least, long nowMs)
+    {
+        bool moved = _ticksFull > 0 && taken - _taken >= least;
+        _shownAtMs = moved && _ticksFull == TicksToTell ? nowMs : _shownAtMs;
+        if (moved || _ticksFull < TicksToTell)
+        {
+            _taken = taken;
+            _ticksFull = Math.Min(_ticksFull + 1, TicksToTell);
+        }
+
+        return moved;
+    }
 
     /// <summary>The socket took bytes that had to wait.</summary>
     /// <param name="nowMs">As the loop has it.</param>

@@ -223,6 +223,8 @@ internal sealed partial class XRpcSession<TCodec>
             raw = writer.Written;
         }
 
+        // An error is an answer too: what waits behind a server that says nothing is not to wait for its time once for every few requests.
+        ExpectLike(raw.Length);
         long now = _owner.Now();
         if (pending.State is { } state)
         {

@@ -62,6 +62,12 @@ internal sealed partial class XRpcSession<TCodec>
         Relay,
     }
 
+    /// <summary>A server waits for the rest of a frame, which is for the client to send.</summary>
+    private bool OwesRest => _streaming is not null && _pause == Pause.None;
+
+    /// <summary>As long as a client that owes the rest of a frame sends it, if slowly, its server's time does not go by.</summary>
+    public bool IsSendingRest => OwesRest && _owner.Loop.NowMilliseconds - _lastActivityMs <= Proxy.Limits.SlowReaderTimeout.TotalMilliseconds;
+
     private bool MayRead => !IsClosed && !_stopReading && _pause == Pause.None;
 
     /// <summary>Looks whether a pause is over, handles what was held and reads on. Not while the receive buffer is in use.</summary>
@@ -245,8 +251,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if (_streaming is { } link)
         {
-            link.Output.Append(frame);
-            link.MarkDirty();
+            link.AppendRest(frame);
             start = scanned;
             if (link.MustWait(this))
             {
@@ -295,8 +300,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if (_streaming is { } link)
         {
-            link.Output.Append(rest);
-            link.MarkDirty();
+            link.AppendRest(rest);
             _streaming = null;
             if (_pinned == link && (_unpinsBehind || (_pinnedForOne && link.InFlight == 0)))
             {

@@ -14,6 +14,9 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSource
     where TCodec : struct, IXRpcCodec<TCodec>
 {
+    /// <summary>Bytes that a client has to take within its time while others wait for it: else a few now and then would be enough.</summary>
+    private const int LeastTaken = 64 * 1024;
+
     private static readonly bool IsOrdered = TCodec.Traits.Order != FrameOrder.Multiplexed;
 
     private readonly XRpcLoop<TCodec> _owner;
@@ -187,7 +190,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             CheckProgress(ms);
         }
 
-        if (IsClosed || InFlight > 0 || HasDelayed)
+        if (IsClosed || (InFlight > 0 && !OwesRest) || HasDelayed)
         {
             if (_reachedEnd && !IsClosed && _output.IsEmpty && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
             {
@@ -237,8 +240,16 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             return;
         }
 
-        _evidence.Tick(full: !_socket.Writable);
         bool holdsBack = HoldsOthersBack();
+        if (_socket.Writable)
+        {
+            _evidence.TickWritable();
+        }
+        else if (_evidence.TickFull(Record.BytesSent - _output.Length - _socket.Unacknowledged(), holdsBack ? LeastTaken : 1, ms))
+        {
+            _lastProgressMs = ms;
+        }
+
         if (ms - _lastProgressMs > (holdsBack ? _owner.Patience.For(_evidence.Reads(ms)) : most))
         {
             EndTooSlow(holdsBack);

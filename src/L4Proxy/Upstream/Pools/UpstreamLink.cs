@@ -89,7 +89,10 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
 
     public long LastReadMs { get; private set; }
 
-    /// <summary>Stopwatch ticks of when it was last let be read again: what the server said before lies unread for a moment more.</summary>
+    /// <summary>
+    /// Stopwatch ticks of when it was last let be read again, as what the server said before lies unread for a moment more, or of the last part of a
+    /// request that is sent in parts.
+    /// </summary>
     protected long ReadsSince { get; private set; }
 
     public long LastUsedMs { get; set; }

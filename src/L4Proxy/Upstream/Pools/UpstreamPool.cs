@@ -239,7 +239,11 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
             }
 
             UpstreamLink<TCodec> link = links[i];
-            link.ExpireRequests(now);
+            if (!link.AwaitsRest)
+            {
+                link.ExpireRequests(now);
+            }
+
             link.Recount();
             link.CheckHealth();
             TimeSpan idleLimit = Settings.IdleTimeout;

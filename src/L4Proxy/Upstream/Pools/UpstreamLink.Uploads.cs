@@ -1,0 +1,17 @@
+namespace MeshL4.L4Proxy.Upstream.Pools;
+
+/// <content>Requests that are passed on while they come from their client.</content>
+internal abstract partial class UpstreamLink<TCodec>
+{
+    /// <summary>The server cannot answer yet, and it is not its fault: the client still sends.</summary>
+    public bool AwaitsRest => PinnedTo is { IsSendingRest: true };
+
+    /// <summary>Sends the next part of a request, at the end of the turn. The time of its answer counts from the last.</summary>
+    public void AppendRest(ReadOnlySpan<byte> bytes)
+    {
+        Output.Append(bytes);
+        MarkDirty();
+        ReadsSince = Owner.Now();
+        LastReadMs = Owner.Loop.NowMilliseconds;
+    }
+}
