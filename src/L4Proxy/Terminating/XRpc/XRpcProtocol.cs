@@ -39,8 +39,7 @@ internal sealed class XRpcProtocol<TCodec>(XRpcServices services, Func<XRpcProxy
     where TCodec : struct, IXRpcCodec<TCodec>
 {
     private readonly ConcurrentDictionary<int, XRpcLoop<TCodec>> _loops = new();
-    private readonly ConcurrentDictionary<string, XRpcStats> _stats = new();
-    private readonly ConcurrentDictionary<(string Prefix, int Loop), XRpcStatShard> _shards = new();
+    private readonly XRpcStatTable _stats = new(TCodec.Traits, services.Metrics);
 
     public CodecTraits Traits => TCodec.Traits;
 
@@ -105,15 +104,5 @@ internal sealed class XRpcProtocol<TCodec>(XRpcServices services, Func<XRpcProxy
         return sniffed;
     }
 
-    private XRpcStatShard Shard(XRpcProxySnapshot proxy, int loop) =>
-        _shards.TryGetValue((proxy.StatPrefix, loop), out XRpcStatShard? shard)
-            ? shard
-            : _shards.GetOrAdd((proxy.StatPrefix, loop), key => Stats(key.Prefix, proxy).AddShard());
-
-    private XRpcStats Stats(string prefix, XRpcProxySnapshot proxy) => _stats.GetOrAdd(prefix, p =>
-    {
-        var stats = new XRpcStats(TCodec.Traits, p, proxy.LatencyInMicros);
-        services.Metrics.Add(stats);
-        return stats;
-    });
+    private XRpcStatShard Shard(XRpcProxySnapshot proxy, int loop) => _stats.Shard(proxy.StatPrefix, loop, proxy.LatencyInMicros);
 }
