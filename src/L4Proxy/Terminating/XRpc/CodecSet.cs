@@ -20,9 +20,14 @@ public sealed class CodecSet
         return Add(() => forwarding);
     }
 
-    /// <summary>The same for a protocol whose requests mean more.</summary>
-    /// <param name="converse">Makes the state of a new client connection.</param>
-    internal CodecSet Add<TCodec>(Func<Conversation<TCodec>> converse)
+    /// <summary>Adds a protocol whose requests mean more than that: each client connection has a conversation, which says what becomes of each of them.</summary>
+    /// <typeparam name="TCodec">The protocol.</typeparam>
+    /// <param name="converse">
+    /// Makes the conversation of a new client connection; called from every event loop. One without state may be the same for all.
+    /// </param>
+    /// <returns>This set.</returns>
+    /// <exception cref="ArgumentException">Another codec has the name, or its traits say what this runtime does not act on.</exception>
+    public CodecSet Add<TCodec>(Func<Conversation<TCodec>> converse)
         where TCodec : struct, IXRpcCodec<TCodec>
     {
         if (Unsupported(TCodec.Traits) is { } trait)
