@@ -31,9 +31,18 @@ internal sealed class IssueScope(IssueCollector issues, string origin, ConfigSou
 
     public void Warning(FieldPath path, string message, int line = 0) => Add(IssueSeverity.Warning, path, message, line);
 
-    /// <summary>A field or value the API does not have: an error, unless the sender may know a newer API.</summary>
-    public void Unknown(FieldPath path, string message, int line = 0) =>
-        Add(kind == ConfigSourceKind.Xds ? IssueSeverity.Warning : IssueSeverity.Error, path, message, line);
+    /// <summary>
+    /// A field or value the API does not have: an error, unless the sender may know a newer API. Of this proxy's own messages it may not: nobody else has
+    /// them, and in their policies a word that is misspelt would let everybody in.
+    /// </summary>
+    /// <param name="type">The message that has it.</param>
+    /// <param name="path">Its place.</param>
+    /// <param name="message">What to tell.</param>
+    /// <param name="line">Of a text; 0 for none.</param>
+    public void Unknown(MessageDescriptor type, FieldPath path, string message, int line = 0) =>
+        Add(kind == ConfigSourceKind.Xds && !IsOwn(type) ? IssueSeverity.Warning : IssueSeverity.Error, path, message, line);
+
+    private static bool IsOwn(MessageDescriptor type) => type.File.Package.StartsWith("meshl4.", StringComparison.Ordinal);
 
     private void Add(IssueSeverity severity, FieldPath path, string message, int line) =>
         issues.Add(new(severity, path.ToString(), message, line > 0 ? line : null, Resource, origin));

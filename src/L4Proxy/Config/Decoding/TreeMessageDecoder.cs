@@ -48,7 +48,7 @@ internal sealed class TreeMessageDecoder(IssueScope scope)
             if (entry.Key == "@type")
                 continue;
             if (!fields.TryGetValue(entry.Key, out FieldDescriptor? field))
-                scope.Unknown(path.Field(entry.Key), $"is no field of {type.FullName}", entry.Line);
+                scope.Unknown(type, path.Field(entry.Key), $"is no field of {type.FullName}", entry.Line);
             else if (!set.TryAdd(field.FieldNumber, entry))
                 scope.Error(path.Field(field.Name), $"is written twice, first on line {set[field.FieldNumber].Line}", entry.Line);
             else if (IsSet(entry.Value) && IsAlone(field, chosen, path, entry.Line) && IsTaken(field, entry, path.Field(field.Name)))

@@ -75,7 +75,7 @@ internal sealed class WellKnownDecoder(IssueScope scope, TreeMessageDecoder mess
         foreach (ConfigEntry entry in typedStruct.Entries)
         {
             if (entry.Key is not ("@type" or "type_url" or "typeUrl" or "value"))
-                scope.Unknown(path.Field(entry.Key), "is no field of a TypedStruct", entry.Line);
+                scope.Unknown(Protos.Xds.Type.V3.TypedStruct.Descriptor, path.Field(entry.Key), "is no field of a TypedStruct", entry.Line);
         }
         if ((typedStruct.Find("type_url") ?? typedStruct.Find("typeUrl"))?.Value is not ConfigScalar { Kind: ScalarKind.String } url)
         {

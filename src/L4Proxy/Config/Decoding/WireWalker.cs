@@ -76,7 +76,7 @@ internal sealed class WireWalker(IssueScope scope)
         FieldDescriptor? field = type.FindFieldByNumber(wire.Number);
         if (field is null)
         {
-            scope.Unknown(path, $"field number {wire.Number} is no field of {type.FullName}");
+            scope.Unknown(type, path, $"field number {wire.Number} is no field of {type.FullName}");
             return true;
         }
         if (!Fits(field, wire.WireType))
@@ -124,7 +124,7 @@ internal sealed class WireWalker(IssueScope scope)
                 scope.Error(place, "is not UTF-8 text");
                 return true;
             case FieldType.Enum when wire.WireType == WireReader.Varint && field.EnumType.FindValueByNumber((int)wire.Number64) is null:
-                scope.Unknown(place, $"is {(int)wire.Number64}, which is no value of {field.EnumType.Name}");
+                scope.Unknown(field.ContainingType, place, $"is {(int)wire.Number64}, which is no value of {field.EnumType.Name}");
                 return true;
             case FieldType.Message when field.IsMap:
                 return WalkEntry(field.MessageType, wire.Bytes, place);

@@ -4,6 +4,7 @@ using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Cluster.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Service.Discovery.V3;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Validating;
 using Shouldly;
 using Xunit;
@@ -44,6 +45,16 @@ public sealed class WireWalkerTests
             (IssueSeverity.Warning, "Cluster/c", "lb_policy"),
             (IssueSeverity.Error, "Cluster/c", "use_tcp_for_dns_lookups"),
         ]);
+    }
+
+    /// <summary>A newer control plane may know more of Envoy's API than this build, but nobody knows more of the proxy's own.</summary>
+    [Fact]
+    public void Read_WhatAMessageOfTheProxysOwnDoesNotHave_IsAnErrorOverXdsToo()
+    {
+        byte[] bytes = [.. new XRpcProxy { OnUnknown = (XRpcProxy.Types.OnUnknown)9 }.ToByteArray(), 0xf8, 0x7f, 1];
+        (_, IssueCollector issues) = Reading.Binary<XRpcProxy>(bytes, ConfigSourceKind.Xds);
+
+        issues.Issues.Select(issue => (issue.Severity, issue.Path)).ShouldBe([(IssueSeverity.Error, "on_unknown"), (IssueSeverity.Error, "")]);
     }
 
     [Fact]
