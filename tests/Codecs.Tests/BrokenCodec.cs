@@ -25,6 +25,8 @@ internal enum Defect
     NeverEnds,
     HoldsTheBody,
     BelievesLengths,
+    TellsNoHeadLength,
+    TellsAShortHead,
 }
 
 /// <summary>A defect as a type, so that each broken codec is one.</summary>
@@ -129,6 +131,7 @@ internal struct BrokenCodec<TDefect> : IXRpcCodec<BrokenCodec<TDefect>>
             head.Kind = FrameKind.Push;
         }
 
+        head.HeadLength = Is(Defect.TellsNoHeadLength) ? 0 : Is(Defect.TellsAShortHead) ? Math.Min(head.HeadLength, 4) : head.HeadLength;
         if (status == ScanStatus.Bad && Is(Defect.NeverEnds))
         {
             Thread.Sleep(Timeout.Infinite);

@@ -26,6 +26,8 @@ public sealed class KitTests
         { nameof(SetsNoMetadata), "metadata is set where the traits say so" },
         { nameof(LosesMetadata), "metadata is set where the traits say so" },
         { nameof(TakesAnyLength), "over a limit is Bad" },
+        { nameof(TellsNoHeadLength), "frames honour the traits" },
+        { nameof(TellsAShortHead), "the head is true when it is told" },
         { nameof(InventsMetadata), "golden frames are what they are" },
     };
 
@@ -88,6 +90,8 @@ public sealed class KitTests
         nameof(InventsMetadata) => Kit<InventsMetadata>(),
         nameof(BelievesLengths) => Kit<BelievesLengths>(),
         nameof(HoldsTheBody) => Kit<HoldsTheBody>(),
+        nameof(TellsNoHeadLength) => Kit<TellsNoHeadLength>(),
+        nameof(TellsAShortHead) => Kit<TellsAShortHead>(),
         _ => throw new ArgumentOutOfRangeException(nameof(defect), defect, "no such defect"),
     };
 
@@ -125,6 +129,10 @@ public sealed class KitTests
     private sealed class InventsMetadata : IDefect { public static Defect Value => Defect.InventsMetadata; }
 
     private sealed class NeverEnds : IDefect { public static Defect Value => Defect.NeverEnds; }
+
+    private sealed class TellsNoHeadLength : IDefect { public static Defect Value => Defect.TellsNoHeadLength; }
+
+    private sealed class TellsAShortHead : IDefect { public static Defect Value => Defect.TellsAShortHead; }
 
     private sealed class BelievesLengths : IDefect { public static Defect Value => Defect.BelievesLengths; }
 

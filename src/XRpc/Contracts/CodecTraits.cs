@@ -89,7 +89,10 @@ public sealed record CodecTraits(string Name, FrameOrder Order, Side FirstSpeake
     /// <summary>Who sends signs of life.</summary>
     public Heartbeats Heartbeats { get; init; }
 
-    /// <summary>Bytes within which the head of a frame must be known; a client that goes beyond is closed.</summary>
+    /// <summary>
+    /// Longest <see cref="FrameHead.HeadLength"/> of a request, at most 64 KiB; a client that goes beyond is closed. Configuration may say another
+    /// (<c>limits.max_head_bytes</c>).
+    /// </summary>
     public int MaxHead { get; init; } = 16 * 1024;
 
     /// <summary>Metadata values by index, as <see cref="IXRpcCodec{TSelf}.TryMeta"/> takes it.</summary>

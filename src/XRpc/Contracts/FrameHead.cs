@@ -96,7 +96,10 @@ public struct FrameHead
     /// <summary>Requests: answers due. 1 for most, 0 for one-way, n, or <see cref="UntilEnd"/>.</summary>
     public int Replies;
 
-    /// <summary>Bytes at the frame's beginning that hold everything of tiers 0 and 1; 0 when the codec does not tell.</summary>
+    /// <summary>
+    /// Bytes at the frame's beginning that hold everything of tiers 0 and 1; final as <see cref="Kind"/> is. Requests tell it, at least 1: the runtime holds
+    /// <see cref="CodecTraits.MaxHead"/>, or what is configured in its place, against it. Other frames may leave it 0.
+    /// </summary>
     public int HeadLength;
 
     /// <summary>Codec-specific reason, set when the scanner said Bad; 0 otherwise.</summary>

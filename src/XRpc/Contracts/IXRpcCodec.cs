@@ -3,7 +3,7 @@ using System.Buffers;
 namespace MeshL4.XRpc.Contracts;
 
 /// <summary>Bounds that a codec enforces while it scans.</summary>
-/// <param name="MaxHead">Bytes within which the head must be known.</param>
+/// <param name="MaxHead">Bytes within which the head must be known. The runtime looks at <see cref="FrameHead.HeadLength"/>; a codec that can tell earlier says Bad.</param>
 /// <param name="MaxFrame">Bytes of one frame.</param>
 public readonly record struct CodecLimits(int MaxHead, long MaxFrame)
 {

@@ -114,6 +114,7 @@ public struct RespCodec : IXRpcCodec<RespCodec>
             _headTold = false;
             _line = _request.IsInline ? RespInline.NextLine() : 0;
             head.Kind = _request.ArgumentCount == 0 && !_request.IsInline ? FrameKind.Empty : FrameKind.Request;
+            head.HeadLength = HeadLength();
             return status;
         }
 
@@ -121,6 +122,7 @@ public struct RespCodec : IXRpcCodec<RespCodec>
         if (status == ScanStatus.More && !_headTold && IsHeadKnown())
         {
             _headTold = true;
+            head.HeadLength = HeadLength();
             return ScanStatus.Head;
         }
 
@@ -162,6 +164,13 @@ public struct RespCodec : IXRpcCodec<RespCodec>
         RespWriter.WriteHeader(output, (byte)'$', _request.KeyLength - remove);
         output.Write(frame.Bytes[((int)_request.KeyOffset + remove)..]);
         return true;
+    }
+
+    /// <summary>Up to the end of the first key, else of the command's name; of a line all of it, as the end of a word is not kept.</summary>
+    private readonly int HeadLength()
+    {
+        long end = _request.KeyOffset > 0 ? _request.KeyOffset + _request.KeyLength : _request.NameEnd > 0 ? _request.NameEnd : _request.Length;
+        return (int)Math.Min(end, int.MaxValue);
     }
 
     private readonly bool IsHeadKnown()

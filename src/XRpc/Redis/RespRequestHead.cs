@@ -9,6 +9,9 @@ public struct RespRequestHead
     /// <summary>Whether the command's name was seen whole.</summary>
     public bool HasCommand;
 
+    /// <summary>Where the command's name ends; 0 until its length was read, and in inline commands.</summary>
+    public long NameEnd;
+
     /// <summary>Whether this is an inline command; its key offsets are not filled.</summary>
     public bool IsInline;
 

@@ -38,6 +38,7 @@ public partial struct RespRequestScanner
         }
 
         found.HasCommand = true;
+        found.NameEnd = 8 + (int)name;
         found.ArgumentCount = (int)count;
         int at = 10 + (int)name;
         int keyIndex = RedisCommandTable.FirstKey(found.Command);

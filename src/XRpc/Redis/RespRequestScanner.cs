@@ -149,6 +149,11 @@ public partial struct RespRequestScanner
             return Fail(RespFault.BulkLength, ref head);
         }
 
+        if (_argument == 0)
+        {
+            head.NameEnd = end + _remaining;
+        }
+
         if (head.KeyHeaderOffset != 0 && head.KeyOffset == 0)
         {
             head.KeyOffset = end;

@@ -28,6 +28,7 @@ public sealed partial class CodecConformance<TCodec>
             Scanned(frame.From, frame.Bytes, out FrameHead head);
             bool isRequest = head.Kind is FrameKind.Request or FrameKind.StreamOpen;
             bool isOneWay = (head.Flags & FrameFlags.OneWay) != 0;
+            Unless(head.Kind != FrameKind.Request || (head.HeadLength > 0 && head.HeadLength <= Traits.MaxHead && head.HeadLength <= head.Length), frame, () => $"a head of {head.HeadLength} bytes in {head.Length}, where {Traits.MaxHead} are the most");
             Unless(head.Method >= 0 && head.Method < Math.Max(1, Traits.Methods.Length), frame, () => $"method {head.Method} has no name");
             Unless(!isRequest || isOneWay == (head.Replies == 0), frame, () => $"one-way is {isOneWay}, but {head.Replies} replies are due");
             Unless(!isOneWay || isRequest, frame, () => $"a {head.Kind} is one-way");

@@ -125,6 +125,10 @@ public sealed partial class CodecConformance<TCodec>
                 Unless(told.IsSameAs(new ScannedFrame(ScanStatus.Done, whole)), frame, () => $"told at byte {length}: {told}, in the end {whole.Kind} {whole.Flags} id {whole.Id}");
                 Unless(head.HeadLength <= length, frame, () => $"told at byte {length}, but the head has {head.HeadLength} bytes");
                 RequireMeta(frame, ref codec, new FrameView(ref head, frame.Bytes.AsSpan(0, length), isWhole: false), MetaTier.Prefix);
+                if (head.HeadLength > 0)
+                {
+                    RequireMeta(frame, ref codec, new FrameView(ref head, frame.Bytes.AsSpan(0, head.HeadLength), isWhole: false), MetaTier.Prefix);
+                }
             }
         }
     }

@@ -11,13 +11,13 @@ public readonly record struct ScannedFrame(ScanStatus Status, FrameHead Head)
     public bool IsSameAs(in ScannedFrame other) => Status == other.Status && Status switch
     {
         ScanStatus.Done => Head.Kind == other.Head.Kind && Head.Flags == other.Head.Flags && Head.Method == other.Head.Method
-            && Head.Replies == other.Head.Replies && Head.Id == other.Head.Id && Head.Length == other.Head.Length && Head.ReplySeed == other.Head.ReplySeed,
+            && Head.HeadLength == other.Head.HeadLength && Head.Replies == other.Head.Replies && Head.Id == other.Head.Id && Head.Length == other.Head.Length && Head.ReplySeed == other.Head.ReplySeed,
         ScanStatus.Bad => Head.Fault == other.Head.Fault,
         _ => Head.Length == other.Head.Length,
     };
 
     /// <inheritdoc/>
-    public override string ToString() => $"{Status} {Head.Kind} {Head.Flags} id {Head.Id} length {Head.Length} method {Head.Method} fault {Head.Fault}";
+    public override string ToString() => $"{Status} {Head.Kind} {Head.Flags} id {Head.Id} length {Head.Length} method {Head.Method} head {Head.HeadLength} fault {Head.Fault}";
 }
 
 /// <summary>The frames that one scan of some bytes saw. Made once and used again, so that scanning can be shown to allocate nothing.</summary>

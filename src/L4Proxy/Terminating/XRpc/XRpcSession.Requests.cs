@@ -18,6 +18,8 @@ internal sealed partial class XRpcSession<TCodec>
 
     private const int RoundsPerTurn = 4;
 
+    private readonly int _mostHead;
+
     private TCodec _codec;
     private FrameHead _head;
     private HeldBytes _held;
@@ -210,6 +212,12 @@ internal sealed partial class XRpcSession<TCodec>
                 }
 
                 _headKnown |= status == ScanStatus.Head;
+                if (status != ScanStatus.More && _head.HeadLength > _mostHead)
+                {
+                    Refuse(LocalReplyReason.TooLarge, null, "head_too_large");
+                    break;
+                }
+
                 if (status != ScanStatus.Done)
                 {
                     if (!TakePart(bytes[start..scanned], ref start, scanned))
@@ -287,11 +295,6 @@ internal sealed partial class XRpcSession<TCodec>
                 _skipping = _streaming is null;
             }
         }
-        else if (!_headKnown && frame.Length > (Proxy.Limits.MaxHeadBytes ?? TCodec.Traits.MaxHead) && frame.Length > StreamThreshold)
-        {
-            Refuse(LocalReplyReason.TooLarge, null);
-            return false;
-        }
 
         return true;
     }
@@ -319,7 +322,7 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>Answers with an error in the client's turn and takes nothing more of it.</summary>
-    private void Refuse(LocalReplyReason reason, string? words)
+    private void Refuse(LocalReplyReason reason, string? words, string tooLarge = "frame_too_large")
     {
         _stats.ProtocolErrors++;
         if (_streaming is { } link)
@@ -333,7 +336,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _stopReading = true;
-        string detail = reason == LocalReplyReason.Unsupported ? "unsupported" : reason == LocalReplyReason.BadFrame ? "protocol_error_" + words!.Replace(' ', '_').Replace("'", "") : "frame_too_large";
+        string detail = reason == LocalReplyReason.Unsupported ? "unsupported" : reason == LocalReplyReason.BadFrame ? "protocol_error_" + words!.Replace(' ', '_').Replace("'", "") : tooLarge;
         Record.Fail(ResponseFlags.DPE, EndedBy.Proxy, $"{TCodec.Traits.Name}_{detail}");
     }
 

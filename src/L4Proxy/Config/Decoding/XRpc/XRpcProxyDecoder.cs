@@ -149,10 +149,15 @@ internal static class XRpcProxyDecoder
             scope.Field("max_frame_bytes").Error("must be at least 1");
         }
 
+        if (limits.MaxHeadBytes is 0 or > XRpcLimitsSnapshot.MostHeadBytes)
+        {
+            scope.Field("max_head_bytes").Error($"must be between 1 and {XRpcLimitsSnapshot.MostHeadBytes}");
+        }
+
         var safe = new XRpcLimitsSnapshot();
         return new XRpcLimitsSnapshot
         {
-            MaxHeadBytes = limits.MaxHeadBytes is { } head ? Whole(head, "max_head_bytes", scope) : null,
+            MaxHeadBytes = (int?)Math.Min(limits.MaxHeadBytes ?? 0, XRpcLimitsSnapshot.MostHeadBytes) is var head and > 0 ? head : null,
             MaxFrameBytes = limits.MaxFrameBytes is { } frame ? (long)Math.Min(frame, long.MaxValue) : null,
             MaxPendingRequests = Whole(limits.MaxPendingRequests, "max_pending_requests", scope) ?? safe.MaxPendingRequests,
             MaxBufferedBytes = Whole(limits.MaxBufferedBytes, "max_buffered_bytes", scope) ?? safe.MaxBufferedBytes,
