@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Filtering;
@@ -12,14 +13,18 @@ namespace MeshL4.L4Proxy.Terminating;
 /// <summary><c>tcp_proxy</c>: choose a cluster, connect, relay.</summary>
 internal sealed class TcpForward(UpstreamConnector connector)
 {
-    public async ValueTask RunAsync(Downstream downstream, TcpProxySnapshot proxy)
+    /// <summary>Under the configuration at accept.</summary>
+    public ValueTask RunAsync(Downstream downstream, TcpProxySnapshot proxy) => RunAsync(downstream, proxy, downstream.Snapshot);
+
+    /// <summary>Under a configuration.</summary>
+    public async ValueTask RunAsync(Downstream downstream, TcpProxySnapshot proxy, ProxySnapshot config)
     {
-        if (!TryCluster(downstream, proxy, out string cluster))
+        if (!TryCluster(downstream, proxy, config, out string cluster))
         {
             return;
         }
 
-        UpstreamConnection? upstream = await connector.ConnectAsync(downstream, cluster, proxy.MaxConnectAttempts);
+        UpstreamConnection? upstream = await connector.ConnectAsync(downstream, config, cluster, proxy.MaxConnectAttempts);
         if (upstream is not null)
         {
             await RelayAsync(downstream, upstream, proxy.IdleTimeout, proxy.MaxDownstreamConnectionDuration);
@@ -27,7 +32,7 @@ internal sealed class TcpForward(UpstreamConnector connector)
     }
 
     /// <summary>What a filter named, else the proxy's own choice. A name a client sent is never put down unless it is a cluster's.</summary>
-    private static bool TryCluster(Downstream downstream, TcpProxySnapshot proxy, out string cluster)
+    private static bool TryCluster(Downstream downstream, TcpProxySnapshot proxy, ProxySnapshot config, out string cluster)
     {
         if (downstream.FilterState is not { } state || !state.TryGetValue(NetworkFilters.TcpProxyCluster, out cluster!))
         {
@@ -35,7 +40,7 @@ internal sealed class TcpForward(UpstreamConnector connector)
             return true;
         }
 
-        if (downstream.Snapshot.Clusters.ContainsKey(cluster))
+        if (config.Clusters.ContainsKey(cluster))
         {
             return true;
         }
@@ -96,7 +101,8 @@ internal sealed class TcpForward(UpstreamConnector connector)
         pipe.Input.Complete();
     }
 
-    private static LoopTimer? LimitDuration(Downstream downstream, TimeSpan? maxDuration)
+    /// <summary>Ends the connection when it has been there for so long; null, for no limit, without a timer. To be cancelled on its loop.</summary>
+    public static LoopTimer? LimitDuration(Downstream downstream, TimeSpan? maxDuration)
     {
         if (maxDuration is not { } most || most <= TimeSpan.Zero)
         {
@@ -105,7 +111,7 @@ internal sealed class TcpForward(UpstreamConnector connector)
 
         var timer = new LoopTimer(
             static state => ((Downstream)state!).Cancel(ResponseFlags.DT, "max_downstream_connection_duration"), downstream);
-        downstream.Loop.Timers.Arm(timer, most);
+        downstream.Loop.Timers.Arm(timer, most - Stopwatch.GetElapsedTime(downstream.Record.StartTimestamp));
         return timer;
     }
 }

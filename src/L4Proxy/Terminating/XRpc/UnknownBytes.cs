@@ -20,16 +20,26 @@ internal sealed class UnknownBytes(UpstreamConnector connector, SnapshotStore sn
     /// <summary>A codec that has not made up its mind by then never will.</summary>
     private const int MostBytes = 16 * 1024;
 
-    private static readonly TimeSpan IdleTimeout = TimeSpan.FromHours(1);
+    private readonly TcpForward _tcp = new(connector);
 
-    /// <summary>Waits for enough bytes to tell. They stay in the pipe. False with a failure in the record when there were none to tell by.</summary>
-    public async ValueTask<bool> IsKnownAsync(Downstream downstream, IXRpcProtocol protocol)
+    /// <summary>
+    /// Waits for enough bytes to tell, as long as a client of the codec may be silent. They stay in the pipe. False with a failure in the record when there
+    /// were none to tell by.
+    /// </summary>
+    public static async ValueTask<bool> IsKnownAsync(Downstream downstream, XRpcProxySnapshot proxy, IXRpcProtocol protocol)
     {
         PipeReader input = downstream.Pipe.Input;
+        var idle = new LoopTimer(static state => ((Downstream)state!).Cancel(ResponseFlags.SI, "idle_timeout"), downstream);
+        LoopTimer? limit = TcpForward.LimitDuration(downstream, proxy.Replaced?.MaxDownstreamConnectionDuration);
         try
         {
             while (true)
             {
+                if (proxy.IdleTimeout > TimeSpan.Zero)
+                {
+                    downstream.Loop.Timers.Arm(idle, proxy.IdleTimeout);
+                }
+
                 ReadResult read = await input.ReadAsync();
                 Detection detection = Detect(protocol, read.Buffer);
                 bool last = read.IsCompleted || read.IsCanceled || read.Buffer.Length >= MostBytes;
@@ -42,25 +52,35 @@ internal sealed class UnknownBytes(UpstreamConnector connector, SnapshotStore sn
         }
         catch (SocketResetException)
         {
-            downstream.Record.Fail(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset");
+            if (!downstream.IsCanceled)
+            {
+                downstream.Record.Fail(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset");
+            }
+
             return false;
+        }
+        finally
+        {
+            downstream.Loop.Timers.Cancel(idle);
+            if (limit is not null)
+            {
+                downstream.Loop.Timers.Cancel(limit);
+            }
         }
     }
 
-    /// <summary>Relays to the cluster of requests without a key.</summary>
-    public async ValueTask RelayAsync(Downstream downstream, XRpcProxySnapshot proxy)
+    /// <summary>Relays as the <c>tcp_proxy</c> does that the codec stands in place of, else to the clusters of requests without a key.</summary>
+    public ValueTask RelayAsync(Downstream downstream, XRpcProxySnapshot proxy)
     {
-        if (proxy.Routes.Current.CatchAll is not { Clusters: [{ } first, ..] })
+        if (proxy.Routes.Current.CatchAll is not { Clusters.Length: > 0 } route)
         {
             downstream.Record.Fail(ResponseFlags.NR, EndedBy.Proxy, "unknown_protocol_without_route");
-            return;
+            return ValueTask.CompletedTask;
         }
 
-        UpstreamConnection? upstream = await connector.ConnectAsync(downstream, snapshots.Current, first.Cluster, maxAttempts: 1);
-        if (upstream is not null)
-        {
-            await TcpForward.RelayAsync(downstream, upstream, IdleTimeout, null);
-        }
+        TcpProxySnapshot tcp = proxy.Replaced
+            ?? new TcpProxySnapshot { Clusters = route.Clusters, TotalWeight = route.TotalWeight, IdleTimeout = proxy.IdleTimeout };
+        return _tcp.RunAsync(downstream, tcp, snapshots.Current);
     }
 
     private static Detection Detect(IXRpcProtocol protocol, in ReadOnlySequence<byte> buffer) =>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Tasks.Sources;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Listening;
@@ -38,8 +39,8 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         _hashTags = proxy.Redis is { HashTags: true };
         _socket = downstream.Socket;
         _output = new OutputQueue(owner.Loop.Memory);
-        CodecLimits limits = CodecLimits.Default;
-        _codec = TCodec.Start(Side.Downstream, new CodecLimits(proxy.Limits.MaxHeadBytes ?? limits.MaxHead, proxy.Limits.MaxFrameBytes ?? limits.MaxFrame));
+        _mostHead = proxy.Limits.MaxHeadBytes ?? TCodec.Traits.MaxHead;
+        _codec = TCodec.Start(Side.Downstream, new CodecLimits(_mostHead, proxy.Limits.MaxFrameBytes ?? CodecLimits.Default.MaxFrame));
         _lastActivityMs = _lastProgressMs = owner.Loop.NowMilliseconds;
         Spread = (uint)owner.Worker.Random.Next();
     }
@@ -188,6 +189,11 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         if (!_output.IsEmpty || _stalled is not null)
         {
             CheckProgress(ms);
+        }
+
+        if (!IsClosed && Proxy.Replaced?.MaxDownstreamConnectionDuration is { } most && Stopwatch.GetElapsedTime(Record.StartTimestamp) >= most)
+        {
+            End(ResponseFlags.DT, EndedBy.Proxy, "max_downstream_connection_duration");
         }
 
         if (IsClosed || (InFlight > 0 && !OwesRest) || HasDelayed)

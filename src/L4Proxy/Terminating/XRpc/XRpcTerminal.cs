@@ -66,11 +66,18 @@ internal sealed class XRpcTerminal
     private async ValueTask RunIfKnownAsync(Downstream downstream, XRpcProxySnapshot proxy, IXRpcProtocol protocol)
     {
         downstream.ForgetSnapshot();
-        if (await _unknown.IsKnownAsync(downstream, protocol))
+        bool isKnown = await UnknownBytes.IsKnownAsync(downstream, proxy, protocol);
+        if (downstream.Record.Flags != ResponseFlags.None)
+        {
+            return;
+        }
+
+        // Asked again: a policy may have come while the client was silent. The codec then says what is wrong with its bytes.
+        if (isKnown || !proxy.Routes.Current.UnknownAsTcp)
         {
             await protocol.RunAsync(downstream, proxy);
         }
-        else if (downstream.Record.Flags == ResponseFlags.None)
+        else
         {
             await _unknown.RelayAsync(downstream, proxy);
         }

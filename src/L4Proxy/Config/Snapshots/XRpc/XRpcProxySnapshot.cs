@@ -17,6 +17,12 @@ internal sealed record XRpcProxySnapshot : TerminalSnapshot
     /// <summary>A client without a request for this long is closed; zero never.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// The <c>tcp_proxy</c> that a codec rule put this in the place of; null for none. What is relayed as plain TCP is relayed as that would, and connections
+    /// last as long as there at most.
+    /// </summary>
+    public TcpProxySnapshot? Replaced { get; init; }
+
     public XRpcLimitsSnapshot Limits { get; init; } = new();
 
     /// <summary>What clients must present; null asks for nothing.</summary>
@@ -37,7 +43,10 @@ internal sealed record XRpcProxySnapshot : TerminalSnapshot
 /// <summary>Bounds of one client connection. Bytes and counts.</summary>
 internal sealed record XRpcLimitsSnapshot
 {
-    /// <summary>Longest head of a frame; null is the codec's own.</summary>
+    /// <summary>No head may be longer: beyond that a request is forwarded while it comes, so its head has to be known.</summary>
+    public const uint MostHeadBytes = 64 * 1024;
+
+    /// <summary>Longest head of a request; null is the codec's own.</summary>
     public int? MaxHeadBytes { get; init; }
 
     /// <summary>Longest frame; null is the codec's own.</summary>
