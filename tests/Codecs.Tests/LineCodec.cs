@@ -88,6 +88,7 @@ internal struct LineCodec : IXRpcCodec<LineCodec>
             'Q' => (FrameKind.Request, 1, FrameFlags.Quiet),
             'T' => (FrameKind.Request, 2, FrameFlags.None),
             'S' => (FrameKind.Request, FrameHead.UntilEnd, FrameFlags.None),
+            'I' => (FrameKind.Request, 1, FrameFlags.Idempotent),
             'W' => (FrameKind.Request, 0, FrameFlags.OneWay),
             _ => (FrameKind.Request, 1, FrameFlags.None),
         };

@@ -27,6 +27,7 @@ internal sealed class LineMesh : IAsyncDisposable
             mesh._other.Start();
             var bootstrap = new Bootstrap { Program = Path.Combine(AppContext.BaseDirectory, "MeshL4.Codecs.Tests.dll"), Concurrency = 1 };
             bootstrap.Cluster("main", [.. new[] { mesh._server, mesh._other }.Take(servers).Select(static server => (IPEndPoint)server.LocalEndpoint)]);
+            bootstrap.Cluster("other", [(IPEndPoint)mesh._other.LocalEndpoint]);
             mesh._port = bootstrap.Listener("in", Bootstrap.XRpcProxy("lines", "{forward: {cluster: main}}", $", policies: {{{policies}}}, upstream: {{{upstream}}}"));
             mesh._proxy = await ProxyProcess.StartAsync(bootstrap, "dotnet");
             return mesh;

@@ -1,3 +1,4 @@
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -113,7 +114,7 @@ public sealed class PingPongOrderTests
         (await server.ReadAsync()).ShouldBe("a1");
         await server.SendAsync("to a1\n");
         (await one.ReadAsync()).ShouldBe("to a1");
-        await TestKit.Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.downstream_connections") == 2, "both are served", () => mesh.Proxy.Said);
+        await Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.downstream_connections") == 2, "both are served", () => mesh.Proxy.Said);
 
         // Both requests are there when the loop looks again: it takes them in one turn.
         mesh.Proxy.Signal("STOP");
@@ -163,6 +164,79 @@ public sealed class PingPongOrderTests
         (await server.ReadAsync()).ShouldBeNull();
     }
 
+    /// <summary>Their answers are nobody's, and no less due: until one came its connection has no other copy.</summary>
+    [Fact]
+    public async Task MirroredCopies_GoOneByOneToo()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync("mirrors: [{cluster: other}]");
+        LineEnd client = await mesh.ConnectAsync();
+        await client.SendAsync("a1\n");
+        LineEnd server = await mesh.AcceptAsync();
+        await AnswerAsync(server, "a1");
+        (await client.ReadAsync()).ShouldBe("to a1");
+        LineEnd first = await mesh.AcceptAtOtherAsync();
+        (await first.ReadAsync()).ShouldBe("a1");
+
+        await client.SendAsync("a2\n");
+        await AnswerAsync(server, "a2");
+        (await client.ReadAsync()).ShouldBe("to a2");
+        LineEnd second = await mesh.AcceptAtOtherAsync();
+        (await second.ReadAsync()).ShouldBe("a2");
+        first.HasMore.ShouldBeFalse();
+
+        // An answered one is used again. The loop has read the answer when it has served another client.
+        await first.SendAsync("to a1\n");
+        await Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("cluster.other.upstream_cx_rx_bytes_total") == 6, "the answer is read", () => mesh.Proxy.Said);
+        await client.SendAsync("a3\n");
+        (await first.ReadAsync()).ShouldBe("a3");
+        second.HasMore.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task RequestsThatAreTriedAgain_GoOneByOneToo()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync("retry: {num_retries: 1, budget_percent: {value: 100}}");
+        LineEnd one = await mesh.ConnectAsync();
+        LineEnd two = await mesh.ConnectAsync();
+        LineEnd first = await RetriedAsync(mesh, one, "I1");
+        LineEnd second = await RetriedAsync(mesh, two, "I2");
+        first.HasMore.ShouldBeFalse();
+
+        await second.SendAsync("to I2\n");
+        (await two.ReadAsync()).ShouldBe("to I2");
+        await first.SendAsync("to I1\n");
+        (await one.ReadAsync()).ShouldBe("to I1");
+
+        // Both connections are free, and whole.
+        await one.SendAsync("a3\n");
+        Task<string?> here = first.ReadAsync();
+        Task<string?> there = second.ReadAsync();
+        Task<string?> taken = await Task.WhenAny(here, there);
+        (await taken).ShouldBe("a3");
+        await (taken == here ? first : second).SendAsync("to a3\n");
+        (await one.ReadAsync()).ShouldBe("to a3");
+        mesh.HasAnother.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task RequestThatIsTriedAgainInTime_HasTheAnswerOfItsSecondTry()
+    {
+        await using LineMesh mesh = await LineMesh.StartAsync("timeout: 60s, retry: {num_retries: 1, per_try_timeout: 0.5s, budget_percent: {value: 100}}");
+        LineEnd client = await mesh.ConnectAsync();
+        await client.SendAsync("I1\n");
+        LineEnd silent = await mesh.AcceptAsync();
+        (await silent.ReadAsync()).ShouldBe("I1");
+        LineEnd next = await mesh.AcceptAsync();
+        (await next.ReadAsync()).ShouldBe("I1");
+        (await silent.ReadAsync()).ShouldBeNull();
+        await next.SendAsync("to I1\n");
+        (await client.ReadAsync()).ShouldBe("to I1");
+        await client.SendAsync("a2\n");
+        await AnswerAsync(next, "a2");
+        (await client.ReadAsync()).ShouldBe("to a2");
+        mesh.HasAnother.ShouldBeFalse();
+    }
+
     [Fact]
     public async Task ClientThatLeavesWithARequestInFlight_LeavesNoAnswerToTheNext()
     {
@@ -172,7 +246,7 @@ public sealed class PingPongOrderTests
         LineEnd server = await mesh.AcceptAsync();
         (await server.ReadAsync()).ShouldBe("a1");
         one.Reset();
-        await TestKit.Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.downstream_connections") == 0, "the client is gone", () => mesh.Proxy.Said);
+        await Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.downstream_connections") == 0, "the client is gone", () => mesh.Proxy.Said);
 
         LineEnd two = await mesh.ConnectAsync();
         await two.SendAsync("b1\n");
@@ -180,5 +254,23 @@ public sealed class PingPongOrderTests
         (await next.ReadAsync()).ShouldBe("b1");
         await next.SendAsync("to b1\n");
         (await two.ReadAsync()).ShouldBe("to b1");
+    }
+
+    private static async Task AnswerAsync(LineEnd server, string request)
+    {
+        (await server.ReadAsync()).ShouldBe(request);
+        await server.SendAsync($"to {request}\n");
+    }
+
+    /// <summary>A request whose first connection breaks; the one that it is tried again on.</summary>
+    private static async Task<LineEnd> RetriedAsync(LineMesh mesh, LineEnd client, string request)
+    {
+        await client.SendAsync($"{request}\n");
+        LineEnd broken = await mesh.AcceptAsync();
+        (await broken.ReadAsync()).ShouldBe(request);
+        broken.Dispose();
+        LineEnd next = await mesh.AcceptAsync();
+        (await next.ReadAsync()).ShouldBe(request);
+        return next;
     }
 }

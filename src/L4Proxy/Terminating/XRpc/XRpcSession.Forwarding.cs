@@ -252,7 +252,7 @@ internal sealed partial class XRpcSession<TCodec>
         in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, in Target target, out UpstreamLink<TCodec>? link)
     {
         link = _pinned;
-        bool own = (decision.Flags & OwnConnection) != 0 || !frame.IsWhole || TCodec.Traits.Order == FrameOrder.PingPong;
+        bool own = (decision.Flags & OwnConnection) != 0 || !frame.IsWhole || IsOneByOne;
         if (link is null && InFlight > 0 && ((own && IsOrdered) || (decision.Flags & ForwardFlags.Quiet) != 0))
         {
             _pause = Pause.Quiet;

@@ -110,7 +110,18 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         ref Binding binding = ref _bindings[at];
-        UpstreamLink<TCodec> link = _owner.Pool(binding.Name).Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
+        UpstreamPool<TCodec> pool = _owner.Pool(binding.Name);
+
+        // One that has a copy in flight is lent to nobody.
+        UpstreamLink<TCodec>? link = IsOneByOne
+            ? pool.Borrow(binding.Cluster, binding.Endpoint, binding.Profile, Proxy.Upstream.MaxPinnedConnections)
+            : pool.Shared(binding.Cluster, binding.Endpoint, binding.Profile, 1, Spread);
+        if (link is null)
+        {
+            _stats.MirrorsOverflown++;
+            return true;
+        }
+
         if (link.State == LinkState.Closed || link.Output.Length > UpstreamLink<TCodec>.HighWatermark)
         {
             return false;
@@ -123,6 +134,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         WriteCopy(link, bytes, id);
+        link.LastUsedMs = _owner.Loop.NowMilliseconds;
         if (expectsReply)
         {
             link.Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden, SentAt = _now, TimeoutMs = CopyTimeoutOf(route) };

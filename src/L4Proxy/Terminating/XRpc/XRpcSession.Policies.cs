@@ -230,8 +230,35 @@ internal sealed partial class XRpcSession<TCodec>
         int at = BindTo(cluster.Name, cluster, endpoint);
         _config = batch;
         ref Binding binding = ref _bindings[at];
+        if (IsOneByOne)
+        {
+            return OwnLinkForRetry(failed, binding);
+        }
+
         binding.Link = _owner.Pool(binding.Name).Shared(cluster, endpoint, binding.Profile, Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
         return binding.Link.State != LinkState.Closed && HasPlace(binding.Link, cluster) ? binding.Link : null;
+    }
+
+    /// <summary>Another connection for one request alone, in the place of the one that it failed on.</summary>
+    private UpstreamLink<TCodec>? OwnLinkForRetry(UpstreamLink<TCodec> failed, in Binding binding)
+    {
+        if (_pinned == failed)
+        {
+            (_pinned, failed.PinnedTo) = (null, null);
+        }
+
+        if (PrivateLink(binding, forOne: true) is not { State: not LinkState.Closed } link)
+        {
+            return null;
+        }
+
+        if (!HasPlace(link, binding.Cluster))
+        {
+            Unpin(link, reusable: true);
+            return null;
+        }
+
+        return link;
     }
 
     private static IReadOnlyList<MetaEdit>? MetadataOf(XRpcRouteSnapshot route) =>

@@ -18,6 +18,9 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
     /// <summary>Bytes that a client has to take within its time while others wait for it: else a few now and then would be enough.</summary>
     private const int LeastTaken = 64 * 1024;
 
+    /// <summary>A connection to a server has one request at a time, and belongs to it.</summary>
+    private static readonly bool IsOneByOne = TCodec.Traits.Order == FrameOrder.PingPong;
+
     private static readonly bool IsOrdered = TCodec.Traits.Order != FrameOrder.Multiplexed;
 
     private readonly XRpcLoop<TCodec> _owner;

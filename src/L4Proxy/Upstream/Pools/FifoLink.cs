@@ -107,7 +107,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
     protected override bool WritePing()
     {
-        if (_ring.IsFull || !TCodec.TryWriteControl(Side.Downstream, ControlFrame.Ping, 0, Output))
+        if (_ring.IsFull || (TCodec.Traits.Order == FrameOrder.PingPong && !_ring.IsEmpty) || !TCodec.TryWriteControl(Side.Downstream, ControlFrame.Ping, 0, Output))
         {
             return false;
         }

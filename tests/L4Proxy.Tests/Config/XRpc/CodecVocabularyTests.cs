@@ -46,6 +46,15 @@ public sealed class CodecVocabularyTests
         Told(Open, static one => (_, scope) => one.CheckService(scope), "").ShouldBeEmpty();
     }
 
+    [Fact]
+    public void Hedges_AreNotForCodecsWithOneRequestAtATime()
+    {
+        Told(Closed with { Order = FrameOrder.PingPong }, static one => (_, scope) => one.CheckHedges(scope), "")
+            .ShouldBe("requests of the codec closed cannot be hedged: a connection has one at a time");
+        Told(Closed, static one => (_, scope) => one.CheckHedges(scope), "").ShouldBeEmpty();
+        Told(null, static one => (_, scope) => one.CheckHedges(scope), "").ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData("flushal", "flushall")]
     [InlineData("flusahll", "flushall")]

@@ -63,6 +63,15 @@ internal sealed class CodecVocabulary(CodecTraits? codec)
         }
     }
 
+    /// <summary>Told at <paramref name="scope"/> when no request can be hedged: the connection of each is its client's until it was answered.</summary>
+    public void CheckHedges(DecodeScope scope)
+    {
+        if (codec is { Order: FrameOrder.PingPong })
+        {
+            scope.Error($"requests of the codec {codec.Name} cannot be hedged: a connection has one at a time");
+        }
+    }
+
     /// <summary>Whether a condition, a policy or the choice of a server looks at a value of the last tier.</summary>
     public bool NeedsWholeFrames(XRpcRouteSnapshot route)
     {

@@ -25,7 +25,7 @@ internal static class XRpcPoliciesDecoder
         {
             Timeout = scope.Duration("timeout", policies.Timeout) ?? defaults.Timeout,
             Retry = retry,
-            Hedge = policies.Hedge is { } hedge ? Hedge(hedge, retry, scope.Field("hedge")) : defaults.Hedge,
+            Hedge = policies.Hedge is { } hedge ? Hedge(hedge, retry, codec, scope.Field("hedge")) : defaults.Hedge,
             Mirrors = policies.Mirrors.Count > 0 ? Mirrors(policies.Mirrors, scope) : defaults.Mirrors,
             Faults = policies.Faults.Count > 0 ? Faults(policies.Faults, codec, scope) : defaults.Faults,
             RateLimit = policies.RateLimit is { } limit ? TokenBucketDecoder.Decode(limit, scope.Field("rate_limit")) : defaults.RateLimit,
@@ -49,8 +49,9 @@ internal static class XRpcPoliciesDecoder
             scope.PositiveDuration("per_try_timeout", retry.PerTryTimeout) ?? TimeSpan.Zero);
     }
 
-    private static XRpcHedgeSnapshot Hedge(Hedge hedge, XRpcRetrySnapshot? retry, DecodeScope scope)
+    private static XRpcHedgeSnapshot Hedge(Hedge hedge, XRpcRetrySnapshot? retry, CodecVocabulary codec, DecodeScope scope)
     {
+        codec.CheckHedges(scope);
         uint copies = hedge.MaxHedgedRequests ?? 1;
         if (copies is 0 or > MostCopies)
         {
