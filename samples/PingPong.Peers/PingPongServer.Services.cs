@@ -139,6 +139,9 @@ public sealed partial class PingPongServer
             case "garbage":
                 await from.WriteAsync("this is no frame at all"u8.ToArray());
                 break;
+            case "aside":
+                await from.WriteAsync(new PingPongMessage(PingPongKind.End, call.Id, "", "aside"), new PingPongMessage(PingPongKind.End, call.Id, "", new string('e', BulkItem)), result);
+                break;
             case "away":
                 await from.WriteAsync(new PingPongMessage(PingPongKind.GoAway, 1), result);
                 break;

@@ -99,6 +99,9 @@ internal sealed class ClusterCounters
     public long CxRxBytesTotal;
     public long CxTxBytesTotal;
     public long RqPendingOverflow;
+
+    /// <summary>Frames of RPC servers that answer nothing, and that no client has the connection for.</summary>
+    public long PushDropped;
 }
 
 /// <summary>Live side of one endpoint.</summary>

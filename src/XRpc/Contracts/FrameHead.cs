@@ -15,7 +15,10 @@ public enum FrameKind : byte
     /// <summary>An answer that tells of a failure; ends its request too.</summary>
     ErrorResponse,
 
-    /// <summary>Sent by the server without a request; answers nothing.</summary>
+    /// <summary>
+    /// Sent by the server without a request; answers nothing. Passed on to the client that has the connection for itself; in a multiplexed protocol, whose
+    /// connections are many clients', dropped and counted.
+    /// </summary>
     Push,
 
     /// <summary>Asks for a sign of life; the runtime answers with the codec's Pong and forwards nothing.</summary>

@@ -4,7 +4,8 @@ using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.Codecs.Tests.Hosted;
 
-/// <summary>The sample codec with ids of eight bits: a connection has sixteen calls in flight at most, and soon uses an id again.</summary>
+/// <summary>The sample codec with ids of eight bits: a connection has sixteen calls in flight at most, and soon uses an id again. What ends streams in the
+/// sample belongs to no call here.</summary>
 internal struct NarrowIdCodec : IXRpcCodec<NarrowIdCodec>
 {
     private PingPongCodec _inner;
@@ -21,7 +22,12 @@ internal struct NarrowIdCodec : IXRpcCodec<NarrowIdCodec>
 
     public static bool TryWriteControl(Side from, ControlFrame control, ulong id, IBufferWriter<byte> output) => PingPongCodec.TryWriteControl(from, control, id, output);
 
-    public ScanStatus Scan(ReadOnlySpan<byte> input, ref FrameHead head, out int consumed) => _inner.Scan(input, ref head, out consumed);
+    public ScanStatus Scan(ReadOnlySpan<byte> input, ref FrameHead head, out int consumed)
+    {
+        ScanStatus status = _inner.Scan(input, ref head, out consumed);
+        head.Kind = head.Kind == FrameKind.StreamEnd ? FrameKind.Push : head.Kind;
+        return status;
+    }
 
     public readonly bool TryMeta(in FrameView frame, int meta, out ReadOnlySpan<byte> value) => _inner.TryMeta(frame, meta, out value);
 

@@ -86,6 +86,16 @@ public sealed class PingPongLeaversTests
         mesh.Server.Accepted.ShouldBe(1);
     }
 
+    /// <summary>On a connection that many share it is for nobody, whatever its id is.</summary>
+    [Fact]
+    public async Task FrameThatAnswersNothing_IsDroppedAndCounted()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(codec: "narrow");
+
+        (await CallAsync(mesh.Connect(), 1, "aside", "mine")).ShouldBe(new PingPongMessage(PingPongKind.Result, 1, "", "mine"));
+        (await mesh.Proxy.StatAsync("cluster.main.upstream_push_dropped")).ShouldBe(2);
+    }
+
     /// <summary>It may be gone without a word more; nothing but time tells.</summary>
     [Fact]
     public async Task ClientThatSaidItsLast_AndIsNeverAnswered_EndsWithTheIdleTimeout()

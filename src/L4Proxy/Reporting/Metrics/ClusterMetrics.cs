@@ -30,6 +30,7 @@ internal sealed class ClusterMetrics(SnapshotStore store) : IMetricSource
         visitor.Counter(scope, "upstream_cx_connect_attempts_exceeded", Volatile.Read(ref counters.CxConnectAttemptsExceeded));
         visitor.Counter(scope, "upstream_cx_overflow", Volatile.Read(ref counters.CxOverflow));
         visitor.Counter(scope, "upstream_rq_pending_overflow", Volatile.Read(ref counters.RqPendingOverflow));
+        visitor.Counter(scope, "upstream_push_dropped", Volatile.Read(ref counters.PushDropped));
         visitor.Counter(scope, "upstream_cx_none_healthy", Volatile.Read(ref counters.CxNoneHealthy));
         visitor.Counter(scope, "upstream_cx_tls_unsupported", Volatile.Read(ref counters.CxTlsUnsupported));
         visitor.Counter(scope, "upstream_cx_destroy", Volatile.Read(ref counters.CxDestroy));

@@ -193,6 +193,10 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         {
             IsDraining = true;
         }
+        else if (Reply.Kind == FrameKind.Push)
+        {
+            Interlocked.Increment(ref Cluster.State.Counters.PushDropped);
+        }
         else if (Reply.Kind == FrameKind.Ping && TCodec.TryWriteControl(Side.Downstream, ControlFrame.Pong, Reply.Id, Output))
         {
             MarkDirty();
