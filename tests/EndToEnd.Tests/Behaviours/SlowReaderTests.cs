@@ -73,6 +73,21 @@ public sealed class SlowReaderTests
         reader.Ask("PING").ShouldBe("+PONG");
     }
 
+    /// <summary>What a proxy is told to hold for a client is there for one that reads when it has written all.</summary>
+    [Fact]
+    public void ClientThatWritesAllBeforeItReads_HasTheRoomThatIsConfigured()
+    {
+        const int Requests = 200_000;
+        using var front = RedisFront.Common(", limits: {max_buffered_bytes: 33554432}");
+        (string key, string value) = (new('k', 100), new('x', 100));
+        using Call client = Call.To(front.Port);
+        client.Send(RedisFront.Command("SET", key, value));
+        client.ReadLine().ShouldBe("+OK");
+        client.Send(string.Concat(Enumerable.Repeat(RedisFront.Command("GET", key), Requests)));
+        string answer = $"$100\r\n{value}\r\n";
+        client.Take(Requests * answer.Length).ShouldBe(string.Concat(Enumerable.Repeat(answer, Requests)));
+    }
+
     private static void ReadBig(Call from, int pause)
     {
         from.ReadLine().ShouldBe($"${ValueBytes}");

@@ -11,6 +11,9 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Answers waiting for the client above which no more requests of it are read.</summary>
     private const int RequestWatermark = 64 * 1024;
 
+    /// <summary>Of what may be held, the part that is for the answers to come: what may be held besides moves <see cref="UnreadMark"/> up.</summary>
+    private const int RoomForAnswers = (1024 * 1024) - RequestWatermark;
+
     private readonly OutputQueue _output;
     private List<EarlyReply>? _early;
     private List<StalledLink>? _stalled;
@@ -46,11 +49,14 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Bytes of one answer that may be held to be looked at.</summary>
     public long MaxCapture => Proxy.Limits.MaxBufferedBytes;
 
+    /// <summary>As <see cref="RequestWatermark"/>, and more where the configuration has clients be given more than the usual: some write all before they read.</summary>
+    private int UnreadMark => Math.Max(RequestWatermark, Proxy.Limits.MaxBufferedBytes - RoomForAnswers);
+
     /// <summary>
     /// Requests are taken as long as the answers to come, by the size of those that came, fit into what may be held: a client that
     /// does not read then stops itself, and no connection has to wait for it.
     /// </summary>
-    private bool HasRoom => InFlight < Proxy.Limits.MaxPendingRequests && _output.Length < RequestWatermark
+    private bool HasRoom => InFlight < Proxy.Limits.MaxPendingRequests && _output.Length < UnreadMark
         && (InFlight == 0 || ((InFlight + 1) * _expectedReply) + Backlog <= Proxy.Limits.MaxBufferedBytes);
 
     /// <summary>Whether an answer is the one that the client is to get next.</summary>
