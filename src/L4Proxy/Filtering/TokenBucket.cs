@@ -7,18 +7,27 @@ namespace MeshL4.L4Proxy.Filtering;
 /// <param name="time">The clock.</param>
 internal sealed class TokenBucket(uint maxTokens, uint tokensPerFill, TimeSpan fillInterval, TimeProvider time)
 {
-    private readonly long _started = time.GetTimestamp();
-    private long _fills;
-    private long _tokens = maxTokens;
+    private readonly (uint Most, uint Filled, TimeSpan Interval) _settings = (maxTokens, tokensPerFill, fillInterval);
+    private volatile Content _content = new(maxTokens, time.GetTimestamp());
+
+    /// <summary>Goes on with what an earlier one holds, for both, where the settings are the same; else stays as it is. Before it is used.</summary>
+    public void Continue(TokenBucket before)
+    {
+        if (before._settings == _settings)
+        {
+            _content = before._content;
+        }
+    }
 
     /// <summary>Takes one; false when there is none.</summary>
     public bool TryTake()
     {
-        Fill();
-        long tokens = Volatile.Read(ref _tokens);
+        Content content = _content;
+        Fill(content);
+        long tokens = Volatile.Read(ref content.Tokens);
         while (tokens > 0)
         {
-            long seen = Interlocked.CompareExchange(ref _tokens, tokens - 1, tokens);
+            long seen = Interlocked.CompareExchange(ref content.Tokens, tokens - 1, tokens);
             if (seen == tokens)
             {
                 return true;
@@ -31,24 +40,32 @@ internal sealed class TokenBucket(uint maxTokens, uint tokensPerFill, TimeSpan f
     }
 
     /// <summary>Whoever moves the count of fills forward adds what they brought.</summary>
-    private void Fill()
+    private void Fill(Content content)
     {
-        long due = time.GetElapsedTime(_started).Ticks / fillInterval.Ticks;
-        long done = Volatile.Read(ref _fills);
-        if (due <= done || Interlocked.CompareExchange(ref _fills, due, done) != done)
+        long due = time.GetElapsedTime(content.Started).Ticks / _settings.Interval.Ticks;
+        long done = Volatile.Read(ref content.Fills);
+        if (due <= done || Interlocked.CompareExchange(ref content.Fills, due, done) != done)
         {
             return;
         }
 
-        long brought = Math.Min(due - done, maxTokens) * tokensPerFill;
-        long tokens = Volatile.Read(ref _tokens);
+        long brought = Math.Min(due - done, _settings.Most) * _settings.Filled;
+        long tokens = Volatile.Read(ref content.Tokens);
         for (long seen; ; tokens = seen)
         {
-            seen = Interlocked.CompareExchange(ref _tokens, Math.Min(maxTokens, tokens + brought), tokens);
+            seen = Interlocked.CompareExchange(ref content.Tokens, Math.Min(_settings.Most, tokens + brought), tokens);
             if (seen == tokens)
             {
                 return;
             }
         }
+    }
+
+    /// <summary>What several buckets may hold together.</summary>
+    private sealed class Content(long tokens, long started)
+    {
+        public readonly long Started = started;
+        public long Fills;
+        public long Tokens = tokens;
     }
 }

@@ -42,6 +42,23 @@ public sealed class TokenBucketTests
         Take(bucket, 10).ShouldBe(3);
     }
 
+    [Theory]
+    [InlineData(3, 2, 1, 1)]
+    [InlineData(4, 2, 1, 4)]
+    [InlineData(3, 1, 1, 3)]
+    [InlineData(3, 2, 2, 3)]
+    public void Continue_HoldsWhatOneOfTheSameSettingsHeld(uint most, uint filled, int seconds, int left)
+    {
+        var before = new TokenBucket(3, 2, TimeSpan.FromSeconds(1), _clock);
+        Take(before, 2);
+        var after = new TokenBucket(most, filled, TimeSpan.FromSeconds(seconds), _clock);
+        after.Continue(before);
+        Take(after, 10).ShouldBe(left);
+
+        // Those who are asked by the one before take from the same.
+        before.TryTake().ShouldBe(left > 1);
+    }
+
     [Fact]
     public async Task TryTake_ManyThreads_GivesEachTokenOnce()
     {

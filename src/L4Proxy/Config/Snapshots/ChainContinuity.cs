@@ -15,6 +15,7 @@ internal static class ChainContinuity
             known.TryAdd(chain.Fingerprint, chain);
         }
 
+        ReplaceByPrefix(listener, running);
         return [.. listener.Select(one => one.WithChains(chain => Kept(chain, known)))];
     }
 
@@ -33,6 +34,31 @@ internal static class ChainContinuity
         }
 
         return running;
+    }
+
+    /// <summary>
+    /// An RPC chain that changed has connections of its own, and still the place of the one before it, by their stat prefix: a rate limit that
+    /// stays as it was there is not full again.
+    /// </summary>
+    private static void ReplaceByPrefix(ImmutableArray<ListenerSnapshot> listener, ImmutableArray<ListenerSnapshot> running)
+    {
+        ILookup<string, XRpcProxySnapshot> gone = ProxiesBeyond(listener, running);
+        foreach (IGrouping<string, XRpcProxySnapshot> come in ProxiesBeyond(running, listener))
+        {
+            if (come.Count() == 1 && gone[come.Key].Count() == 1)
+            {
+                come.First().Routes.Replace(gone[come.Key].First().Routes);
+            }
+        }
+    }
+
+    /// <summary>RPC proxies whose chains one of two versions has and the other has not.</summary>
+    private static ILookup<string, XRpcProxySnapshot> ProxiesBeyond(ImmutableArray<ListenerSnapshot> other, ImmutableArray<ListenerSnapshot> version)
+    {
+        var known = other.SelectMany(static one => one.Chains).Select(static chain => chain.Fingerprint).ToHashSet();
+        return version.SelectMany(static one => one.Chains).Where(chain => chain.Terminal is XRpcProxySnapshot && !known.Contains(chain.Fingerprint))
+            .Select(static chain => (XRpcProxySnapshot)chain.Terminal)
+            .ToLookup(static proxy => proxy.StatPrefix, StringComparer.Ordinal);
     }
 
     /// <summary>The listener was accepted: its chains route by what it brought.</summary>

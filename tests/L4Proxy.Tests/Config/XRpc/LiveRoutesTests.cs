@@ -2,8 +2,11 @@ using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Tests.Config.Decoding;
+using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
+using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
+using MeshL4.L4Proxy.Config.Validating;
 using Shouldly;
 using Xunit;
 
@@ -42,6 +45,33 @@ public class LiveRoutesTests
         ChainContinuity.TakeRoutes(accepted);
         ClusterOf(cell).ShouldBe("c");
     }
+
+    /// <summary>Also when the policies of the proxy that asks for them change, and when its chain is another.</summary>
+    [Fact]
+    public void Discovered_Anew_LeavesARateLimitAsItWas()
+    {
+        const string Limited = "{name: r, forward: {cluster: a}, policies: {rate_limit: {max_tokens: 1, fill_interval: 3600s}}}";
+        XRpcRouteCell cell = Discovering("");
+        cell.Discovered(Reading.Yaml<RouteConfig>($"routes: [{Limited}]").Message);
+        TryTake(cell).ShouldBeTrue();
+
+        cell.Discovered(Reading.Yaml<RouteConfig>($"routes: [{{match: {{key_prefix: x}}, forward: {{cluster: b}}}}, {Limited}]").Message);
+        TryTake(cell).ShouldBeFalse();
+
+        cell.Offer(Discovering("policies: {timeout: 1s}"));
+        cell.TakeOffer();
+        TryTake(cell).ShouldBeFalse();
+
+        XRpcRouteCell other = Discovering("idle_timeout: 9s");
+        other.Replace(cell);
+        other.Discovered(Reading.Yaml<RouteConfig>($"routes: [{Limited}]").Message);
+        TryTake(other).ShouldBeFalse();
+    }
+
+    private static bool TryTake(XRpcRouteCell cell) => cell.Current.CatchAll!.Policies.RateLimit!.TryTake();
+
+    private static XRpcRouteCell Discovering(string more) => XRpcProxyDecoder.Decode(
+        XRpcProxy.Parser.ParseFrom(Discovered("r", more).Filters[0].TypedConfig.Value), new DecodeScope(new IssueCollector(), ""))!.Routes;
 
     private static string ClusterOf(XRpcRouteCell cell) => cell.Current.CatchAll!.Clusters[0].Cluster;
 

@@ -4,6 +4,7 @@ using Google.Protobuf.Collections;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Filtering;
 
 namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
 
@@ -23,6 +24,7 @@ internal static class XRpcRoutesDecoder
         }
 
         var routes = ImmutableArray.CreateBuilder<XRpcRouteSnapshot>(config.Routes.Count);
+        var limits = ImmutableDictionary.CreateBuilder<string, TokenBucket>(StringComparer.Ordinal);
         var prefixes = new HashSet<string>(config.CaseInsensitiveKeyPrefixes ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal);
         for (int i = 0; i < config.Routes.Count; i++)
         {
@@ -34,10 +36,21 @@ internal static class XRpcRoutesDecoder
             }
 
             routes.Add(route);
+            if (route.Policies.RateLimit is { } limit)
+            {
+                limits.TryAdd(ReferenceEquals(limit, defaults.RateLimit) ? "" : PlaceOf(config.Routes[i]), limit);
+            }
         }
 
-        return new XRpcRouteTable(routes.ToImmutable(), config.CaseInsensitiveKeyPrefixes) { NeedsWholeFrames = routes.Any(codec.NeedsWholeFrames) };
+        return new XRpcRouteTable(routes.ToImmutable(), config.CaseInsensitiveKeyPrefixes)
+        {
+            NeedsWholeFrames = routes.Any(codec.NeedsWholeFrames),
+            RateLimits = limits.ToImmutable(),
+        };
     }
+
+    /// <summary>What a route is known by from one update to the next: its number changes with those before it.</summary>
+    private static string PlaceOf(Route route) => $"{route.Name} {route.Match}";
 
     /// <summary>Metadata conditions, those of authorization rules too.</summary>
     public static ImmutableArray<XRpcMetadataMatch> Metadata(RepeatedField<MetadataMatch> matches, CodecVocabulary codec, DecodeScope scope)

@@ -21,7 +21,17 @@ internal sealed class XRpcRouteCell(XRpcRouteTable routes, RouteCompiler? compil
     private RouteConfig? _source;
     private XRpcRouteCell? _offered;
 
+    /// <summary>Of the chain before, until the first routes are discovered; null for none.</summary>
+    private XRpcRouteTable? _before;
+
     public XRpcRouteTable Current => _current;
+
+    /// <summary>Their chain takes the place of another: rate limits that stay as they were are not full again.</summary>
+    public void Replace(XRpcRouteCell before)
+    {
+        _current.Replace(before._current);
+        _before = _compiler is null ? null : before._current;
+    }
 
     /// <summary>Routes to use once the update that brings them is accepted.</summary>
     public void Offer(XRpcRouteCell routes) => _offered = routes;
@@ -38,6 +48,7 @@ internal sealed class XRpcRouteCell(XRpcRouteTable routes, RouteCompiler? compil
         RouteConfig? source = _source;
         if (_compiler is null || source is null)
         {
+            offered._current.Replace(_current);
             _current = offered._current;
             return;
         }
@@ -60,6 +71,8 @@ internal sealed class XRpcRouteCell(XRpcRouteTable routes, RouteCompiler? compil
         var issues = new IssueCollector();
         XRpcRouteTable table = discovered is null ? _none : _compiler(discovered, new DecodeScope(issues, ""));
         _source = discovered;
+        table.Replace(_before ?? _current);
+        _before = null;
 
         // Told when they came. Who asked later, with another codec, goes on without.
         _current = issues.HasErrors ? _none : table;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Matching;
 
 namespace MeshL4.L4Proxy.Config.Snapshots.XRpc;
@@ -46,6 +47,9 @@ internal sealed class XRpcRouteTable
     /// <summary>Route of a request without a key when no conditional one takes it; null when there is none.</summary>
     public XRpcRouteSnapshot? CatchAll { get; }
 
+    /// <summary>Rate limits by their place: what their route is called and takes, and nothing for that of the proxy.</summary>
+    public ImmutableDictionary<string, TokenBucket> RateLimits { get; init; } = ImmutableDictionary<string, TokenBucket>.Empty;
+
     /// <summary>Whether any route allows or denies: then every key of a request, and so its route, has to be known.</summary>
     public bool HasAuthorization { get; }
 
@@ -78,6 +82,18 @@ internal sealed class XRpcRouteTable
     /// <summary>Route by the longest prefix; null when none fits.</summary>
     /// <param name="key">The key, or at least its first <see cref="LongestPrefix"/> bytes.</param>
     public XRpcRouteSnapshot? ByKey(ReadOnlySpan<byte> key) => _prefixes.Find(key) is var at and >= 0 ? _byPrefix[at] : null;
+
+    /// <summary>These routes take the place of others: rate limits that stay as they were hold what they held.</summary>
+    public void Replace(XRpcRouteTable before)
+    {
+        foreach ((string place, TokenBucket bucket) in RateLimits)
+        {
+            if (before.RateLimits.TryGetValue(place, out TokenBucket? own))
+            {
+                bucket.Continue(own);
+            }
+        }
+    }
 
     private sealed record Hashing(long Version, bool HashesKeys);
 }
