@@ -90,6 +90,28 @@ public sealed class XRpcPolicyTests : IDisposable
         proxy.Stat("redis.x.downstream_rq_rate_limited").ShouldBe(1);
     }
 
+    /// <summary>What a client wrote is where it reads: it draws once among clusters that have each their own keys.</summary>
+    [Fact]
+    public void WeightedClusters_KeepAClientWhereItWrote()
+    {
+        using Sidecar proxy = Start(
+            "{name: all, forward: {weighted_clusters: {clusters: [{name: main, weight: 1}, {name: other, weight: 1}]}}}", out int port);
+        for (int i = 0; i < 40; i++)
+        {
+            using Call client = Call.To(port);
+            for (int turn = 0; turn < 5; turn++)
+            {
+                client.Ask($"INCR client{i}").ShouldBe($":{turn + 1}");
+            }
+        }
+
+        using Call one = Call.To(_redis.Port);
+        using Call two = Call.To(_other.Port);
+        int[] counts = [.. new[] { one, two }.Select(static call => int.Parse(call.Ask("DBSIZE")![1..], System.Globalization.CultureInfo.InvariantCulture))];
+        counts.Sum().ShouldBe(40);
+        counts.ShouldAllBe(static count => count > 0);
+    }
+
     [Fact]
     public void Fault_AbortsAndDelaysTheMethodsItNames()
     {
