@@ -98,7 +98,8 @@ internal sealed class PingPongMesh : IAsyncDisposable
         bootstrap.Dynamic($"lds_config: {{path_config_source: {{path: '{_listeners}'}}}}");
     }
 
-    private static string Program()
+    /// <summary>The sample's own proxy.</summary>
+    public static string Program()
     {
         string bin = Path.Combine(Executables.Root, "samples/PingPong.Proxy/bin");
         return new[] { "Release", "Debug" }.Select(configuration => Path.Combine(bin, configuration, "net10.0/pingpong-proxy"))

@@ -14,6 +14,7 @@ internal sealed class RequestState<TCodec>
 {
     private byte[] _reply = [];
     private byte[] _request = [];
+    private XRpcStatShard? _retryOf;
 
     /// <summary>Whether the answer is held here instead of being passed on.</summary>
     public bool Captures { get; set; }
@@ -48,6 +49,9 @@ internal sealed class RequestState<TCodec>
 
     /// <summary>When it came, in Stopwatch ticks; a retry does not change it.</summary>
     public long StartedAt { get; set; }
+
+    /// <summary>When it was first sent, in Stopwatch ticks: what held it up before is not in its time.</summary>
+    public long ForwardedAt { get; set; }
 
     /// <summary>Whether its end is logged.</summary>
     public bool IsLogged { get; set; }
@@ -102,11 +106,28 @@ internal sealed class RequestState<TCodec>
         }
     }
 
+    /// <summary>It was sent again: a retry is in flight.</summary>
+    public void BeginRetry(XRpcStatShard stats)
+    {
+        _retryOf = stats;
+        stats.RetriesActive++;
+    }
+
+    /// <summary>The retry ended, if it was one. Twice does nothing.</summary>
+    public void EndRetry()
+    {
+        if (_retryOf is { } stats)
+        {
+            stats.RetriesActive--;
+            _retryOf = null;
+        }
+    }
+
     /// <summary>Becomes another try of the same request.</summary>
     public void CopyFrom(RequestState<TCodec> other)
     {
         (Captures, Observes, Tag, Route, Retries) = (other.Captures, other.Observes, other.Tag, other.Route, other.Retries);
-        (StartedAt, IsLogged, Flags, KeepsRequest, IsCopy) = (other.StartedAt, other.IsLogged, other.Flags, true, true);
+        (StartedAt, ForwardedAt, IsLogged, Flags, KeepsRequest, IsCopy) = (other.StartedAt, other.ForwardedAt, other.IsLogged, other.Flags, true, true);
         KeepForRetry(other.Request);
     }
 
@@ -122,6 +143,7 @@ internal sealed class RequestState<TCodec>
     public void Reset(bool keep)
     {
         Race?.Leave(this);
+        EndRetry();
         (Captures, Observes, IsOverflown, IsLogged, KeepsRequest, IsCopy, IsHedged) = (false, false, false, false, false, false, false);
         (Tag, Fragment, Retries, ReplyLength, RequestLength, Counted, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, 0, FrameKind.None, 0);
         (Route, Split, SentOn, Flags) = (null, null, null, ResponseFlags.None);

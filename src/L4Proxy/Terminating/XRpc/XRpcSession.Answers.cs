@@ -396,6 +396,7 @@ internal sealed partial class XRpcSession<TCodec>
             Sequence = split.Request.Sequence,
             Method = split.Request.Method,
             TimeoutMs = TimeoutOf(target.Route, decision),
+            Flags = TimingOf(target.Route),
         };
         if (link is null)
         {

@@ -329,7 +329,7 @@ internal sealed partial class XRpcSession<TCodec>
             link.Output.Append(exchange.BeforeBytes);
             for (int i = 0; i < decision.HiddenReplies; i++)
             {
-                link.Add() = new Pending<TCodec> { Session = this, Flags = PendingFlags.Hidden, SentAt = _now, TimeoutMs = TimeoutOf(route, decision) };
+                link.Add() = new Pending<TCodec> { Session = this, Flags = PendingFlags.Hidden | TimingOf(route), SentAt = _now, TimeoutMs = TimeoutOf(route, decision) };
             }
         }
 
@@ -381,7 +381,7 @@ internal sealed partial class XRpcSession<TCodec>
         pending.TimeoutMs = TimeoutOf(route, decision);
         pending.Sequence = TakeSequence();
         pending.Method = (ushort)head.Method;
-        pending.Flags = PendingFlags.None;
+        pending.Flags = TimingOf(route);
         if (decision.Flags != ForwardFlags.None || _pinnedForOne || head.Replies != 1)
         {
             bool unpin = (decision.Flags & ForwardFlags.Unpin) != 0 || (_pinnedForOne && _pinned == link);
@@ -392,9 +392,9 @@ internal sealed partial class XRpcSession<TCodec>
             {
                 BeginRace(ref pending, link, id, route.Policies.Hedge!);
             }
-            else
+            else if (state is { Retries: > 0 } && !pending.Has(PendingFlags.Blocking))
             {
-                pending.TimeoutMs = TryTimeoutOf(route, state, pending.TimeoutMs);
+                pending.TimeoutMs = TryTimeoutOf(route.Policies.Retry!, pending.TimeoutMs);
             }
         }
     }
@@ -471,12 +471,15 @@ internal sealed partial class XRpcSession<TCodec>
         return _nextSequence++;
     }
 
-    /// <summary>A try that another may follow has its own, shorter time.</summary>
-    private static int TryTimeoutOf(XRpcRouteSnapshot route, RequestState<TCodec>? state, int timeout)
+    /// <summary>A try has its own time where one is configured, and never more than is left for all; 0 is without end.</summary>
+    private static int TryTimeoutOf(XRpcRetrySnapshot retry, int left)
     {
-        double each = state is { Retries: > 0 } ? route.Policies.Retry!.PerTryTimeout.TotalMilliseconds : 0;
-        return each > 0 && timeout != 0 ? (int)Math.Min(each, timeout) : timeout;
+        int each = (int)Math.Min(Math.Ceiling(retry.PerTryTimeout.TotalMilliseconds), int.MaxValue);
+        return each > 0 && (left == 0 || each < left) ? each : left;
     }
+
+    /// <summary>How the time of a route's requests counts where answers come in order.</summary>
+    private static PendingFlags TimingOf(XRpcRouteSnapshot route) => route.Policies.TimeoutPerAnswer ? PendingFlags.PerAnswer : PendingFlags.None;
 
     private static int TimeoutOf(XRpcRouteSnapshot route, in Decision decision) =>
         (decision.Flags & ForwardFlags.NoTimeout) != 0 ? 0 : (int)Math.Min(route.Policies.Timeout.TotalMilliseconds, int.MaxValue);

@@ -60,7 +60,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A clock for a request that may be hedged. It has the whole time-out, whatever the time of a try is.</summary>
     private void BeginRace(ref Pending<TCodec> pending, UpstreamLink<TCodec> link, ulong id, XRpcHedgeSnapshot hedge)
     {
-        _stats.HedgeCredit = Math.Min(_stats.HedgeCredit + hedge.Budget.Millionths, XRpcStatShard.MostRetryCredit);
+        _stats.HedgeCredit = Math.Min(_stats.HedgeCredit + hedge.Budget.Millionths, XRpcStatShard.MostHedgeCredit);
         pending.Flags |= PendingFlags.Hedged;
         _owner.States.RentRace().Begin(_owner.States, pending, link, id, hedge.Copies, hedge.Delay);
     }

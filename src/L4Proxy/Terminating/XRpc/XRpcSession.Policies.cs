@@ -159,16 +159,12 @@ internal sealed partial class XRpcSession<TCodec>
         state.Captures = state.Observes = observes;
         state.Tag = decision.Tag;
         state.Route = route;
-        if (retries)
-        {
-            _stats.RetryCredit = Math.Min(_stats.RetryCredit + policies.Retry!.Budget.Millionths, XRpcStatShard.MostRetryCredit);
-        }
-
         state.SentOn = link;
         state.Retries = retries ? policies.Retry!.Retries : 0;
         state.KeepsRequest = retries || hedges;
         state.IsHedged = hedges;
         (state.StartedAt, state.Flags) = (_cameAt == 0 ? _now : _cameAt, _requestFlags);
+        state.ForwardedAt = _now;
         state.IsLogged = logs;
         return state;
     }
@@ -182,8 +178,16 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        if (_stats.RetryCredit < Share.All)
+        long now = _owner.Now();
+        if (!HasTimeLeft(pending, state, now, out int timeout))
         {
+            return false;
+        }
+
+        XRpcRetrySnapshot retry = route.Policies.Retry!;
+        if (!retry.Allows(_stats.RetriesActive, _stats.RequestsTotal - _stats.RequestsEnded))
+        {
+            _stats.RetriesOverBudget++;
             return false;
         }
 
@@ -194,16 +198,30 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _leftSome |= InFlight > 1 && failed.State != LinkState.Closed;
-        _stats.RetryCredit -= Share.All;
+        state.BeginRetry(_stats);
         state.Retries--;
         state.SentOn = link;
         WriteCopy(link, state.Request, id);
         ref Pending<TCodec> again = ref link.Add();
         again = pending;
         again.Flags &= ~(PendingFlags.Begun | PendingFlags.Abandoned | PendingFlags.Hedged);
-        again.SentAt = _owner.Now();
+        again.SentAt = now;
+        again.TimeoutMs = TryTimeoutOf(retry, timeout);
         _stats.Retried++;
         return true;
+    }
+
+    /// <summary>Whether the time-out, which all tries of a request share, leaves time for another.</summary>
+    /// <param name="pending">The try that failed.</param>
+    /// <param name="state">Knows when the request was sent first.</param>
+    /// <param name="now">Stopwatch ticks.</param>
+    /// <param name="timeout">Milliseconds that are left; 0 without a time-out.</param>
+    private static bool HasTimeLeft(in Pending<TCodec> pending, RequestState<TCodec> state, long now, out int timeout)
+    {
+        double whole = pending.Has(PendingFlags.Blocking) ? 0 : state.Route!.Policies.Timeout.TotalMilliseconds;
+        double left = whole - System.Diagnostics.Stopwatch.GetElapsedTime(state.ForwardedAt, now).TotalMilliseconds;
+        timeout = whole > 0 ? (int)Math.Clamp(Math.Ceiling(left), 0, int.MaxValue) : 0;
+        return whole <= 0 || timeout > 0;
     }
 
     /// <summary>Where a request can be tried again: elsewhere, or at the same server where keys choose it. What follows it goes there too.</summary>

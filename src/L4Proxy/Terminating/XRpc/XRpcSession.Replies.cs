@@ -155,6 +155,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (pending.State is { } state)
         {
+            state.EndRetry();
             state.ReplyKind = reply.Kind;
             if (state.Captures)
             {
@@ -183,6 +184,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <param name="mayRetry">Whether another try makes sense.</param>
     public void RequestFailed(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw, bool mayRetry)
     {
+        pending.State?.EndRetry();
         try
         {
             EndFailed(pending, reason, raw, mayRetry);

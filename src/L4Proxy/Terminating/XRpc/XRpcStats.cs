@@ -41,6 +41,7 @@ internal sealed class XRpcStats(CodecTraits traits, string statPrefix, bool late
         visitor.Counter(scope, "downstream_rq_mirror_overflow", Sum(shards, static s => s.MirrorsOverflown));
         visitor.Counter(scope, "downstream_rq_mirror_skipped", Sum(shards, static s => s.MirrorsSkipped));
         visitor.Counter(scope, "upstream_rq_retry", Sum(shards, static s => s.Retried));
+        visitor.Counter(scope, "upstream_rq_retry_overflow", Sum(shards, static s => s.RetriesOverBudget));
         visitor.Counter(scope, "upstream_rq_hedge", Sum(shards, static s => s.Hedged));
         visitor.Counter(scope, "upstream_rq_hedge_won", Sum(shards, static s => s.HedgesWon));
         visitor.Counter(scope, "upstream_rq_hedge_overflow", Sum(shards, static s => s.HedgesOverBudget));
@@ -115,8 +116,8 @@ internal sealed class XRpcStatShard(int methods)
 
     public static readonly double NanosecondsPerTick = 1e9 / System.Diagnostics.Stopwatch.Frequency;
 
-    /// <summary>Retries saved up at most, in millionths of one.</summary>
-    public const long MostRetryCredit = 10_000_000;
+    /// <summary>Copies of hedged requests saved up at most, in millionths of one.</summary>
+    public const long MostHedgeCredit = 10_000_000;
 
     public readonly MethodCounts[] Methods = new MethodCounts[methods];
     public readonly long[]?[] Latency = new long[]?[methods];
@@ -131,16 +132,17 @@ internal sealed class XRpcStatShard(int methods)
     public long MirrorsOverflown;
     public long MirrorsSkipped;
     public long Retried;
+    public long RetriesOverBudget;
     public long Hedged;
     public long HedgesWon;
     public long HedgesOverBudget;
     public long DelayFaults;
     public long AbortFaults;
 
-    /// <summary>Retries that may be made now, in millionths of one: requests save them up by the budget's share.</summary>
-    public long RetryCredit = 3_000_000;
+    /// <summary>Retries in flight.</summary>
+    public long RetriesActive;
 
-    /// <summary>The same for copies of hedged requests.</summary>
+    /// <summary>Copies of hedged requests that may be sent now, in millionths of one: requests save them up by the budget's share.</summary>
     public long HedgeCredit = 3_000_000;
 
     /// <summary>Counts an answered request.</summary>

@@ -70,8 +70,8 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     public override ref Pending<TCodec> Add() => ref _ring.Add();
 
     /// <summary>
-    /// The server is taken to be stuck when it said nothing for a request's whole time; answers that flow, if slowly, are
-    /// progress. Who waited is answered, and the connection takes nothing new until it moves; with nobody waiting it is closed.
+    /// A request has its time from when it was sent, or from the last part of a long answer that still came. Who waited for longer is
+    /// answered, and the connection takes nothing new until it moves; with nobody waiting it is closed.
     /// </summary>
     public override void ExpireRequests(long now)
     {
@@ -80,14 +80,12 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             return;
         }
 
-        long quietMs = Owner.Loop.NowMilliseconds - LastReadMs;
+        long since = Math.Max(ReadsSince, FlowsAt);
         bool anybody = false;
         for (int i = 0; i < _ring.Count; i++)
         {
             ref Pending<TCodec> pending = ref _ring[i];
-            bool waited = pending.TimeoutMs > 0 && quietMs >= pending.TimeoutMs
-                && System.Diagnostics.Stopwatch.GetElapsedTime(pending.SentAt, now).TotalMilliseconds >= pending.TimeoutMs;
-            if (waited && !pending.Has(PendingFlags.Abandoned))
+            if (pending.TimeoutMs > 0 && !pending.Has(PendingFlags.Abandoned) && HasWaited(pending, since, now))
             {
                 IsSuspect = true;
                 Pending<TCodec> given = pending;
@@ -96,13 +94,21 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
                 given.Session?.RequestFailed(given, LocalReplyReason.Timeout, default, mayRetry: true);
             }
 
-            anybody |= !pending.Has(PendingFlags.Abandoned | PendingFlags.HealthCheck);
+            anybody |= !pending.Has(PendingFlags.Abandoned | PendingFlags.HealthCheck | PendingFlags.Preamble);
         }
 
         if (!anybody && IsSuspect)
         {
             Close(LocalReplyReason.Timeout, reset: true);
         }
+    }
+
+    /// <summary>While it connects, what Envoy's <c>op_timeout</c> bounds has the time of connecting.</summary>
+    private bool HasWaited(in Pending<TCodec> pending, long since, long now)
+    {
+        bool perAnswer = pending.Has(PendingFlags.PerAnswer);
+        long from = Math.Max(pending.SentAt, perAnswer ? Math.Max(since, AnsweredAt) : since);
+        return !(perAnswer && State == LinkState.Connecting) && System.Diagnostics.Stopwatch.GetElapsedTime(from, now).TotalMilliseconds >= pending.TimeoutMs;
     }
 
     protected override bool WritePing()
@@ -148,6 +154,11 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
                 run = null;
                 TakeUnasked(bytes[start..at]);
                 continue;
+            }
+
+            if (status != ScanStatus.Done)
+            {
+                PartCame(at - start, now);
             }
 
             ref Pending<TCodec> head = ref _ring.Head;
@@ -206,6 +217,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
     private int Relay(Span<byte> bytes)
     {
+        IsSuspect = false;
         int at = 0;
         XRpcSession<TCodec>? client = PinnedTo;
         if (client is null || client.IsClosed)
@@ -241,6 +253,8 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     /// <summary>A push to the client that has the connection for itself; anything else that nobody asked for ends the connection.</summary>
     private void TakeUnasked(ReadOnlySpan<byte> bytes)
     {
+        // Who owes an answer and tells something else owes it still.
+        IsSuspect &= !_ring.IsEmpty && _ring.Head.Has(PendingFlags.Abandoned);
         if (Reply.Kind != FrameKind.Push)
         {
             Close(LocalReplyReason.UpstreamBroken, reset: true);
@@ -296,6 +310,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     {
         Pending<TCodec> done = _ring.Head;
         _ring.RemoveHead();
+        AnswerCame(Reply.Length, now);
         if (done.Session is { } session && (done.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned)) == 0)
         {
             bool held = done.State is { Captures: true };

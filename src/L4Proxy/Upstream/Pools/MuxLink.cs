@@ -20,7 +20,6 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     private bool _headKnown;
     private bool _skipping;
     private XRpcSession<TCodec>? _passing;
-    private long _partAt;
 
     public MuxLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
         : base(owner, pool, cluster, endpoint, profile)
@@ -91,11 +90,12 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             return;
         }
 
+        long sinceAll = Math.Max(ReadsSince, FlowsAt);
         int passing = _passing is null ? -1 : _slots.Find(Reply.Id);
         for (int i = 0; i < _slots.Count && State != LinkState.Closed && InFlight > 0; i++)
         {
             ref Pending<TCodec> pending = ref _slots[i];
-            long since = Math.Max(i == passing ? _partAt : pending.SentAt, ReadsSince);
+            long since = Math.Max(pending.SentAt, sinceAll);
             if (_slots.IsUsed(i) && pending.TimeoutMs > 0 && Stopwatch.GetElapsedTime(since, now).TotalMilliseconds >= pending.TimeoutMs)
             {
                 if (i == passing)
@@ -127,6 +127,9 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         long now = Owner.Now();
         int start = 0;
         int at = _scanned;
+
+        // Whoever gave no sign of life gives one; here a late answer holds up nobody.
+        IsSuspect = false;
         while (at < bytes.Length && State != LinkState.Closed)
         {
             ScanStatus status = Codec.Scan(bytes[at..], ref Reply, out int consumed);
@@ -270,7 +273,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     {
         // Other frames have ids of the server's own, which say nothing about requests.
         int slot = IsAnswer(Reply.Kind) ? _slots.Find(Reply.Id) : -1;
-        _partAt = now;
+        PartCame(part.Length, now);
         if (_passing is not null)
         {
             _passing.DeliverPart(this, part);
@@ -289,6 +292,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         {
             _passing?.EndPart(this);
             (_passing, _skipping) = (null, false);
+            AnswerCame(Reply.Length, now);
             TakeControl();
             if (slot >= 0)
             {

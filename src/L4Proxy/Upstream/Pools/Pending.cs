@@ -38,6 +38,9 @@ internal enum PendingFlags : ushort
 
     /// <summary>Whole frames of the answer were passed on, and more may follow: an error may end it, but it is not asked for again.</summary>
     InParts = 1024,
+
+    /// <summary>Its time counts from the answer before it, where answers come in order.</summary>
+    PerAnswer = 2048,
 }
 
 /// <summary>One request in flight. A plain value in a ring or a slot: nothing is allocated for it.</summary>

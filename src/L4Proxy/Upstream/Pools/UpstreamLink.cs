@@ -22,6 +22,9 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
 
     private const int LowWatermark = 256 * 1024;
 
+    /// <summary>So much of one answer is progress: without any, a server that sends a byte now and then would be waited for.</summary>
+    private const int Portion = 64 * 1024;
+
     private const int RoundsPerTurn = 8;
 
     private readonly List<XRpcSession<TCodec>> _waitingForRoom = [];
@@ -31,6 +34,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     private bool _dirty;
     private bool _countsRequests;
     private int _counted;
+    private int _portion;
 
     protected UpstreamLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
     {
@@ -78,7 +82,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     /// <summary>A request that is about to be sent to several servers has it: not to be closed for the place of another.</summary>
     public bool IsChosen { get; set; }
 
-    /// <summary>Owes an answer for longer than allowed: takes nothing new until it has said something.</summary>
+    /// <summary>Owes an answer for longer than allowed: takes nothing new until it has gone on.</summary>
     public bool IsSuspect { get; set; }
 
     /// <summary>Was given out although it takes nothing new, as there may be no connection more to its address.</summary>
@@ -94,6 +98,12 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     /// request that is sent in parts.
     /// </summary>
     protected long ReadsSince { get; private set; }
+
+    /// <summary>Stopwatch ticks of the last <see cref="Portion"/> of a long answer: while one comes, nobody's time is over.</summary>
+    protected long FlowsAt { get; private set; }
+
+    /// <summary>Stopwatch ticks of the last answer, or of when it was connected.</summary>
+    protected long AnsweredAt { get; private set; }
 
     public long LastUsedMs { get; set; }
 
@@ -247,6 +257,26 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         }
     }
 
+    /// <summary>A part of an answer came that is not its end.</summary>
+    protected void PartCame(int bytes, long now)
+    {
+        _portion += bytes;
+        if (_portion >= Portion)
+        {
+            (_portion, FlowsAt, IsSuspect) = (0, now, false);
+        }
+    }
+
+    /// <summary>An answer is whole.</summary>
+    protected void AnswerCame(long length, long now)
+    {
+        (_portion, AnsweredAt, IsSuspect) = (0, now, false);
+        if (length > Portion)
+        {
+            FlowsAt = now;
+        }
+    }
+
     /// <summary>The client took its answers, or is gone.</summary>
     public void Unstall()
     {
@@ -289,7 +319,6 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
             {
                 Interlocked.Add(ref Cluster.State.Counters.CxRxBytesTotal, count);
                 LastReadMs = Owner.Loop.NowMilliseconds;
-                IsSuspect = false;
                 TellAlive();
                 Keep(bytes, TakeGuarded(bytes));
                 Recount();
@@ -431,6 +460,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         _connection = connection;
         State = LinkState.Open;
         LastReadMs = Owner.Loop.NowMilliseconds;
+        AnsweredAt = Owner.Now();
         socket.Owner = this;
         MarkDirty();
         OnSocketReady(socket);

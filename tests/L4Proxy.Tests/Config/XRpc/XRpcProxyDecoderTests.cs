@@ -60,7 +60,7 @@ public class XRpcProxyDecoderTests
             """);
         XRpcPoliciesSnapshot shared = proxy.Routes.Current.ByKey("a"u8)!.Policies;
         shared.Timeout.ShouldBe(TimeSpan.FromSeconds(2));
-        shared.Retry.ShouldBe(new XRpcRetrySnapshot(2, new Share(125_000), TimeSpan.FromSeconds(0.3)));
+        shared.Retry.ShouldBe(new XRpcRetrySnapshot(2, new Share(125_000), 3, TimeSpan.FromSeconds(0.3)));
         shared.Hedge.ShouldBe(new XRpcHedgeSnapshot(TimeSpan.FromSeconds(0.3), 2, new Share(200_000)));
         shared.Faults.ShouldHaveSingleItem().Fraction.Millionths.ShouldBe(500u);
         shared.Faults[0].Methods.ShouldBe(["GET"]);

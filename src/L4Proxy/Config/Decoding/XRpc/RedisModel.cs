@@ -23,7 +23,7 @@ internal static class RedisModel
         RedisProxy.Types.ConnPoolSettings settings = proxy.Settings ?? new RedisProxy.Types.ConnPoolSettings();
         TimeSpan? timeout = OpTimeout(settings, scope.Field("settings"));
         Refuse(proxy, settings, scope);
-        var policies = new XRpcPoliciesSnapshot { Timeout = timeout ?? TimeSpan.Zero, Faults = Faults(proxy.Faults, scope), FaultsAddUp = true };
+        var policies = new XRpcPoliciesSnapshot { Timeout = timeout ?? TimeSpan.Zero, TimeoutPerAnswer = true, Faults = Faults(proxy.Faults, scope), FaultsAddUp = true };
         var routes = new XRpcRouteTable(Routes(proxy, policies, scope.Field("prefix_routes")), proxy.PrefixRoutes?.CaseInsensitive ?? false);
         return timeout is null ? null : new XRpcProxySnapshot
         {

@@ -11,6 +11,7 @@ internal static class XRpcPoliciesDecoder
 {
     private const int MostRetries = 10;
     private const int MostCopies = 3;
+    private const uint RetriesAlways = 3;
     private static readonly Share DefaultBudget = new(200_000);
 
     public static XRpcPoliciesSnapshot Decode(Policies? policies, XRpcPoliciesSnapshot defaults, CodecVocabulary codec, DecodeScope scope)
@@ -46,6 +47,7 @@ internal static class XRpcPoliciesDecoder
         return new XRpcRetrySnapshot(
             (int)Math.Min(tries, MostRetries),
             ShareDecoder.Decode(retry.BudgetPercent, DefaultBudget, scope.Field("budget_percent")),
+            retry.MinRetryConcurrency ?? RetriesAlways,
             scope.PositiveDuration("per_try_timeout", retry.PerTryTimeout) ?? TimeSpan.Zero);
     }
 

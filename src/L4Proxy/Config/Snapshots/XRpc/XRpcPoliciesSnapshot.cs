@@ -12,6 +12,9 @@ internal sealed record XRpcPoliciesSnapshot
     /// <summary>From forwarding a request to its whole answer; zero is unbounded.</summary>
     public TimeSpan Timeout { get; init; }
 
+    /// <summary>Where answers come in order: whether each of them begins the time of those behind it anew, as in Envoy's <c>op_timeout</c>.</summary>
+    public bool TimeoutPerAnswer { get; init; }
+
     public XRpcRetrySnapshot? Retry { get; init; }
 
     public XRpcHedgeSnapshot? Hedge { get; init; }
@@ -55,8 +58,15 @@ internal readonly record struct Share(uint Millionths)
 /// <summary>Retries of requests the codec calls idempotent.</summary>
 /// <param name="Retries">Tries after the first.</param>
 /// <param name="Budget">Bound on retries in flight, as a share of the requests in flight.</param>
+/// <param name="Always">Retries in flight that the budget does not bound.</param>
 /// <param name="PerTryTimeout">A try without an answer for this long is given up; zero never.</param>
-internal sealed record XRpcRetrySnapshot(int Retries, Share Budget, TimeSpan PerTryTimeout);
+internal sealed record XRpcRetrySnapshot(int Retries, Share Budget, uint Always, TimeSpan PerTryTimeout)
+{
+    /// <summary>Whether there may be one retry more.</summary>
+    /// <param name="retries">Retries in flight.</param>
+    /// <param name="requests">Requests in flight.</param>
+    public bool Allows(long retries, long requests) => retries < Math.Max(Always, requests * Budget.Millionths / Share.All);
+}
 
 /// <summary>Idempotent requests that go to another endpoint too while the first is silent.</summary>
 /// <param name="Delay">Silence before each copy.</param>

@@ -1,0 +1,102 @@
+using System.Net;
+using System.Net.Sockets;
+using MeshL4.Samples.PingPong;
+using MeshL4.Samples.PingPong.Peers;
+using MeshL4.TestKit;
+using Shouldly;
+using Xunit;
+using static MeshL4.Codecs.Tests.Proxied.PingPongProxyTests;
+
+namespace MeshL4.Codecs.Tests.Proxied;
+
+/// <summary>The time of calls while a long answer has the connection to itself: it flows, or it does not.</summary>
+public sealed class MultiplexedTimeTests : IAsyncLifetime
+{
+    private const int Parts = 40;
+    private const int PartBytes = 128 * 1024;
+
+    private readonly TcpListener _server = new(IPAddress.Loopback, 0);
+    private readonly List<IDisposable> _owned = [];
+    private ProxyProcess? _proxy;
+
+    [Fact]
+    public async Task CallBehindALongAnswerThatFlows_WaitsForIt()
+    {
+        (PingPongConnection first, PingPongConnection behind, PingPongConnection server, ReadOnlyMemory<byte> answer, uint id) = await BeginAsync("3s");
+        Task<PingPongMessage> taken = Next(first);
+        for (int at = 0; at < answer.Length; at += PartBytes)
+        {
+            await Task.Delay(100);
+            await server.WriteAsync(answer.Slice(at, Math.Min(PartBytes, answer.Length - at)));
+        }
+
+        await server.WriteAsync(new PingPongMessage(PingPongKind.Result, id, "", "behind"));
+        (await Next(behind)).Payload.ShouldBe("behind");
+        (await taken).Payload.Length.ShouldBe(Parts * PartBytes);
+    }
+
+    /// <summary>Half of an answer cannot be taken back: its client's connection ends.</summary>
+    [Fact]
+    public async Task LongAnswerThatDrips_IsOverItsTime()
+    {
+        (PingPongConnection first, PingPongConnection behind, PingPongConnection server, ReadOnlyMemory<byte> answer, _) = await BeginAsync("1s");
+        await server.WriteAsync(answer[..PartBytes]);
+        using var end = new CancellationTokenSource();
+        Task drips = Task.Run(async () =>
+        {
+            for (int at = PartBytes; !end.IsCancellationRequested && at < answer.Length; at++)
+            {
+                await server.WriteAsync(answer.Slice(at, 1));
+                await Task.Delay(50);
+            }
+        });
+
+        (await Next(behind)).Payload.ShouldBe("proxy: no answer in time");
+        await Should.ThrowAsync<IOException>(async () => await Next(first));
+        await Patience.UntilAsync(
+            () => _proxy!.Records().Any(static record => record.Details == "pingpong_op_timeout"), "a record with the reason", () => _proxy!.Said);
+        await end.CancelAsync();
+        await drips;
+    }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        _owned.ForEach(static owned => owned.Dispose());
+        if (_proxy is not null)
+        {
+            await _proxy.DisposeAsync();
+        }
+
+        _server.Dispose();
+    }
+
+    /// <summary>Two clients that wait for one server, which has the calls of both; the answer to the first, and the id of the second.</summary>
+    private async Task<(PingPongConnection First, PingPongConnection Behind, PingPongConnection Server, ReadOnlyMemory<byte> Answer, uint Id)> BeginAsync(string timeout)
+    {
+        _server.Start();
+        var bootstrap = new Bootstrap { Program = PingPongMesh.Program(), Concurrency = 1 };
+        bootstrap.Cluster("main", _server.LocalEndpoint);
+        int port = bootstrap.Listener("in", Bootstrap.XRpcProxy("pingpong", "{forward: {cluster: main}}", $", policies: {{timeout: {timeout}}}"));
+        _proxy = await ProxyProcess.StartAsync(bootstrap);
+        PingPongConnection first = Connect(port);
+        PingPongConnection behind = Connect(port);
+        await first.WriteAsync(Call(1, "long"));
+        var server = new PingPongConnection(await _server.AcceptSocketAsync());
+        _owned.Add(server);
+        uint id = (await Next(server)).Id;
+        await behind.WriteAsync(Call(2, "behind"));
+        uint other = (await Next(server)).Id;
+        return (first, behind, server, PingPongConnection.Bytes(new PingPongMessage(PingPongKind.Result, id, "", new string('l', Parts * PartBytes))), other);
+    }
+
+    private PingPongConnection Connect(int port)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        socket.Connect(IPAddress.Loopback, port);
+        var client = new PingPongConnection(socket);
+        _owned.Add(client);
+        return client;
+    }
+}
