@@ -117,6 +117,51 @@ public sealed partial class PingPongRequestLogTests
     }
 
     [Fact]
+    public async Task AnotherLog_HoldsForTheNextRequest_OnAnOpenConnectionToo()
+    {
+        const string routes = "{name: main, match: {key_prefix: e}, forward: {cluster: main}}";
+        const string form = "%CONNECTION_TERMINATION_DETAILS%";
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(routes, Policies(Log("old", form)));
+        PingPongConnection client = mesh.Connect();
+        (await CallAsync(client, 1, "echo")).Kind.ShouldBe(PingPongKind.Result);
+        (await CallAsync(client, 2, "unrouted")).Kind.ShouldBe(PingPongKind.Failure);
+
+        mesh.Change(routes, Policies(Log("new", form)));
+        uint id = 2;
+        await Patience.UntilAsync(
+            () =>
+            {
+                CallAsync(client, ++id, "unrouted").GetAwaiter().GetResult();
+                return Lines("new").Length > 0;
+            },
+            "a line in the new file",
+            () => string.Join('\n', Lines("old")));
+        (await CallAsync(client, ++id, "echo")).Kind.ShouldBe(PingPongKind.Result);
+        await Patience.UntilAsync(() => Lines("new").Contains("pingpong_call route=main response"), "the call's line", () => "");
+        Lines("new").ShouldContain("pingpong_call route=- error");
+        Lines("old")[..2].ShouldBe(["pingpong_call route=main response", "pingpong_call route=- error"]);
+        Lines("old").Count(static line => line == "pingpong_call route=main response").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task WhatEndsWithItsConnection_HasALine()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{name: slow, match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 3600s}]}}, {name: main, forward: {cluster: main}}",
+            Policies(Log("all", "%CONNECTION_TERMINATION_DETAILS% %RESPONSE_FLAGS%")));
+        PingPongConnection leaving = mesh.Connect();
+        await leaving.WriteAsync(Call(1, "slow"));
+        await Patience.UntilAsync(() => mesh.Proxy.StatAsync("pingpong.pingpong.delay_fault").GetAwaiter().GetResult() == 1, "the call waits", () => "");
+        leaving.Reset();
+        await Patience.UntilAsync(() => Lines("all").Length == 1, "a line", () => "");
+
+        PingPongConnection client = mesh.Connect();
+        await client.WriteAsync(Call(1, "cut"));
+        await Patience.UntilAsync(() => Lines("all").Length == 2, "a line", () => "");
+        Lines("all").ShouldBe(["pingpong_call route=slow unfinished DC,DI", "pingpong_call route=main unfinished UC"]);
+    }
+
+    [Fact]
     public async Task StartTime_IsWhenTheRequestCame_AndADelayIsPartOfIt()
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(

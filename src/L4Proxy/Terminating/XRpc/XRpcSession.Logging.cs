@@ -19,8 +19,8 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>What happened to the frame that has to wait.</summary>
     private ResponseFlags _requestFlags;
 
-    /// <summary>The log of a route's requests; of those without a route the proxy's own.</summary>
-    private XRpcRequestLogSnapshot? LogOf(XRpcRouteSnapshot? route) => route is null ? Proxy.RequestLog : route.Policies.RequestLog;
+    /// <summary>The log of a route's requests; of those without a route the listener's own.</summary>
+    private XRpcRequestLogSnapshot? LogOf(XRpcRouteSnapshot? route) => route is null ? Proxy.Routes.Current.RequestLog : route.Policies.RequestLog;
 
     /// <summary>The frame at hand was answered here.</summary>
     private void LogHere(int method, RequestOutcome outcome, ResponseFlags flags)

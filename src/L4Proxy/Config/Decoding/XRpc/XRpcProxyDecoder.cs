@@ -50,7 +50,6 @@ internal static class XRpcProxyDecoder
             Limits = Limits(proxy.Limits ?? new Limits(), scope.Field("limits")),
             Authentication = proxy.Authentication is { } login ? Authentication(login.Username, login.Passwords, scope.Field("authentication"), "passwords") : null,
             Upstream = Upstream(proxy.Upstream ?? new UpstreamOptions(), scope.Field("upstream")),
-            RequestLog = defaults.RequestLog,
             LatencyInMicros = proxy.LatencyInMicros,
             Redis = Redis(proxy, scope.Field("redis")),
         };
@@ -108,7 +107,7 @@ internal static class XRpcProxyDecoder
             case XRpcProxy.RouteSpecifierOneofCase.RouteConfig:
                 return new XRpcRouteCell(Compile(proxy.RouteConfig, scope.Field("route_config"), scope.Field("on_unknown")));
             case XRpcProxy.RouteSpecifierOneofCase.RouteDiscovery:
-                var cell = new XRpcRouteCell(new XRpcRouteTable([], false), (routes, at) => Compile(routes, at, at));
+                var cell = new XRpcRouteCell(new XRpcRouteTable([], false) { RequestLog = defaults.RequestLog }, (routes, at) => Compile(routes, at, at));
                 needs = Need(proxy.RouteDiscovery, cell, scope.Field("route_discovery"));
                 return cell;
             default:

@@ -46,6 +46,7 @@ internal static class XRpcRoutesDecoder
         {
             NeedsWholeFrames = routes.Any(codec.NeedsWholeFrames),
             RateLimits = limits.ToImmutable(),
+            RequestLog = defaults.RequestLog,
         };
     }
 

@@ -33,9 +33,6 @@ internal sealed record XRpcProxySnapshot : TerminalSnapshot
     /// <summary>Latencies of methods are told in microseconds.</summary>
     public bool LatencyInMicros { get; init; }
 
-    /// <summary>Log of the requests that no route has; null for none.</summary>
-    public XRpcRequestLogSnapshot? RequestLog { get; init; }
-
     /// <summary>What only one protocol has, by its codec: <see cref="XRpcRedisSnapshot"/>.</summary>
     public XRpcRedisSnapshot? Redis { get; init; }
 }

@@ -38,6 +38,9 @@ internal sealed class XRpcRouteTable
     /// <summary>Whether a route or a policy asks for a value that only a whole frame tells; long ones are held then.</summary>
     public bool NeedsWholeFrames { get; init; }
 
+    /// <summary>Log of the requests that no route has, which changes with the routes; null for none.</summary>
+    public XRpcRequestLogSnapshot? RequestLog { get; init; }
+
     /// <summary>Whether key prefixes ignore the case of ASCII letters.</summary>
     public bool IgnoreCase { get; }
 
