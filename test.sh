@@ -124,15 +124,25 @@ run_all() { # at most, project names...
 
 run_fuzzer() { # minutes, codec or nothing for all
     [[ $1 =~ ^[0-9]+$ && ${2:-} =~ ^[a-z0-9]*$ ]] || give_up "--fuzz takes minutes and the name of a codec"
-    local filter="FullyQualifiedName~FuzzTests"
-    [ -z "${2:-}" ] || filter+="&DisplayName~$2"
-    step "building the kit's tests" dotnet build tests/Codecs.Tests -c Release -v quiet
-    say "fuzzing for $1 minutes a codec"
-    MESHL4_FUZZ_MINUTES=$1 dotnet test tests/Codecs.Tests -c Release --no-build --nologo --results-directory "$results" \
-        --logger "trx;LogFileName=fuzz.trx" --filter "$filter" >"$results/fuzz.log" 2>&1
-    echo $? >"$results/fuzz.exit"
-    grep -ohE '[a-z0-9]+: seed [0-9]+, [0-9]+ inputs, [0-9]+ kept' "$results/fuzz.trx" | while read -r line; do say "$line"; done
-    settle fuzz "$SECONDS"
+    # Codecs of the build have their tests in one project, the sample's codec beside it, as an author's own has.
+    local own=samples/PingPong.Tests
+    case "${2:-}" in
+        "") fuzz_project "$1" tests/Codecs.Tests "FullyQualifiedName~MutatedFrames"; fuzz_project "$1" "$own" "FullyQualifiedName~MutatedFrames" ;;
+        pingpong) fuzz_project "$1" "$own" "FullyQualifiedName~MutatedFrames" ;;
+        *) fuzz_project "$1" tests/Codecs.Tests "FullyQualifiedName~MutatedFrames&DisplayName~$2" ;;
+    esac
+}
+
+fuzz_project() { # minutes, project, filter
+    local name
+    name=fuzz-$(basename "$2")
+    step "building $2" dotnet build "$2" -c Release -v quiet
+    say "fuzzing for $1 minutes a codec of $2"
+    MESHL4_FUZZ_MINUTES=$1 dotnet test "$2" -c Release --no-build --nologo --results-directory "$results" \
+        --logger "trx;LogFileName=$name.trx" --filter "$3" >"$results/$name.log" 2>&1
+    echo $? >"$results/$name.exit"
+    grep -ohE '[a-z0-9]+: seed [0-9]+, [0-9]+ inputs, [0-9]+ kept' "$results/$name.trx" | while read -r line; do say "$line"; done
+    settle "$name" "$SECONDS"
 }
 
 rm -rf "$results"

@@ -16,12 +16,16 @@ public sealed class PingPongKitTests(ITestOutputHelper output)
     [MemberData(nameof(Checks))]
     public void Codec_KeepsItsContract(string check) => Kit.Check(check);
 
+    /// <summary>Nor does it take those of the codecs that every proxy has.</summary>
+    [Fact]
+    public void OtherCodecs_TakeNoneOfItsFrames() => DetectionMatrix.Check([.. CodecsOfTheBuild.Kits, Kit]).ShouldBeGreaterThan(10);
+
+    /// <summary><c>MESHL4_FUZZ_MINUTES=60</c> makes it an hour with new seeds; what does harm goes into <c>corpus</c>.</summary>
     [Fact]
     public void MutatedFrames_DoNoHarm()
     {
-        ICodecFuzzer fuzzer = Kit.Fuzz(seed: 11);
-        fuzzer.Run(20_000, TimeSpan.FromMinutes(5));
-        fuzzer.Inputs.ShouldBe(20_000);
+        FuzzCorpus.Of(Kit.Name).Try(Kit.Fuzz(1)).ShouldBeGreaterThan(0, "the corpus is not found");
+        FuzzRun.Check(Kit, output.WriteLine);
     }
 
     /// <summary>The figures are in the test's output; what is held is that every frame has one and costs no memory.</summary>

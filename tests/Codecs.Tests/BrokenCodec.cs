@@ -27,6 +27,8 @@ internal enum Defect
     BelievesLengths,
     TellsNoHeadLength,
     TellsAShortHead,
+    WritesWithoutAnEdit,
+    SpoilsWithMetadata,
 }
 
 /// <summary>A defect as a type, so that each broken codec is one.</summary>
@@ -109,7 +111,8 @@ internal struct BrokenCodec<TDefect> : IXRpcCodec<BrokenCodec<TDefect>>
 
         HeadEdit done = Is(Defect.KeepsTheKey) ? edit with { RemoveKeyBytes = 0 } : Is(Defect.LosesMetadata) ? edit with { Metadata = null } : edit;
         bool written = _inner.WriteEdited(frame, done, output);
-        if (written && Is(Defect.ChangesMoreThanTheId) && edit.Id is not null)
+        if (written && ((Is(Defect.ChangesMoreThanTheId) && edit.Id is not null) || (Is(Defect.WritesWithoutAnEdit) && edit.IsEmpty)
+            || (Is(Defect.SpoilsWithMetadata) && edit.Metadata is not null)))
         {
             output.Write("x"u8);
         }

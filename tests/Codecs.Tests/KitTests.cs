@@ -28,6 +28,7 @@ public sealed class KitTests
         { nameof(TakesAnyLength), "over a limit is Bad" },
         { nameof(TellsNoHeadLength), "frames honour the traits" },
         { nameof(TellsAShortHead), "the head is true when it is told" },
+        { nameof(WritesWithoutAnEdit), "an edit of nothing changes nothing" },
         { nameof(InventsMetadata), "golden frames are what they are" },
     };
 
@@ -43,6 +44,7 @@ public sealed class KitTests
     [InlineData(nameof(LosesIdOfLocalReply))]
     [InlineData(nameof(AllocatesPerFrame))]
     [InlineData(nameof(BelievesLengths))]
+    [InlineData(nameof(SpoilsWithMetadata))]
     public void Fuzzer_OfABrokenCodec_Fails(string defect) =>
         Should.Throw<ConformanceException>(() => Broken(defect).Fuzz(1).Run(20_000, TimeSpan.FromMinutes(5)));
 
@@ -71,6 +73,8 @@ public sealed class KitTests
     public void Benchmark_OfACodecThatAllocates_SaysSo() =>
         new CodecConformance<BrokenCodec<AllocatesPerFrame>>(PingPongSample.Value).Benchmark(TimeSpan.Zero).ShouldContain(static cost => cost.Allocated > 1);
 
+    internal static ICodecConformance Broken(Defect defect) => Broken($"{defect}");
+
     private static ICodecConformance Broken(string defect) => defect switch
     {
         nameof(ForgetsBytesAtCuts) => Kit<ForgetsBytesAtCuts>(),
@@ -92,6 +96,8 @@ public sealed class KitTests
         nameof(HoldsTheBody) => Kit<HoldsTheBody>(),
         nameof(TellsNoHeadLength) => Kit<TellsNoHeadLength>(),
         nameof(TellsAShortHead) => Kit<TellsAShortHead>(),
+        nameof(WritesWithoutAnEdit) => Kit<WritesWithoutAnEdit>(),
+        nameof(SpoilsWithMetadata) => Kit<SpoilsWithMetadata>(),
         _ => throw new ArgumentOutOfRangeException(nameof(defect), defect, "no such defect"),
     };
 
@@ -137,4 +143,8 @@ public sealed class KitTests
     private sealed class BelievesLengths : IDefect { public static Defect Value => Defect.BelievesLengths; }
 
     private sealed class HoldsTheBody : IDefect { public static Defect Value => Defect.HoldsTheBody; }
+
+    private sealed class WritesWithoutAnEdit : IDefect { public static Defect Value => Defect.WritesWithoutAnEdit; }
+
+    private sealed class SpoilsWithMetadata : IDefect { public static Defect Value => Defect.SpoilsWithMetadata; }
 }

@@ -29,8 +29,10 @@ public interface ICodecFuzzer
 public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
     where TCodec : struct, IXRpcCodec<TCodec>
 {
-    private const int MostSeeds = 4096;
     private const int MostOnce = 5;
+
+    /// <summary>What was seen is forgotten at this many: a run of days has a bound, and what is common is soon known again.</summary>
+    private const int MostSeen = 1 << 20;
 
     /// <summary>What edits and local replies of one input may allocate: far over what they need, far under what a length in it can say.</summary>
     private const long MostMemory = 16 * 1024 * 1024;
@@ -45,7 +47,9 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
     private readonly FrameLog _pieces = new(CodecMutation.MostBytes + 1);
     private readonly int[] _cuts = new int[6];
     private readonly FrameExercise<TCodec> _exercise = new(Limits);
+    private readonly int[] _golden;
     private volatile byte[] _current = [];
+    private volatile Side _currentFrom;
     private long _inputs;
 
     /// <summary>A fuzzer that knows the golden frames.</summary>
@@ -57,10 +61,17 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
         _random = new Random(seed);
         _mutation = new CodecMutation(sample.Marks, _random);
         _seeds = [.. Enum.GetValues<Side>().Select(side => sample.From(side).Select(static frame => new FuzzSeed(frame.Bytes, frame.Lengths)).ToList())];
+        _golden = [.. _seeds.Select(static seeds => seeds.Count)];
     }
 
     /// <summary>How long one input may take before it counts as a hang. Far over what a loaded machine needs.</summary>
     public TimeSpan HangAfter { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Inputs of one side that later ones are made of, at most; the golden frames are always among them.</summary>
+    public int MostSeeds { get; init; } = 4096;
+
+    /// <summary>Inputs that later ones are made of.</summary>
+    public int Held => _seeds.Sum(static seeds => seeds.Count);
 
     /// <inheritdoc/>
     public long Inputs => Volatile.Read(ref _inputs);
@@ -108,7 +119,10 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
             long now = Inputs;
             if (now == seen)
             {
-                throw new ConformanceException($"{TCodec.Traits.Name}: no end within {HangAfter.TotalSeconds} s, seed {_seed}, input {now}: {ConformanceException.Show(_current)}");
+                throw new ConformanceException($"{TCodec.Traits.Name}: no end within {HangAfter.TotalSeconds} s, seed {_seed}, input {now}: {ConformanceException.Show(_current)}")
+                {
+                    Input = LineOf(_currentFrom, _current),
+                };
             }
 
             seen = now;
@@ -122,7 +136,7 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
 
     private void Judge(Side from, byte[] bytes)
     {
-        _current = bytes;
+        (_current, _currentFrom) = (bytes, from);
         try
         {
             Scan(from, bytes);
@@ -130,16 +144,38 @@ public sealed class CodecFuzzer<TCodec> : ICodecFuzzer
         }
         catch (Exception e)
         {
-            throw new ConformanceException($"{TCodec.Traits.Name}, seed {_seed}, input {_inputs} from {from}: {e.Message}; bytes {ConformanceException.Show(bytes)}", e);
+            throw new ConformanceException($"{TCodec.Traits.Name}, seed {_seed}, input {_inputs} from {from}: {e.Message}; bytes {ConformanceException.Show(bytes)}", e) { Input = LineOf(from, bytes) };
         }
 
         Volatile.Write(ref _inputs, _inputs + 1);
-        if (_seen.Add(Signature()) && _seeds[(int)from].Count < MostSeeds && bytes.Length > 0)
+        if (_seen.Count == MostSeen)
+        {
+            _seen.Clear();
+        }
+
+        if (_seen.Add(Signature()) && bytes.Length > 0)
         {
             Found++;
-            _seeds[(int)from].Add(new FuzzSeed(bytes, []));
+            Hold(from, new FuzzSeed(bytes, []));
         }
     }
+
+    /// <summary>At the bound another one makes room, or a long run would learn nothing more.</summary>
+    private void Hold(Side from, FuzzSeed seed)
+    {
+        List<FuzzSeed> seeds = _seeds[(int)from];
+        int golden = _golden[(int)from];
+        if (seeds.Count < MostSeeds || seeds.Count == golden)
+        {
+            seeds.Add(seed);
+        }
+        else
+        {
+            seeds[_random.Next(golden, seeds.Count)] = seed;
+        }
+    }
+
+    private static string LineOf(Side from, byte[] bytes) => $"{from} {Convert.ToHexString(bytes)}";
 
     private void Scan(Side from, byte[] bytes)
     {

@@ -3,6 +3,9 @@ namespace MeshL4.TestKit.Codecs;
 /// <summary>A codec breaks its contract; the message says where and with which bytes.</summary>
 public sealed class ConformanceException(string message, Exception? inner = null) : Exception(message, inner)
 {
+    /// <summary>What a fuzzer tried, as a line of a <see cref="FuzzCorpus"/>; null for others.</summary>
+    public string? Input { get; init; }
+
     /// <summary>As <see cref="ConformanceException(string, Exception?)"/>, when the condition does not hold.</summary>
     public static void Unless(bool holds, Func<string> message)
     {

@@ -9,11 +9,24 @@ namespace MeshL4.TestKit.Codecs;
 internal sealed class FrameExercise<TCodec>(CodecLimits limits)
     where TCodec : struct, IXRpcCodec<TCodec>
 {
+    /// <summary>Frames of one input whose metadata is edited.</summary>
+    private const int MostEdited = 4;
+
+    /// <summary>Every value there is, and one that is not, set to what is short, long or hostile, and taken away.</summary>
+    private static readonly MetaEdit[][] MetaEdits =
+    [
+        .. TCodec.Traits.Meta.Select(static meta => meta.Name).Append("x-added").SelectMany(
+            static name => (MetaEdit[][])[[Set(name, "x"u8)], [Set(name, "\r\n$-1\r\n\0"u8)], [Set(name, new byte[300])], [new MetaEdit(name, null)]]),
+        [.. TCodec.Traits.Meta.Select(static meta => Set(meta.Name, "x"u8))],
+    ];
+
     private readonly ArrayBufferWriter<byte> _output = new();
+    private int _edited;
 
     /// <summary>Scans bytes from a connection's first and asks behind each frame.</summary>
     public void Run(Side from, ReadOnlySpan<byte> bytes)
     {
+        _edited = 0;
         TCodec.Detect(bytes);
         TCodec codec = TCodec.Start(from, limits);
         var head = default(FrameHead);
@@ -51,11 +64,21 @@ internal sealed class FrameExercise<TCodec>(CodecLimits limits)
         Edit(from, ref codec, frame, default);
         Edit(from, ref codec, frame, new HeadEdit(hasId ? 5 : null, RemoveKeyBytes: 1));
         Edit(from, ref codec, frame, new HeadEdit(hasId ? 6 : null, RemoveKeyBytes: int.MaxValue));
+        if (_edited++ < MostEdited)
+        {
+            foreach (MetaEdit[] edits in MetaEdits)
+            {
+                Edit(from, ref codec, frame, new HeadEdit(hasId ? 7 : null, Metadata: edits));
+            }
+        }
+
         if (frame.IsWhole && from == Side.Downstream && frame.Head.Kind is FrameKind.Request or FrameKind.StreamOpen)
         {
             LocalReply(from, frame.Head, new LocalReply(LocalReplyReason.Timeout), mustAnswer: (frame.Head.Flags & FrameFlags.OneWay) == 0);
         }
     }
+
+    private static MetaEdit Set(string name, ReadOnlySpan<byte> value) => new(name, value.ToArray());
 
     private void Edit(Side from, ref TCodec codec, in FrameView frame, in HeadEdit edit)
     {

@@ -1,13 +1,13 @@
 using System.Collections.Immutable;
 using System.Text;
-using MeshL4.TestKit.Codecs;
 using MeshL4.XRpc.Contracts;
 
-namespace MeshL4.Codecs.Tests;
+namespace MeshL4.TestKit.Codecs;
 
 /// <summary>What the kit needs to know of Redis: what clients send and what redis-server 7.0 answers, in both versions of its protocol.</summary>
-internal static class RedisSample
+public static class RedisSample
 {
+    /// <summary>The frames.</summary>
     public static CodecSample Value { get; } = new()
     {
         Frames =
