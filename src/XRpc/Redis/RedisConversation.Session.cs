@@ -149,9 +149,10 @@ public sealed partial class RedisConversation
 
     private Decision Change(in RedisRequest request, in RedisProfile wanted, IExchange exchange, bool written = false)
     {
-        if (!exchange.IsPinned && !exchange.IsQuiet)
+        if (!exchange.IsQuiet)
         {
-            // Requests in flight were asked in the present state, in which they may be tried again.
+            // Requests in flight were asked in the present state, in which they may be tried again. On the client's own connection this could be given up behind
+            // one of them that blocks, and happen later all the same.
             return Decision.NeedQuiet;
         }
 
@@ -194,6 +195,12 @@ public sealed partial class RedisConversation
             return Error(exchange, RedisErrors.Arity(request.Command));
         }
 
+        if (!exchange.IsQuiet)
+        {
+            // As in Change; and on the connections of another state what follows could overtake requests in flight.
+            return Decision.NeedQuiet;
+        }
+
         if (exchange.IsPinned)
         {
             if (request.Converted)
@@ -203,12 +210,6 @@ public sealed partial class RedisConversation
 
             _replies = _replies == Replies.Off ? Replies.On : _replies;
             return Decision.Forward(flags: ForwardFlags.Observe | ForwardFlags.Wait | ForwardFlags.Own) with { Tag = (short)Purpose.Reset };
-        }
-
-        if (!exchange.IsQuiet)
-        {
-            // On the connections of another state what follows could overtake requests in flight, and those are not to be tried again in it.
-            return Decision.NeedQuiet;
         }
 
         // OFF is forgotten before the answer, SKIP behind it: so the server has it.

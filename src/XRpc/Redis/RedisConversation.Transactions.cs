@@ -213,6 +213,12 @@ public sealed partial class RedisConversation
             return Abort(exchange);
         }
 
+        if (execute && _selects is { Count: > 0 } && !exchange.IsQuiet)
+        {
+            // It changes the database, which is known by its answer alone.
+            return Decision.NeedQuiet;
+        }
+
         return Keyless(request, exchange, EndFlags(selects: _selects is { Count: > 0 } && execute)) with { Tag = (short)Purpose.EndTransaction };
     }
 

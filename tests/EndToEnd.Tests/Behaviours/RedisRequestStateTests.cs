@@ -104,6 +104,34 @@ public sealed class RedisRequestStateTests : IDisposable
         proxy.Stat("redis.x.upstream_rq_retry").ShouldBe(1);
     }
 
+    /// <summary>Given up behind a request that blocks it would happen all the same, unknown to the proxy: to this client, and to the next with that connection.</summary>
+    [Fact]
+    public void ChangeBehindARequestThatBlocks_IsNotGivenUp()
+    {
+        using Sidecar proxy = Start("timeout: 0.3s", [_one.Address], out int port);
+        using Call client = Call.To(port);
+        client.Ask("WATCH k").ShouldBe("+OK");
+        client.Send(RedisFront.Command("BLPOP", "queue", "0") + RedisFront.Command("SELECT", "5") + RedisFront.Command("GET", "k"));
+        using (Call clock = Call.To(port))
+        {
+            clock.Ask("BLPOP nothing 1.5").ShouldBe("*-1");
+        }
+
+        Call.Ask(_one.Port, "RPUSH queue x").ShouldBe(":1");
+        foreach (string line in (string[])["*2", "$5", "queue", "$1", "x", "+OK", "$4", "in-5"])
+        {
+            client.ReadLine().ShouldBe(line);
+        }
+
+        client.Ask("UNWATCH").ShouldBe("+OK");
+        client.Ask("SELECT 0").ShouldBe("+OK");
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("GET k").ShouldBe("+QUEUED");
+        client.Ask("EXEC").ShouldBe("*1");
+        client.ReadLine().ShouldBe("$4");
+        client.ReadLine().ShouldBe("in-0");
+    }
+
     public void Dispose()
     {
         _one.Dispose();

@@ -71,14 +71,23 @@ public sealed class RedisConversationStateTests : IDisposable
 
     /// <summary>Whether it goes out is for the answers before it to say: they may have to be asked for again in the state that is left.</summary>
     [Theory]
-    [InlineData("SELECT 2")]
-    [InlineData("HELLO 3")]
-    [InlineData("AUTH default x")]
-    [InlineData("RESET")]
-    public void ChangeOfState_WaitsForTheAnswersDue(string change)
+    [InlineData("SELECT 2", false)]
+    [InlineData("HELLO 3", false)]
+    [InlineData("AUTH default x", false)]
+    [InlineData("RESET", false)]
+    [InlineData("SELECT 2", true)]
+    [InlineData("HELLO 3", true)]
+    [InlineData("AUTH default x", true)]
+    [InlineData("RESET", true)]
+    public void ChangeOfState_WaitsForTheAnswersDue(string change, bool pinned)
     {
         using var run = new ConversationRun([_peer]);
         run.Ask("SELECT", "1").ShouldBe("+OK\r\n");
+        if (pinned)
+        {
+            run.Ask("WATCH", "x").ShouldBe("+OK\r\n");
+        }
+
         ConnectionProfile before = run.Profile;
         run.IsQuiet = false;
         run.Ask(change.Split(' ')).ShouldBeEmpty();
@@ -88,6 +97,26 @@ public sealed class RedisConversationStateTests : IDisposable
         run.IsQuiet = true;
         run.Ask(change.Split(' ')).ShouldNotStartWith("-");
         run.Profile.ShouldNotBe(before);
+    }
+
+    [Fact]
+    public void TransactionThatChangesTheDatabase_WaitsForTheAnswersDue()
+    {
+        using var run = new ConversationRun([_peer]);
+        run.Ask("MULTI");
+        run.Ask("SELECT", "2").ShouldBe("+QUEUED\r\n");
+        run.IsQuiet = false;
+        run.Ask("EXEC").ShouldBeEmpty();
+        run.Last.Act.ShouldBe(Act.NeedQuiet);
+        run.IsQuiet = true;
+        run.Ask("EXEC").ShouldBe("*1\r\n+OK\r\n");
+        run.Profile.ShouldNotBe(ConnectionProfile.None);
+
+        // Others wait for nobody.
+        run.Ask("MULTI");
+        run.Ask("INCR", "x").ShouldBe("+QUEUED\r\n");
+        run.IsQuiet = false;
+        run.Ask("EXEC").ShouldBe("*1\r\n:1\r\n");
     }
 
     /// <summary>Of servers newer than the table, and refused by this one.</summary>
