@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using MeshL4.Samples.PingPong;
 using MeshL4.Samples.PingPong.Peers;
 using MeshL4.TestKit;
@@ -94,6 +96,25 @@ public sealed class PingPongLeaversTests
 
         (await CallAsync(mesh.Connect(), 1, "aside", "mine")).ShouldBe(new PingPongMessage(PingPongKind.Result, 1, "", "mine"));
         (await mesh.Proxy.StatAsync("cluster.main.upstream_push_dropped")).ShouldBe(2);
+    }
+
+    /// <summary>A client that ends, as most do, closes its connection in order: that looks like one that has only said its last. Its kernel tells when it is asked.</summary>
+    [Fact]
+    public async Task CallsOfAClientThatClosedInOrder_HaveNoPlaceForLong()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: limited}}");
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, mesh.Port);
+
+        // TCP_LINGER2: what is left of a closed connection goes after a second, and not after a minute.
+        socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, 8, BitConverter.GetBytes(1));
+        using var client = new PingPongConnection(socket);
+        await SendAsync(mesh, "pingpong", client, Call(1, "never"), Call(2, "never"));
+        client.Dispose();
+
+        await Patience.UntilAsync(() => mesh.Proxy.Records().Count == 1, "the connection ends", () => mesh.Proxy.Said);
+        mesh.Proxy.Records()[0].Details.ShouldBe("downstream_reset");
+        (await CallAsync(mesh.Connect(), 1, "echo", "mine")).Payload.ShouldBe("mine");
     }
 
     /// <summary>It may be gone without a word more; nothing but time tells.</summary>

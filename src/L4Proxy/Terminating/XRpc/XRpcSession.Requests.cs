@@ -31,6 +31,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>The client said its last on a connection that relays: what the server sends up to its own end is the client's.</summary>
     private bool _awaitsServersEnd;
     private bool _isDraining;
+    private bool _isProbed;
     private Pause _pause;
     private long _now;
     private ProxySnapshot? _config;
@@ -187,6 +188,12 @@ internal sealed partial class XRpcSession<TCodec>
         {
             // Reading, which tells the rest, may wait for an answer that nobody is there for.
             End(ResponseFlags.DC, EndedBy.Downstream, "downstream_reset");
+        }
+        else if (_socket.PeerClosed && !IsClosed && !_isProbed)
+        {
+            // It said its last, or is gone for good: its kernel tells, when it is asked.
+            _isProbed = true;
+            SocketTuning.Keepalive(_socket.Fd, probes: 3, idleSeconds: 10, intervalSeconds: 10);
         }
     }
 

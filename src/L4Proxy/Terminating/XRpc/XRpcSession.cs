@@ -201,7 +201,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
 
         if (IsClosed || (InFlight > 0 && !OwesRest) || HasDelayed)
         {
-            if (_reachedEnd && !IsClosed && _output.IsEmpty && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
+            if (_socket.PeerClosed && !IsClosed && _output.IsEmpty && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)
             {
                 // It said its last, and may have gone unseen: who takes no answer either is not to be told from one that waits.
                 End(ResponseFlags.SI, EndedBy.Proxy, "last_answers_timeout");
