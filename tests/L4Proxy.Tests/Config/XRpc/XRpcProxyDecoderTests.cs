@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Decoding.XRpc;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Accesslog.V3;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Config.Validating;
@@ -190,6 +191,17 @@ public class XRpcProxyDecoderTests
         XRpcProxyDecoder.Decode(message!, new DecodeScope(issues, ""));
         ConfigIssue issue = issues.Issues.ShouldHaveSingleItem();
         (issue.Severity, issue.Path, issue.Message).ShouldBe((IssueSeverity.Error, $"policies.request_log.access_log[0].filter.{place}", reason));
+    }
+
+    [Fact]
+    public void Decode_ComparisonOfANewerApi_IsRefused()
+    {
+        XRpcProxy proxy = Reading.Yaml<XRpcProxy>(Head + "policies: {request_log: {access_log: [{name: f, filter: {duration_filter: {comparison: {value: {default_value: 1}}}}, "
+            + "typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /dev/null}}]}}\nroute_config: {routes: [{forward: {cluster: c}}]}\n").Message!;
+        proxy.Policies.RequestLog.AccessLog[0].Filter.DurationFilter.Comparison.Op = (ComparisonFilter.Types.Op)3;
+        var issues = new IssueCollector();
+        XRpcProxyDecoder.Decode(proxy, new DecodeScope(issues, ""));
+        issues.Issues.ShouldHaveSingleItem().ToString().ShouldContain("duration_filter.comparison.op: 3 is not supported");
     }
 
     private static XRpcProxySnapshot Good(string yaml)

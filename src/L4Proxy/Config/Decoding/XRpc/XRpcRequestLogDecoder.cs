@@ -68,11 +68,16 @@ internal static class XRpcRequestLogDecoder
             return null;
         }
 
+        if (filter.Comparison.Op is not (ComparisonFilter.Types.Op.Eq or ComparisonFilter.Types.Op.Ge or ComparisonFilter.Types.Op.Le))
+        {
+            // A newer API's: over xDS an unknown value is a warning elsewhere.
+            scope.Field("comparison.op").Error($"{(int)filter.Comparison.Op} is not supported");
+        }
+
         RequestComparison comparison = filter.Comparison.Op switch
         {
             ComparisonFilter.Types.Op.Ge => RequestComparison.AtLeast,
             ComparisonFilter.Types.Op.Le => RequestComparison.AtMost,
-            ComparisonFilter.Types.Op.Ne => RequestComparison.NotEqual,
             _ => RequestComparison.Equal,
         };
         return new RequestFilter.Duration(comparison, value.DefaultValue);

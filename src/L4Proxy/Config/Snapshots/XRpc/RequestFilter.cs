@@ -22,7 +22,6 @@ internal abstract record RequestFilter
             {
                 RequestComparison.AtLeast => took >= Milliseconds,
                 RequestComparison.AtMost => took <= Milliseconds,
-                RequestComparison.NotEqual => took != Milliseconds,
                 _ => took == Milliseconds,
             };
         }
@@ -85,5 +84,4 @@ internal enum RequestComparison
     Equal,
     AtLeast,
     AtMost,
-    NotEqual,
 }
