@@ -1,5 +1,4 @@
 using MeshL4.TestKit.Codecs;
-using MeshL4.XRpc.Contracts;
 using Shouldly;
 using Xunit;
 using Xunit.Abstractions;

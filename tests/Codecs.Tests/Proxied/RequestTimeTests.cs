@@ -1,6 +1,4 @@
-using MeshL4.Samples.PingPong;
 using MeshL4.Samples.PingPong.Peers;
-using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 using static MeshL4.Codecs.Tests.Proxied.PingPongProxyTests;

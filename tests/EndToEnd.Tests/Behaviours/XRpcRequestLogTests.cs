@@ -1,4 +1,3 @@
-using MeshL4.EndToEnd.Tests.BadInput;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using Shouldly;
 using Xunit;
