@@ -16,15 +16,15 @@ internal sealed class TcpForward(UpstreamConnector connector)
     /// <summary>Under the configuration at accept.</summary>
     public ValueTask RunAsync(Downstream downstream, TcpProxySnapshot proxy) => RunAsync(downstream, proxy, downstream.Snapshot);
 
-    /// <summary>Under a configuration.</summary>
-    public async ValueTask RunAsync(Downstream downstream, TcpProxySnapshot proxy, ProxySnapshot config)
-    {
-        if (!TryCluster(downstream, proxy, config, out string cluster))
-        {
-            return;
-        }
+    /// <summary>Under a configuration, which the relay does not hold: it may last while updates replace it many times.</summary>
+    public ValueTask RunAsync(Downstream downstream, TcpProxySnapshot proxy, ProxySnapshot config)
+        => TryCluster(downstream, proxy, config, out string cluster)
+            ? RelayAsync(downstream, connector.ConnectAsync(downstream, config, cluster, proxy.MaxConnectAttempts), proxy)
+            : ValueTask.CompletedTask;
 
-        UpstreamConnection? upstream = await connector.ConnectAsync(downstream, config, cluster, proxy.MaxConnectAttempts);
+    private static async ValueTask RelayAsync(Downstream downstream, ValueTask<UpstreamConnection?> connecting, TcpProxySnapshot proxy)
+    {
+        UpstreamConnection? upstream = await connecting;
         if (upstream is not null)
         {
             await RelayAsync(downstream, upstream, proxy.IdleTimeout, proxy.MaxDownstreamConnectionDuration);
