@@ -106,6 +106,30 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
         await Patience.UntilAsync(() => client.Ask("STRLEN where") == ":4", "the routes are there again", () => proxy.Said);
     }
 
+    /// <summary>The whole proxy may come over ECDS too. What is looked up for each request is the new one's, for who is connected as well.</summary>
+    [Fact]
+    public async Task RoutesAndPoliciesOfADiscoveredProxy_ChangeUnderAnOpenConnection()
+    {
+        const string NoGet = """, "policies": {"authorization": {"deny": [{"methods": ["get"]}]}}""";
+        await using ControlPlane plane = await ControlPlane.StartAsync();
+        SetWhole(plane, "1", "blue", "");
+        _bootstrap.Ads("DELTA_GRPC", plane.Port);
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        using Call client = await OpenAsync(proxy);
+        client.Ask("SET where blue").ShouldBe("+OK");
+        IsDenied(client).ShouldBeFalse();
+        SetWhole(plane, "2", "blue", NoGet);
+        await Patience.UntilAsync(() => IsDenied(client), "the open connection meets the new policy", () => proxy.Said);
+        SetWhole(plane, "3", "teal", NoGet);
+        await Patience.UntilAsync(() => client.Ask("STRLEN where") == ":0", "the open connection goes elsewhere", () => proxy.Said);
+        SetWhole(plane, "4", "blue", "");
+        await Patience.UntilAsync(() => client.Ask("STRLEN where") == ":4", "the open connection goes back", () => proxy.Said);
+        IsDenied(client).ShouldBeFalse();
+        using Call other = Call.To(_port);
+        IsDenied(other).ShouldBeFalse();
+        plane.Refusals.ShouldBeEmpty();
+    }
+
     public void Dispose()
     {
         _blue.Dispose();
@@ -173,6 +197,16 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
         }),
         StaticCluster("blue", IPEndPoint.Parse(_blue.Address)), StaticCluster("teal", IPEndPoint.Parse(_teal.Address)),
     ];
+
+    private void SetWhole(ControlPlane plane, string version, string cluster, string more)
+    {
+        JsonObject place = DiscoveredFilter("rpc", 0);
+        place["config_discovery"]!["type_urls"] = new JsonArray("type.googleapis.com/meshl4.xrpc.v1.XRpcProxy");
+        plane.Set(version, [
+            WithFilters(Listener("l", _port, ""), place),
+            StaticCluster("blue", IPEndPoint.Parse(_blue.Address)), StaticCluster("teal", IPEndPoint.Parse(_teal.Address)),
+            Extension("rpc", TypedStructs.Of("meshl4.xrpc.v1.XRpcProxy", $$"""{"stat_prefix": "x", "codec": "redis", "route_config": {{To(cluster)}}{{more}}}"""))]);
+    }
 
     private void Set(ControlPlane plane, string version, string more = "", string? routes = null) =>
         plane.Set(version, routes is null ? Others(more) : [.. Others(more), Extension("rpc-routes", TypedStructs.Of("meshl4.xrpc.v1.RouteConfig", routes))]);

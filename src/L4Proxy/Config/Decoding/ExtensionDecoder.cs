@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Google.Protobuf.WellKnownTypes;
+using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Core.V3;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 using MeshL4.L4Proxy.Config.Snapshots;
@@ -103,7 +104,10 @@ internal static class ExtensionDecoder
         }
 
         NetworkFilter filter = NetworkFilterDecoder.Decode(name, settings, scope, scope);
-        return new ExtensionSnapshot(type, filter, filter.Terminal?.Needs ?? []);
+        return new ExtensionSnapshot(type, filter, filter.Terminal?.Needs ?? [])
+        {
+            Fixed = LiveRoutes.Without(settings) is { } rest ? FilterChainDecoder.Digest(rest) : null,
+        };
     }
 
     /// <summary>Routes have their meaning by who asks for them: each of them compiles its own.</summary>

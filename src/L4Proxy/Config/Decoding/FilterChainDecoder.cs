@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using Google.Protobuf;
 using MeshL4.L4Proxy.Config.Decoding.XRpc;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
 using MeshL4.L4Proxy.Config.Snapshots;
@@ -58,8 +59,10 @@ internal static class FilterChainDecoder
     }
 
     /// <summary>What this build cannot act on does not count: the same chain from the file of the last good resources lacks it.</summary>
-    private static UInt128 Fingerprint(FilterChain chain)
-        => BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(KnownMessage.FormOf(LiveRoutes.Without(chain))));
+    private static UInt128 Fingerprint(FilterChain chain) => Digest(LiveRoutes.Without(chain));
+
+    /// <summary>The same of a message.</summary>
+    public static UInt128 Digest(IMessage message) => BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(KnownMessage.FormOf(message)));
 
     private static TerminalSnapshot? Finish(FilterChain chain, DecodeScope scope, TerminalSnapshot? terminal)
     {

@@ -39,6 +39,12 @@ internal sealed record ExtensionSnapshot(string Type, NetworkFilter Filter, Immu
     /// <summary>Set for a listener filter, in place of <see cref="Filter"/>.</summary>
     public ListenerFilterSettings? ListenerFilter { get; init; }
 
+    /// <summary>
+    /// Of an RPC proxy: digest of its settings without the routes and policies, which change under open connections. Null for others, whose new settings are for
+    /// new connections.
+    /// </summary>
+    public UInt128? Fixed { get; init; }
+
     /// <summary>Routes of an RPC protocol, which are no filter; else null.</summary>
     public RouteConfig? Routes { get; init; }
 }

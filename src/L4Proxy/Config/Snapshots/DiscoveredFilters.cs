@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using MeshL4.L4Proxy.Config.Decoding;
 using MeshL4.L4Proxy.Config.Decoding.XRpc;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Config.Validating;
 
 namespace MeshL4.L4Proxy.Config.Snapshots;
@@ -15,7 +16,10 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources, Func<Immu
     private readonly Dictionary<FilterChainSnapshot, Dictionary<int, Filled>> _filled = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>What came, in its places, and what a rule made of it.</summary>
-    private readonly record struct Filled(FilterChainSnapshot AsSent, FilterChainSnapshot Chain);
+    /// <param name="AsSent">What came.</param>
+    /// <param name="Chain">What serves.</param>
+    /// <param name="Fixed"><see cref="ExtensionSnapshot.Fixed"/> of its terminal.</param>
+    private readonly record struct Filled(FilterChainSnapshot AsSent, FilterChainSnapshot Chain, UInt128? Fixed);
 
     /// <summary>The listeners of one resource as they can be published now.</summary>
     public ImmutableArray<ListenerSnapshot> Fill(ImmutableArray<ListenerSnapshot> listeners)
@@ -64,11 +68,28 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources, Func<Immu
         FilterChainSnapshot composed = Compose(chain);
         if (!byPort.TryGetValue(port, out Filled filled) || !IsSame(filled.AsSent, composed))
         {
-            byPort[port] = filled = new Filled(composed, Ruled(composed, listener));
+            UInt128? rest = FixedOf(chain);
+            byPort[port] = filled = new Filled(composed, Continued(Ruled(composed, listener), rest, filled), rest);
         }
 
         return filled.Chain;
     }
+
+    /// <summary>An RPC proxy that changed in its routes and policies alone is the one that it was, which goes by the new ones from here on.</summary>
+    private static FilterChainSnapshot Continued(FilterChainSnapshot next, UInt128? rest, Filled before)
+    {
+        if (rest is null || before.Fixed != rest || before.Chain.Terminal is not XRpcProxySnapshot running || next.Terminal is not XRpcProxySnapshot came)
+        {
+            return next;
+        }
+
+        running.Routes.Offer(came.Routes);
+        running.Routes.TakeOffer();
+        return next with { Terminal = running };
+    }
+
+    private UInt128? FixedOf(FilterChainSnapshot chain) => chain.Filters.OfType<DiscoveredFilterSnapshot>()
+        .Select(place => (resources.Extension(place.Need) ?? place.Default)?.Fixed).FirstOrDefault(static one => one is not null);
 
     /// <summary>With the codec of a rule; a rule that does not fit what came refuses connections, since unread they would pass its policies by.</summary>
     private FilterChainSnapshot Ruled(FilterChainSnapshot chain, ListenerSnapshot listener)

@@ -16,7 +16,7 @@ internal static class LiveRoutes
     public static FilterChain Without(FilterChain chain)
     {
         int at = chain.Filters.Count - 1;
-        if (at < 0 || Stripped(chain.Filters[at].TypedConfig) is not { } stripped)
+        if (at < 0 || Without(chain.Filters[at].TypedConfig) is not { } stripped)
         {
             return chain;
         }
@@ -26,7 +26,8 @@ internal static class LiveRoutes
         return rest;
     }
 
-    private static Any? Stripped(Any? typed)
+    /// <summary>The settings of an RPC proxy without them; null for another filter's.</summary>
+    public static Any? Without(Any? typed)
     {
         if (TypedConfig.Is<XRpcProxy>(typed))
         {
