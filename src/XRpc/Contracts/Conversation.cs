@@ -39,8 +39,11 @@ public abstract class Conversation<TCodec>
     /// <summary>The frame goes nowhere: the runtime answers it with an error (a policy, no server, a bound).</summary>
     /// <param name="request">Its head.</param>
     /// <param name="exchange">Empty; what is written to <see cref="IExchange.Replacement"/> is sent when a request takes its place.</param>
-    /// <param name="instead">A request to send on the client's own connection, past the policies; its answer takes the error's place.</param>
-    /// <returns>Whether there is one.</returns>
+    /// <param name="instead">
+    /// A request to send on the client's own connection, past the policies: its answer takes the error's place. Or <see cref="Decision.Dropped"/>: the client
+    /// wants no answer.
+    /// </param>
+    /// <returns>Whether <paramref name="instead"/> counts; else the client gets the error.</returns>
     public virtual bool OnRefused(in FrameHead request, IExchange exchange, out Decision instead)
     {
         instead = default;

@@ -23,7 +23,7 @@ public sealed partial class RedisConversation
         // What was never switched on needs no connection to be switched off.
         return request.Is(1, "TRACKING"u8) && request.Is(2, "OFF"u8) && !exchange.IsPinned
             ? Keyless(request, exchange, ForwardFlags.None)
-            : Keyless(request, exchange, ForwardFlags.Pin) with { Tag = (short)Purpose.Pin };
+            : Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.Pin };
     }
 
     private Decision Blocking(in RedisRequest request, IExchange exchange)
@@ -85,9 +85,6 @@ public sealed partial class RedisConversation
             case Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
                 ForgetTransaction();
                 return;
-            case Purpose.Pin:
-                _sticky = true;
-                return;
             case Purpose.Relay:
                 _relaying = true;
                 _sticky |= _pendingRelay.LeavesTraces;
@@ -96,15 +93,21 @@ public sealed partial class RedisConversation
         }
     }
 
-    private ReplyAct Replied(Purpose purpose, in FrameView reply, IExchange exchange)
+    private ReplyAct Replied(Purpose purpose, bool muted, in FrameView reply, IExchange exchange)
     {
         switch (purpose)
         {
             case Purpose.ChangeProfile or Purpose.ChangePinned:
                 Changed(reply, purpose == Purpose.ChangePinned, exchange);
                 return ReplyAct.Pass;
+            case Purpose.Pin when !IsError(reply):
+                _sticky = true;
+                return ReplyAct.Pass;
+            case Purpose.Pin when !_sticky && !_watching:
+                // The server would not: its connection is as it was.
+                return _dirty ? LetGo() : ReplyAct.Unpin;
             case Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
-                return Ended(reply, purpose == Purpose.EndSpoiledTransaction, exchange);
+                return Ended(reply, purpose == Purpose.EndSpoiledTransaction, muted, exchange);
             case Purpose.Unwatch when _dirty && !_sticky:
                 return LetGo();
             case Purpose.Reset when !IsError(reply):

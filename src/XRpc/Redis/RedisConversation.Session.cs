@@ -15,6 +15,9 @@ public sealed partial class RedisConversation
     private byte[]? _name;
     private byte[]? _wantedName;
 
+    /// <summary>Whether the change of state under way brings a right password of the proxy's own along.</summary>
+    private bool _wantedAuthenticated;
+
     private Decision Unauthenticated(in RedisRequest request, IExchange exchange) => request.Id switch
     {
         RedisCommandId.Auth or RedisCommandId.Hello or RedisCommandId.Reset => Session(request, exchange),
@@ -104,6 +107,7 @@ public sealed partial class RedisConversation
     private Decision Hello(in RedisRequest request, int version, int login, int name, IExchange exchange)
     {
         RedisProfile wanted = _profile with { Version = version };
+        bool authenticated = _authenticated;
         if (login > 0 && _options.Passwords.IsEmpty)
         {
             wanted = wanted with { Login = RedisLogin.Copy(request.Arguments[login + 1], request.Arguments[login + 2]) };
@@ -115,10 +119,10 @@ public sealed partial class RedisConversation
                 return Error(exchange, RedisErrors.WrongPassword);
             }
 
-            _authenticated = true;
+            authenticated = true;
         }
 
-        if (!_authenticated)
+        if (!authenticated)
         {
             return Error(exchange, RedisErrors.HelloNeedsAuthentication);
         }
@@ -128,7 +132,7 @@ public sealed partial class RedisConversation
             return Error(exchange, RedisErrors.ClientName);
         }
 
-        _wantedName = name > 0 ? request.Arguments[name + 1].ToArray() : _name;
+        (_wantedName, _wantedAuthenticated) = (name > 0 ? request.Arguments[name + 1].ToArray() : _name, authenticated);
         WriteHello(exchange.Replacement, wanted, exchange.IsPinned && login > 0 && _options.Passwords.IsEmpty);
         return Change(request, wanted, exchange, written: true);
     }
@@ -157,7 +161,7 @@ public sealed partial class RedisConversation
         }
 
         _wanted = wanted;
-        _wantedName = request.Id == RedisCommandId.Hello ? _wantedName : _name;
+        (_wantedName, _wantedAuthenticated) = request.Id == RedisCommandId.Hello ? (_wantedName, _wantedAuthenticated) : (_name, _authenticated);
         if (!written)
         {
             // As it is: no route takes a prefix off.
@@ -181,7 +185,7 @@ public sealed partial class RedisConversation
             return;
         }
 
-        (_profile, _name) = (_wanted, _wantedName);
+        (_profile, _name, _authenticated) = (_wanted, _wantedName, _wantedAuthenticated);
         exchange.Profile = _profile.ToConnection();
 
         // It was made for another profile, so no other client of that one may get it.

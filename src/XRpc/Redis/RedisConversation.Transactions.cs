@@ -28,38 +28,34 @@ public sealed partial class RedisConversation
 
     /// <summary>
     /// A change of state that was refused did not happen. A command that was refused spoils the transaction, as it does at a server; EXEC and DISCARD end it, for a transaction that stayed open would
-    /// take every later command of the client.
+    /// take every later command of the client. Who wants no answers gets no error either.
     /// </summary>
     /// <inheritdoc/>
     public override bool OnRefused(in FrameHead request, IExchange exchange, out Decision instead)
     {
-        instead = default;
-        if (_transaction == Transaction.None)
+        bool ends = (RedisCommandId)request.Method is RedisCommandId.Exec or RedisCommandId.Discard;
+        _spoiled = _transaction != Transaction.None;
+        if (_transaction == Transaction.Open && ends && exchange.IsPinned)
         {
-            if ((RedisCommandId)request.Method is RedisCommandId.Select or RedisCommandId.Hello or RedisCommandId.Auth)
-            {
-                // It was to go to a connection of the state that it asks for, which this client is not in.
-                exchange.Profile = _profile.ToConnection();
-            }
-
-            return false;
-        }
-
-        _spoiled = true;
-        if ((RedisCommandId)request.Method is not (RedisCommandId.Exec or RedisCommandId.Discard))
-        {
-            return false;
-        }
-
-        if (_transaction == Transaction.Open && exchange.IsPinned)
-        {
-            instead = Abort(exchange);
+            instead = Mute(Abort(exchange), _replies);
             return true;
         }
 
-        ForgetTransaction();
+        if (_transaction == Transaction.None && (RedisCommandId)request.Method is RedisCommandId.Select or RedisCommandId.Hello or RedisCommandId.Auth)
+        {
+            // It was to go to a connection of the state that it asks for, which this client is not in.
+            exchange.Profile = _profile.ToConnection();
+        }
+        else if (ends && _transaction != Transaction.None)
+        {
+            ForgetTransaction();
+        }
+
+        bool silent = _replies != Replies.On;
+        EndSkip();
         UpdatePlain();
-        return false;
+        instead = Decision.Dropped;
+        return silent;
     }
 
     private Decision OutsideTransaction(in RedisRequest request, IExchange exchange)
@@ -233,7 +229,7 @@ public sealed partial class RedisConversation
         | (selects || _dirty ? ForwardFlags.Observe | ForwardFlags.Wait : _sticky ? ForwardFlags.None : ForwardFlags.Unpin);
 
     /// <summary>The answer to EXEC or DISCARD, when there is more to do than to let the connection go.</summary>
-    private ReplyAct Ended(in FrameView reply, bool spoiled, IExchange exchange)
+    private ReplyAct Ended(in FrameView reply, bool spoiled, bool muted, IExchange exchange)
     {
         bool undecided = _selects is { Count: > 0 };
         foreach ((int place, int database) in _selects ?? [])
@@ -251,7 +247,7 @@ public sealed partial class RedisConversation
         if (spoiled)
         {
             // Only one thing can be said of an answer: a connection that ought to be closed stays with this client instead.
-            RespWriter.WriteError(exchange.Answer, RedisErrors.TransactionAborted);
+            RespWriter.WriteError(muted ? Nowhere : exchange.Answer, RedisErrors.TransactionAborted);
             _sticky |= _dirty;
             return ReplyAct.Replace;
         }

@@ -115,7 +115,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     public override ReplyAct OnReply(int tag, in FrameView reply, IExchange exchange)
     {
         bool muted = ((Purpose)tag & Purpose.Muted) != 0;
-        ReplyAct act = Replied((Purpose)tag & ~Purpose.Muted, reply, exchange);
+        ReplyAct act = Replied((Purpose)tag & ~Purpose.Muted, muted, reply, exchange);
         if (muted && act is (ReplyAct.Unpin or ReplyAct.UnpinAndClose))
         {
             // Only one thing can be said of an answer, and that it is not wanted comes first: the connection stays this client's.

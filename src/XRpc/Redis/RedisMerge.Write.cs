@@ -69,8 +69,15 @@ internal readonly ref partial struct RedisMerge
     private void WriteFirst(IBufferWriter<byte> output)
     {
         int found = FirstWhere(static reply => !IsError(reply) && !IsNull(reply));
-        int other = FirstWhere(static reply => !IsError(reply));
-        output.Write(Reply(found >= 0 ? found : Math.Max(other, 0)));
+        int failed = FirstWhere(IsError);
+        if (found < 0 && failed >= 0)
+        {
+            // Nobody knows whether there is nothing.
+            WriteFailure(output, Reply(failed));
+            return;
+        }
+
+        output.Write(Reply(Math.Max(found, 0)));
     }
 
     private void WriteSum(IBufferWriter<byte> output)

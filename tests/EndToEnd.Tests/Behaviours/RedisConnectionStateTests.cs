@@ -62,26 +62,15 @@ public sealed class RedisConnectionStateTests : IDisposable
     [Theory]
     [InlineData("CLIENT NO-EVICT ON", 'e')]
     [InlineData("CLIENT TRACKING ON", 't')]
-    [InlineData("READONLY", 'r')]
     public void StateSetInATransaction_StaysWithItsClient(string command, char flag)
     {
         using Call client = Call.To(_port);
         client.Ask("MULTI").ShouldBe("+OK");
         client.Ask(command).ShouldBe("+QUEUED");
         client.Ask("EXEC").ShouldBe("*1");
-        string answer = client.ReadLine()!;
-        if (command == "READONLY")
-        {
-            // Of Redis Cluster: elsewhere it sets nothing.
-            answer.ShouldStartWith("-ERR");
-        }
-        else
-        {
-            answer.ShouldBe("+OK");
-            client.Send("CLIENT INFO\r\n");
-            FlagsOf(InfoOf(client)).ShouldContain(flag);
-        }
-
+        client.ReadLine().ShouldBe("+OK");
+        client.Send("CLIENT INFO\r\n");
+        FlagsOf(InfoOf(client)).ShouldContain(flag);
         using Call other = Call.To(_port);
         other.Ask("WATCH k").ShouldBe("+OK");
         other.Send("CLIENT INFO\r\n");
@@ -101,6 +90,26 @@ public sealed class RedisConnectionStateTests : IDisposable
         other.Ask("WATCH k").ShouldBe("+OK");
         other.Send("CLIENT INFO\r\n");
         FlagsOf(InfoOf(other)).ShouldBe("N");
+    }
+
+    /// <summary>What a server refuses sets nothing: READONLY is of Redis Cluster, CLIENT NO-TOUCH of newer ones.</summary>
+    [Theory]
+    [InlineData("READONLY")]
+    [InlineData("CLIENT NO-TOUCH ON")]
+    public void StateThatTheServerRefuses_KeepsNoConnection(string command)
+    {
+        using Call client = Call.To(_port);
+        client.Ask(command).ShouldStartWith("-ERR");
+        using Call other = Call.To(_port);
+        other.Ask(command).ShouldStartWith("-ERR");
+        client.Ask("CLIENT NO-EVICT ON").ShouldBe("+OK");
+        client.Ask(command).ShouldStartWith("-ERR");
+        client.Send("CLIENT INFO\r\n");
+        FlagsOf(InfoOf(client)).ShouldContain('e');
+
+        // That of all, and one of the client's own: the other's went back, and this client got it.
+        Connections().Split('\n').Count(static line => line.Contains(" cmd=", StringComparison.Ordinal) && !line.Contains("cmd=client|list", StringComparison.Ordinal))
+            .ShouldBe(1);
     }
 
     /// <summary>No server has the numbers that the proxy gives, and each says so itself.</summary>

@@ -79,7 +79,7 @@ public sealed class RedisFanoutTests : IDisposable
         next.ShouldNotBe("0");
         client.ReadLine().ShouldBe("*0");
         client.Ask($"SCAN {next}").ShouldBe(Why);
-        client.Ask("RANDOMKEY").ShouldBe("$-1");
+        client.Ask("RANDOMKEY").ShouldBe($"{Why} (1 of 2 parts of RANDOMKEY failed)");
         client.Ask("WAIT 0 10").ShouldStartWith("-ERR MeshL4: WAIT goes to several nodes");
         client.Ask("PING").ShouldBe("+PONG");
     }

@@ -31,6 +31,43 @@ public sealed class XRpcBypassTests : IDisposable
         client.Ask("GET kept").ShouldBe("-NOAUTH Authentication required.");
     }
 
+    /// <summary>A right password in a command that does not happen says nothing.</summary>
+    [Fact]
+    public void Login_IsNotMadeByACommandThatIsRefused()
+    {
+        using Sidecar proxy = Start(
+            All, "authentication: {passwords: [{inline_string: secret}]}, policies: {authorization: {deny: [{name: hello, methods: [HELLO]}]}}", out int port);
+        using Call client = Call.To(port);
+        client.Ask("HELLO 3 AUTH default secret").ShouldStartWith("-NOPERM");
+        client.Ask("GET kept").ShouldBe("-NOAUTH Authentication required.");
+        client.Ask("AUTH secret").ShouldBe("+OK");
+        client.Ask("GET kept").ShouldBe("$1");
+        client.ReadLine().ShouldBe("1");
+    }
+
+    /// <summary>A refusal is an answer too.</summary>
+    [Theory]
+    [InlineData("FLUSHALL")]
+    [InlineData("GET secret:1")]
+    [InlineData("GET no:1")]
+    [InlineData("MGET a no:1")]
+    [InlineData("MGET a secret:1")]
+    [InlineData("HELLO 3")]
+    public void Refusals_AreNotToldToAClientThatWantsNoAnswers(string refused)
+    {
+        using Sidecar proxy = Start(
+            "{name: no, match: {key_prefix: 'no:'}, reject: {message: ERR closed}}, " + All,
+            NoFlush.Replace("[FLUSHALL]", "[FLUSHALL, HELLO]", StringComparison.Ordinal), out int port);
+        using Call client = Call.To(port);
+        client.Send($"CLIENT REPLY SKIP\r\n{refused}\r\nECHO 1\r\n");
+        client.ReadLine().ShouldBe("$1");
+        client.ReadLine().ShouldBe("1");
+        client.Send($"CLIENT REPLY OFF\r\n{refused}\r\nMULTI\r\nSET a 1\r\n{refused}\r\nEXEC\r\nCLIENT REPLY ON\r\n");
+        client.ReadLine().ShouldBe("+OK");
+        client.Ask("EXISTS a").ShouldBe(":0");
+        client.Ask(refused).ShouldStartWith("-");
+    }
+
     [Theory]
     [InlineData("FLUSHALL")]
     [InlineData("\"FLUSHALL\"")]

@@ -24,7 +24,8 @@ public sealed class RedisMergeTests
     [InlineData("KEYS", "*1\r\n$1\r\na\r\n", "*2\r\n$1\r\nb\r\n$1\r\nc\r\n", "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n")]
     [InlineData("KEYS", "*1\r\n$1\r\na\r\n", "*-1\r\n", "-ERR MeshL4: the answers to KEYS cannot be made one\r\n")]
     [InlineData("RANDOMKEY", "$-1\r\n", "$1\r\na\r\n", "$1\r\na\r\n")]
-    [InlineData("RANDOMKEY", "_\r\n", "-ERR\r\n", "_\r\n")]
+    [InlineData("RANDOMKEY", "_\r\n", "-ERR\r\n", "-ERR (1 of 2 parts of RANDOMKEY failed)\r\n")]
+    [InlineData("RANDOMKEY", "-ERR\r\n", "$1\r\na\r\n", "$1\r\na\r\n")]
     [InlineData("RANDOMKEY", "-ERR a\r\n", "-ERR b\r\n", "-ERR a\r\n")]
     [InlineData("DBSIZE", "|1\r\n+a\r\n*1\r\n+b\r\n:4\r\n", ":5\r\n", ":9\r\n")]
     public void WriteTo_AnswersOfTwoNodes_IsOne(string command, string first, string second, string expected)

@@ -39,21 +39,6 @@ internal static class RouteFinder
         }
     }
 
-    /// <summary>Whether the method of a frame is one that a conditional route is for.</summary>
-    public static bool NamesMethod<TCodec>(XRpcRouteTable table, in TCodec codec, in FrameView frame)
-        where TCodec : struct, IXRpcCodec<TCodec>
-    {
-        foreach (XRpcRouteSnapshot route in table.Conditional)
-        {
-            if (HasMethod(route.Match.Methods, frame.Head.Method, codec, frame))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
     /// <summary>Whether a key begins as a route wants it.</summary>
     public static bool TakesKey(XRpcMatchSnapshot match, ReadOnlySpan<byte> key, bool ignoreCase)
     {

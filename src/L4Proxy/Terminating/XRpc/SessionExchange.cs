@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.XRpc.Contracts;
@@ -34,12 +35,10 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private readonly ScratchWriter _keyBytes = new();
     private readonly List<(int Start, int Length, XRpcRouteSnapshot Route)> _keys = [];
     private readonly List<XRpcRouteSnapshot> _conditional = [];
+    private readonly List<(int Target, XRpcRouteSnapshot Route)> _sharers = [];
     private XRpcSession<TCodec> _session = null!;
     private string? _copyTo;
     private bool _used;
-
-    /// <summary>Every route names methods, and none that of the frame.</summary>
-    private bool _isUnnamed;
 
     public bool RoutesByKey => _copyTo is not null || _session.Proxy.Routes.Current.LooksAtKeys || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
 
@@ -87,6 +86,12 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         return _keyBytes.Written.Slice(start, length);
     }
 
+    /// <summary>Whether rules of other routes than the request's own have a say: those of its keys, and of the servers that have all keys.</summary>
+    public bool AsksRoutes => _keys.Count > 0 || _sharers.Count > 0;
+
+    /// <summary>The routes that lead to each of <see cref="AllTargets"/>, several to the same where they share it. None where no route allows or denies.</summary>
+    public ReadOnlySpan<(int Target, XRpcRouteSnapshot Route)> Sharers => CollectionsMarshal.AsSpan(_sharers);
+
     public int FragmentCount => _fragments.Count;
 
     /// <summary>Binds to a client, for one call.</summary>
@@ -117,7 +122,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         {
             _used = true;
             RouteFinder.AddConditional(table, codec, frame, _conditional);
-            _isUnnamed = _conditional.Count == 0 && table.Conditional.Length == table.Routes.Length && !RouteFinder.NamesMethod(table, codec, frame);
         }
     }
 
@@ -159,17 +163,13 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     {
         _used = true;
         _targets.Clear();
+        _sharers.Clear();
         if (_conditional.Find(static route => route.Match.KeyPrefix.IsEmpty) is { } only)
         {
             // A request without a key belongs to it alone.
             Rejecting = only.RejectMessage is null ? null : only;
             AddAllTargets(only, home);
             return _targets.Count;
-        }
-
-        if (_isUnnamed)
-        {
-            return 0;
         }
 
         XRpcRouteTable table = _session.Proxy.Routes.Current;
@@ -187,10 +187,27 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
                 break;
             }
 
-            AddAllTargets(route, home);
+            if (!ReferenceEquals(route, table.CatchAll) && (route.Match.IsKeyPrefixOnly || IsConsidered(route)))
+            {
+                AddAllTargets(route, home);
+            }
         }
 
         return _targets.Count;
+    }
+
+    /// <summary>Whether a route with a condition takes the frame: the servers of one that does not have no part of what it asks for.</summary>
+    private bool IsConsidered(XRpcRouteSnapshot route)
+    {
+        foreach (XRpcRouteSnapshot taking in _conditional)
+        {
+            if (ReferenceEquals(taking, route))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void AddAllTargets(XRpcRouteSnapshot route, bool home)
@@ -231,6 +248,16 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         return _targets.Count - 1;
     }
 
+    /// <summary>Adds a server, or the lack of one, that has a part of the keys of a route.</summary>
+    public void AddShare(in Target target)
+    {
+        int number = NumberOf(target);
+        if (_session.Proxy.Routes.Current.HasAuthorization)
+        {
+            _sharers.Add((number, target.Route));
+        }
+    }
+
     public IBufferWriter<byte> Fragment(int target)
     {
         _used = true;
@@ -239,6 +266,9 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     }
 
     public Target TargetAt(int number) => _targets[number];
+
+    /// <summary>Number of the server that a fragment goes to.</summary>
+    public int TargetOfFragment(int index) => _fragments[index].Target;
 
     /// <summary>A fragment that was written.</summary>
     public Target FragmentAt(int index, out ReadOnlySpan<byte> bytes)
@@ -271,7 +301,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         _keyBytes.Clear();
         _keys.Clear();
         _conditional.Clear();
+        _sharers.Clear();
         Rejecting = null;
-        _isUnnamed = false;
     }
 }

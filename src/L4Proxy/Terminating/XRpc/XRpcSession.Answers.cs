@@ -18,7 +18,8 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
-        if (_conversation.OnRefused(request, exchange, out Decision instead) && _pinned is { State: not LinkState.Closed } own && _pinnedRoute is { } route
+        bool replaced = _conversation.OnRefused(request, exchange, out Decision instead);
+        if (replaced && instead.Act == Act.Forward && _pinned is { State: not LinkState.Closed } own && _pinnedRoute is { } route
             && own.TryReserve(out _))
         {
             _requestFlags |= FlagsOf(reply.Reason);
@@ -27,7 +28,7 @@ internal sealed partial class XRpcSession<TCodec>
             return sent;
         }
 
-        return AnswerError(request, reply);
+        return AnswerError(request, reply, silent: replaced && instead.Act == Act.Drop);
     }
 
     /// <summary>
@@ -59,12 +60,12 @@ internal sealed partial class XRpcSession<TCodec>
         return written;
     }
 
-    private bool AnswerError(in FrameHead request, in LocalReply reply)
+    private bool AnswerError(in FrameHead request, in LocalReply reply, bool silent = false)
     {
         _lastFailure = reply.Reason;
         _stats.Asked(request.Method);
         LogHere(request.Method, RequestOutcome.Error, FlagsOf(reply.Reason));
-        if (TryWriteError(request, reply, out ReadOnlySpan<byte> bytes))
+        if (!silent && TryWriteError(request, reply, out ReadOnlySpan<byte> bytes))
         {
             AnswerBytes(bytes, TakeSequence(), request.Method, isError: true);
         }
@@ -277,16 +278,24 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
-    /// <summary>A request is allowed by the routes of its keys; one without keys by the route of each server it goes to.</summary>
+    /// <summary>A request is allowed by the routes of its keys; one without keys by each route that leads to a server it goes to.</summary>
     private bool IsAllowedEverywhere(in FrameView frame, int fragments)
     {
-        // The routes of keys are looked up with them, whichever fragment asks.
-        int askers = _owner.Exchange.KeyCount > 0 ? 1 : fragments;
-        for (int i = 0; i < askers; i++)
+        SessionExchange<TCodec> exchange = _owner.Exchange;
+        if (exchange.KeyCount > 0)
         {
-            if (!IsAllowed(_owner.Exchange.FragmentAt(i, out _).Route, frame, default))
+            return IsAllowed(exchange.FragmentAt(0, out _).Route, frame, default);
+        }
+
+        for (int i = 0; i < fragments; i++)
+        {
+            int target = exchange.TargetOfFragment(i);
+            foreach ((int shared, XRpcRouteSnapshot route) in exchange.Sharers)
             {
-                return false;
+                if (shared == target && !Allows(route, frame, default))
+                {
+                    return false;
+                }
             }
         }
 

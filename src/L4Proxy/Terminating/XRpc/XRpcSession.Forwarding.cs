@@ -45,7 +45,7 @@ internal sealed partial class XRpcSession<TCodec>
         Decision decision = _conversation.OnRequest(ref _codec, frame, exchange);
         bool dealt = decision.Act switch
         {
-            not (Act.Forward or Act.NeedWhole) when exchange.Rejecting is { } rejecting => Reject(frame, rejecting),
+            not (Act.Forward or Act.NeedWhole) when exchange.Rejecting is { } rejecting && !IsSilence(decision) => Reject(frame, rejecting),
             Act.Forward => Forward(frame, decision),
             Act.Answer => AnswerWritten(frame, decision),
             Act.NeedWhole => AskForWhole(frame),
@@ -67,6 +67,9 @@ internal sealed partial class XRpcSession<TCodec>
 
         return dealt;
     }
+
+    /// <summary>Who wants no answer gets that of a route that rejects no more than another.</summary>
+    private bool IsSilence(in Decision decision) => decision.Act == Act.Answer && _owner.Exchange.AnswerBytes.IsEmpty;
 
     private bool Reject(in FrameView frame, XRpcRouteSnapshot route)
     {
@@ -181,7 +184,8 @@ internal sealed partial class XRpcSession<TCodec>
                 frame.Head, route is null ? new LocalReply(LocalReplyReason.NoRoute) : new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
         }
 
-        if ((!route.Policies.IsPlain || _owner.Exchange.KeyCount > 0) && !MayPass(frame, decision, route, key, _admitted || IsAllowed(route, frame, key), out bool wait))
+        if ((!route.Policies.IsPlain || IsPinned || _owner.Exchange.AsksRoutes)
+            && !MayPass(frame, decision, route, key, _admitted || IsAllowed(route, frame, key), out bool wait))
         {
             return !wait;
         }

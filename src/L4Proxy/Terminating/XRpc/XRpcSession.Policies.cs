@@ -47,21 +47,40 @@ internal sealed partial class XRpcSession<TCodec>
         return true;
     }
 
-    /// <summary>Every key of the request has to be allowed by the rules of its own route; a request without keys by those of its route.</summary>
+    /// <summary>
+    /// Every key of the request has to be allowed by the rules of its own route. A request without keys has what its server has: those of its route have to
+    /// allow it, of the route that the client's own connection is for, and of each that leads to a server asked for because it has all keys.
+    /// </summary>
     private bool IsAllowed(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key)
     {
         SessionExchange<TCodec> exchange = _owner.Exchange;
         for (int i = 0; i < exchange.KeyCount; i++)
         {
             ReadOnlySpan<byte> one = exchange.KeyAt(i, out XRpcRouteSnapshot owner);
-            if (owner.Policies.Authorization is { } own && !RequestAuthorization.Allows(own, _codec, frame, one, _downstream))
+            if (!Allows(owner, frame, one))
             {
                 return false;
             }
         }
 
-        return exchange.KeyCount > 0 || route.Policies.Authorization is not { } rules || RequestAuthorization.Allows(rules, _codec, frame, key, _downstream);
+        if (exchange.KeyCount > 0)
+        {
+            return true;
+        }
+
+        foreach ((_, XRpcRouteSnapshot sharer) in exchange.Sharers)
+        {
+            if (!Allows(sharer, frame, default))
+            {
+                return false;
+            }
+        }
+
+        return Allows(route, frame, key) && (!IsPinned || !key.IsEmpty || Allows(PinnedRoute(), frame, default));
     }
+
+    private bool Allows(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key) =>
+        route.Policies.Authorization is not { } rules || RequestAuthorization.Allows(rules, _codec, frame, key, _downstream);
 
     /// <summary>Whether a request may go on: its policies say so now, or said so before it had to wait.</summary>
     private bool MayPass(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool allowed, out bool wait)

@@ -55,11 +55,8 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Whether keys choose among the servers of a cluster.</summary>
     public bool HashesKeys => Proxy.Routes.Current.HashesKeys(Config);
 
-    /// <summary>
-    /// Route of a request that is about the client's own connection: one that names it, else the one that the connection was opened for, as the
-    /// table in use has it.
-    /// </summary>
-    private XRpcRouteSnapshot? OwnRoute(in FrameView frame)
+    /// <summary>The route that the client's own connection was opened for, as the table in use has it.</summary>
+    private XRpcRouteSnapshot PinnedRoute()
     {
         XRpcRouteTable table = Proxy.Routes.Current;
         if (!ReferenceEquals(table, _pinnedTable))
@@ -67,8 +64,11 @@ internal sealed partial class XRpcSession<TCodec>
             (_pinnedTable, _pinnedRoute) = (table, table.Named(_pinnedRoute!.Name) ?? _pinnedRoute);
         }
 
-        return RouteFinder.FindConditional(table, _codec, frame, default) ?? _pinnedRoute;
+        return _pinnedRoute!;
     }
+
+    /// <summary>Route of a request that is about the client's own connection: one that names it, else the one that the connection was opened for.</summary>
+    private XRpcRouteSnapshot OwnRoute(in FrameView frame) => RouteFinder.FindConditional(Proxy.Routes.Current, _codec, frame, default) ?? PinnedRoute();
 
     /// <summary>The server of the client's own connection.</summary>
     public Target? PinnedTarget() =>
@@ -128,13 +128,13 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if (!Config.Clusters.TryGetValue(name, out ClusterSnapshot? cluster))
         {
-            exchange.NumberOf(Target.None(route, name));
+            exchange.AddShare(Target.None(route, name));
             return;
         }
 
         if (!cluster.HashesKeys && (home ? TryHome(route, name, default, out Target own) : TryBind(route, name, default, out own)))
         {
-            exchange.NumberOf(own);
+            exchange.AddShare(own);
             return;
         }
 
@@ -144,14 +144,14 @@ internal sealed partial class XRpcSession<TCodec>
         {
             if (endpoint.Offered && (cluster.HashesKeys || !hasAny))
             {
-                exchange.NumberOf(new Target(route, cluster, endpoint));
+                exchange.AddShare(new Target(route, cluster, endpoint));
                 hasAny = true;
             }
         }
 
         if (!hasAny)
         {
-            exchange.NumberOf(Target.None(route, name));
+            exchange.AddShare(Target.None(route, name));
         }
     }
 
