@@ -43,8 +43,8 @@ internal abstract class RedisCase(string name, string what, int pipeline, int cl
     {
         var first = await subject.AllocatedAsync(context.Stop);
 
-        // As many connections, and as good as no requests: what is more afterwards is the requests' own.
-        long few = clients * pipeline;
+        // As many connections, and few requests, after which each has gone to the loop that serves it: what is more afterwards is the requests' own.
+        long few = 4 * clients * pipeline;
         _ = first is null ? default : await RedisLoad.RunAsync(subject.Targets[0], clients, pipeline, few, Limit(seconds), context.Stop);
         var before = await subject.AllocatedAsync(context.Stop);
         var share = WithSet ? seconds / 2 : seconds;

@@ -33,7 +33,7 @@ internal static class XRpcCases
         protected override bool WithSet => true;
 
         protected override IReadOnlyList<string> Subjects => [
-            SubjectNames.Haproxy, SubjectNames.Twemproxy, SubjectNames.MeshRedis, SubjectNames.MeshRedisOneLoop, SubjectNames.HaproxyAgain];
+            SubjectNames.Direct, SubjectNames.Haproxy, SubjectNames.Twemproxy, SubjectNames.MeshRedis, SubjectNames.MeshRedisOneLoop, SubjectNames.HaproxyAgain];
     }
 
     /// <summary>One prefix route beside 5,000; in both the key that is asked for has one of them.</summary>
