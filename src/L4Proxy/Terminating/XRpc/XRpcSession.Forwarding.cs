@@ -486,5 +486,5 @@ internal sealed partial class XRpcSession<TCodec>
     private static PendingFlags TimingOf(XRpcRouteSnapshot route) => route.Policies.TimeoutPerAnswer ? PendingFlags.PerAnswer : PendingFlags.None;
 
     private static int TimeoutOf(XRpcRouteSnapshot route, in Decision decision) =>
-        (decision.Flags & ForwardFlags.NoTimeout) != 0 ? 0 : (int)Math.Min(route.Policies.Timeout.TotalMilliseconds, int.MaxValue);
+        (decision.Flags & ForwardFlags.NoTimeout) != 0 ? 0 : (int)Math.Min(Math.Ceiling(route.Policies.Timeout.TotalMilliseconds), int.MaxValue);
 }
