@@ -153,8 +153,10 @@ public sealed class PingPongPolicyTests
         PingPongMessage[] answers = [await Next(client), await Next(client), await Next(client), await Next(client)];
         answers.Select(static one => one.Payload).ShouldAllBe(static payload => payload == "other who  -");
         answers.Select(static one => one.Id).Order().ShouldBe([1u, 2u, 3u, 4u]);
-        long hedged = await mesh.Proxy.StatAsync("pingpong.pingpong.upstream_rq_hedge_won");
-        hedged.ShouldBe(2);
+        (await mesh.Proxy.StatAsync("pingpong.pingpong.upstream_rq_hedge_won")).ShouldBe(2);
+
+        // A slow machine may have asked twice for the others too.
+        long hedged = await mesh.Proxy.StatAsync("pingpong.pingpong.upstream_rq_hedge");
 
         await client.WriteAsync(Call(5, "who"), Call(6, "who"));
         (await Next(client)).Payload.ShouldBe("other who  -");
