@@ -8,7 +8,7 @@ using MeshL4.XRpc.Redis;
 
 namespace MeshL4.L4Proxy.Terminating.XRpc;
 
-/// <summary>The protocols of this build, by the name that configuration gives. A new codec is one line here.</summary>
+/// <summary>The protocols of this build, by the name that configuration gives. A new codec of the build is one line here, and one in KnownCodecs.</summary>
 internal sealed class XRpcTerminal
 {
     private readonly Dictionary<string, IXRpcProtocol> _protocols = new(StringComparer.Ordinal);

@@ -69,6 +69,15 @@ public class RedisModelTests
         issues.Issues.ShouldContain(issue => issue.ToString().Contains(expected), string.Join('\n', issues.Issues));
     }
 
+    [Fact]
+    public void Decode_PrefixOverTheBound_IsRefused()
+    {
+        Decode(Least + $"prefix_routes: {{routes: [{{prefix: {new string('a', 1000)}, cluster: c}}]}}", out IssueCollector fits);
+        fits.HasErrors.ShouldBeFalse();
+        Decode(Least + $"prefix_routes: {{routes: [{{prefix: {new string('a', 1001)}, cluster: c}}]}}", out IssueCollector issues);
+        issues.Issues.ShouldContain(static issue => issue.ToString().Contains("prefix_routes.routes[0].prefix: has 1001 bytes; at most 1000 may be given"));
+    }
+
     /// <summary>The first adds figures that are not there; the others say how redirections are followed, which are refused.</summary>
     [Theory]
     [InlineData("enable_command_stats: true")]

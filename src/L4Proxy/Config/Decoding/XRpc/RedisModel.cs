@@ -15,6 +15,10 @@ namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
 internal static class RedisModel
 {
     private const string FaultMessage = "Fault Injected: Error";
+
+    /// <summary>Envoy's bound.</summary>
+    private const int MostPrefixBytes = 1000;
+
     private static readonly CodecVocabulary Vocabulary = new(RespCodec.Traits);
 
     /// <summary>Null with errors in the scope.</summary>
@@ -143,6 +147,11 @@ internal static class RedisModel
             scope.Field("read_command_policy.cluster").Error("is required");
         }
 
+        if (Encoding.UTF8.GetByteCount(prefix) is > MostPrefixBytes and var bytes)
+        {
+            scope.Field("prefix").Error($"has {bytes} bytes; at most {MostPrefixBytes} may be given");
+        }
+
         if (route.KeyFormatter.Length > 0)
         {
             scope.Field("key_formatter").Error("is not supported; remove_prefix is");
@@ -151,6 +160,7 @@ internal static class RedisModel
         return new XRpcRouteSnapshot
         {
             Name = prefix.Length > 0 ? prefix : "catch_all",
+            IsNamed = true,
             Match = new XRpcMatchSnapshot { KeyPrefix = Encoding.UTF8.GetBytes(prefix) },
             Clusters = [new WeightedClusterSnapshot(route.Cluster, 1)],
             TotalWeight = 1,
