@@ -87,6 +87,12 @@ public enum ForwardFlags : ushort
     /// without a key.
     /// </summary>
     OnlyServer = 8192,
+
+    /// <summary>
+    /// Is about all keys of its server: besides the route that takes it, the authorization of every route that leads to the same cluster has to allow it. A
+    /// <see cref="Act.Split"/> without keys is so by itself.
+    /// </summary>
+    AllKeys = 16384,
 }
 
 /// <summary>What a conversation says of a request. A plain value: build it with the static members and <c>with</c>.</summary>

@@ -204,8 +204,13 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
             : _transaction != Transaction.None ? InTransaction(request, exchange)
             : ByRule(request, exchange);
         UpdatePlain();
-        return Mute(decision, before);
+        return Mute(ConcernsAllKeys(request, decision) ? decision with { Flags = decision.Flags | ForwardFlags.AllKeys } : decision, before);
     }
+
+    /// <summary>Unless the server refuses it in the state that its connection is in.</summary>
+    private static bool ConcernsAllKeys(in RedisRequest request, in Decision decision) =>
+        (request.Command.Rule is RedisRule.Fanout or RedisRule.Scan || request.Id == RedisCommandId.Monitor)
+        && decision.Act == Act.Forward && (decision.Flags & ForwardFlags.Own) == 0;
 
     private static RedisRequest Parse(RedisCommandId? known, ReadOnlySpan<byte> bytes, RespArguments arguments, bool converted)
     {

@@ -41,6 +41,43 @@ public sealed class KeylessRequestTests : IDisposable
         direct.Ask("EXISTS kept").ShouldBe(":1");
     }
 
+    /// <summary>A connection for the keys of one route reaches those of every other that leads to its server.</summary>
+    [Theory]
+    [InlineData(2, "WATCH b:1", "FLUSHALL")]
+    [InlineData(2, "WATCH b:1", "DBSIZE")]
+    [InlineData(2, "WATCH b:1", "KEYS *")]
+    [InlineData(2, "WATCH b:1", "SCAN 0")]
+    [InlineData(2, "WATCH b:1", "RANDOMKEY")]
+    [InlineData(2, "WATCH b:1", "MONITOR")]
+    [InlineData(2, "WATCH none:1", "FLUSHALL")]
+    [InlineData(2, "CLIENT TRACKING ON", "FLUSHALL")]
+    [InlineData(2, "MULTI", "FLUSHALL")]
+    [InlineData(2, "PING", "MONITOR")]
+    [InlineData(2, "PING", "FLUSHALL")]
+    [InlineData(3, "SUBSCRIBE ch", "FLUSHALL")]
+    public void RulesOfEveryRouteToItsServer_HoldOnAConnectionForOthers(int version, string first, string denied)
+    {
+        const string NoneForAll = "policies: {authorization: {deny: [{name: all, methods: [FLUSHALL, DBSIZE, KEYS, SCAN, RANDOMKEY, MONITOR]}]}}";
+        using Sidecar proxy = Start(
+            "{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main}, " + NoneForAll + "}, {name: b, match: {key_prefix: 'b:'}, forward: {cluster: main}}, "
+            + "{name: all, forward: {cluster: main}}", out int port);
+        using Call direct = Call.To(_main.Port);
+        direct.Ask("SET a:1 x").ShouldBe("+OK");
+        using Call client = Call.To(port);
+        Greet(client, version);
+        client.Send(first + "\r\n");
+        client.ReadLine().ShouldNotBeNull().ShouldNotStartWith("-");
+        client.Send(denied + "\r\n");
+        string? line = "";
+        while (line is not null && !line.StartsWith('-'))
+        {
+            line = client.ReadLine();
+        }
+
+        line.ShouldBe("-NOPERM MeshL4: this command is not allowed");
+        direct.Ask("EXISTS a:1").ShouldBe(":1");
+    }
+
     /// <summary>What the rules of both routes allow goes through.</summary>
     [Fact]
     public void AllowedOnAConnectionOfItsOwn_Passes()

@@ -91,6 +91,26 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
         IsDenied(client).ShouldBeTrue();
     }
 
+    /// <summary>Routes without names are known by what they take: one that comes before them does not give a transaction under way its own policies.</summary>
+    [Fact]
+    public async Task RouteInFrontOfOthers_LeavesTransactionsTheirOwn()
+    {
+        const string Keyed = """{"match": {"key_prefix": "a:"}, "forward": {"cluster": "blue"}}, {"forward": {"cluster": "blue"}}""";
+        await using ControlPlane plane = await ControlPlane.StartAsync();
+        Set(plane, "1", routes: $$$"""{"routes": [{{{Keyed}}}]}""");
+        _bootstrap.Ads("DELTA_GRPC", plane.Port);
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        using Call client = await OpenAsync(proxy);
+        client.Ask("WATCH a:1").ShouldBe("+OK");
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("SET a:1 v").ShouldBe("+QUEUED");
+        Set(plane, "2", routes: $$$"""{"routes": [{"match": {"key_prefix": "admin:"}, "reject": {"message": "ERR closed"}}, {{{Keyed}}}]}""");
+        using Call other = Call.To(_port);
+        await Patience.UntilAsync(() => other.Ask("STRLEN admin:1") == "-ERR closed", "the new routes are there", () => proxy.Said);
+        client.Ask("EXEC").ShouldBe("*1");
+        client.ReadLine().ShouldBe("+OK");
+    }
+
     [Fact]
     public async Task RemovedRoutes_LeaveRequestsWithoutARoute_AndTheirConnectionOpen()
     {
@@ -127,6 +147,30 @@ public sealed class XRpcRouteDiscoveryTests : IDisposable
         IsDenied(client).ShouldBeFalse();
         using Call other = Call.To(_port);
         IsDenied(other).ShouldBeFalse();
+        plane.Refusals.ShouldBeEmpty();
+    }
+
+    /// <summary>Whatever else changes is another proxy: who is connected to the old one has the drain time, policies that come along included.</summary>
+    [Fact]
+    public async Task AnotherChangeOfADiscoveredProxy_DrainsItsConnections_AndKeepsItsTokens()
+    {
+        const string Limit = """, "policies": {"rate_limit": {"max_tokens": 3, "fill_interval": "600s"}}""";
+        await using ControlPlane plane = await ControlPlane.StartAsync();
+        SetWhole(plane, "1", "blue", Limit);
+        _bootstrap.Ads("DELTA_GRPC", plane.Port);
+        await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
+        using Call client = await OpenAsync(proxy);
+        client.Ask("SET where blue").ShouldBe("+OK");
+        client.Ask("STRLEN where").ShouldBe(":4");
+        SetWhole(plane, "2", "blue", Limit + """, "limits": {"max_pending_requests": 77}""");
+        client.Ends().ShouldBeTrue();
+        using Call other = Call.To(_port);
+        other.Ask("STRLEN where").ShouldBe(":4");
+        other.Ask("STRLEN where").ShouldStartWith("-");
+
+        // So it goes on with the next.
+        SetWhole(plane, "3", "blue", """, "policies": {"authorization": {"deny": [{"methods": ["get"]}]}}, "limits": {"max_pending_requests": 77}""");
+        await Patience.UntilAsync(() => IsDenied(other), "the open connection meets the new policy", () => proxy.Said);
         plane.Refusals.ShouldBeEmpty();
     }
 

@@ -40,8 +40,8 @@ internal sealed record ExtensionSnapshot(string Type, NetworkFilter Filter, Immu
     public ListenerFilterSettings? ListenerFilter { get; init; }
 
     /// <summary>
-    /// Of an RPC proxy: digest of its settings without the routes and policies, which change under open connections. Null for others, whose new settings are for
-    /// new connections.
+    /// Of an RPC proxy: digest of its settings without the routes and policies, which change under open connections. What else changes drains them. Null for
+    /// others, whose new settings are for new connections.
     /// </summary>
     public UInt128? Fixed { get; init; }
 

@@ -75,17 +75,36 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources, Func<Immu
         return filled.Chain;
     }
 
-    /// <summary>An RPC proxy that changed in its routes and policies alone is the one that it was, which goes by the new ones from here on.</summary>
+    /// <summary>
+    /// An RPC proxy that changed in its routes and policies alone is the one that it was, which goes by the new ones from here on. One that changed otherwise, or
+    /// went, is another chain: who is connected would be served by the old policies for as long as they like, and has the drain time instead.
+    /// </summary>
     private static FilterChainSnapshot Continued(FilterChainSnapshot next, UInt128? rest, Filled before)
     {
-        if (rest is null || before.Fixed != rest || before.Chain.Terminal is not XRpcProxySnapshot running || next.Terminal is not XRpcProxySnapshot came)
+        if (before.Chain is null)
         {
             return next;
         }
 
+        if (before.Fixed is null || before.Chain.Terminal is not XRpcProxySnapshot running)
+        {
+            return next with { Origin = before.Chain.Origin };
+        }
+
+        XRpcProxySnapshot? came = next.Terminal as XRpcProxySnapshot;
+        if (came is null || before.Fixed != rest)
+        {
+            if (came?.StatPrefix == running.StatPrefix)
+            {
+                came.Routes.Replace(running.Routes);
+            }
+
+            return next with { Origin = next };
+        }
+
         running.Routes.Offer(came.Routes);
         running.Routes.TakeOffer();
-        return next with { Terminal = running };
+        return next with { Terminal = running, Origin = before.Chain.Origin };
     }
 
     private UInt128? FixedOf(FilterChainSnapshot chain) => chain.Filters.OfType<DiscoveredFilterSnapshot>()

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.XRpc.Contracts;
@@ -9,6 +8,9 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <summary>A server that a request may go to.</summary>
 internal readonly record struct Target(XRpcRouteSnapshot Route, ClusterSnapshot Cluster, EndpointSnapshot Endpoint)
 {
+    /// <summary>Its cluster's, whether that has a server or not; null for no target.</summary>
+    public string? ClusterName => Absent ?? Cluster?.Name;
+
     /// <summary>Null; else the name of a cluster that has no server, whose part of the keys nobody has: there is nothing but the route then.</summary>
     public string? Absent { get; private init; }
 
@@ -35,7 +37,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private readonly ScratchWriter _keyBytes = new();
     private readonly List<(int Start, int Length, XRpcRouteSnapshot Route)> _keys = [];
     private readonly List<XRpcRouteSnapshot> _conditional = [];
-    private readonly List<(int Target, XRpcRouteSnapshot Route)> _sharers = [];
     private XRpcSession<TCodec> _session = null!;
     private string? _copyTo;
     private bool _used;
@@ -85,12 +86,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         (int start, int length, route) = _keys[index];
         return _keyBytes.Written.Slice(start, length);
     }
-
-    /// <summary>Whether rules of other routes than the request's own have a say: those of its keys, and of the servers that have all keys.</summary>
-    public bool AsksRoutes => _keys.Count > 0 || _sharers.Count > 0;
-
-    /// <summary>The routes that lead to each of <see cref="AllTargets"/>, several to the same where they share it. None where no route allows or denies.</summary>
-    public ReadOnlySpan<(int Target, XRpcRouteSnapshot Route)> Sharers => CollectionsMarshal.AsSpan(_sharers);
 
     public int FragmentCount => _fragments.Count;
 
@@ -163,7 +158,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     {
         _used = true;
         _targets.Clear();
-        _sharers.Clear();
         if (_conditional.Find(static route => route.Match.KeyPrefix.IsEmpty) is { } only)
         {
             // A request without a key belongs to it alone.
@@ -187,7 +181,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
                 break;
             }
 
-            if (!ReferenceEquals(route, table.CatchAll) && (route.Match.IsKeyPrefixOnly || IsConsidered(route)))
+            if (!ReferenceEquals(route, table.CatchAll) && MayTake(route))
             {
                 AddAllTargets(route, home);
             }
@@ -196,9 +190,14 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         return _targets.Count;
     }
 
-    /// <summary>Whether a route with a condition takes the frame: the servers of one that does not have no part of what it asks for.</summary>
-    private bool IsConsidered(XRpcRouteSnapshot route)
+    /// <summary>Whether a route takes the frame, whatever its keys are: one whose conditions do not has no part of it.</summary>
+    public bool MayTake(XRpcRouteSnapshot route)
     {
+        if (route.Match.IsKeyPrefixOnly)
+        {
+            return true;
+        }
+
         foreach (XRpcRouteSnapshot taking in _conditional)
         {
             if (ReferenceEquals(taking, route))
@@ -248,16 +247,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         return _targets.Count - 1;
     }
 
-    /// <summary>Adds a server, or the lack of one, that has a part of the keys of a route.</summary>
-    public void AddShare(in Target target)
-    {
-        int number = NumberOf(target);
-        if (_session.Proxy.Routes.Current.HasAuthorization)
-        {
-            _sharers.Add((number, target.Route));
-        }
-    }
-
     public IBufferWriter<byte> Fragment(int target)
     {
         _used = true;
@@ -266,9 +255,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     }
 
     public Target TargetAt(int number) => _targets[number];
-
-    /// <summary>Number of the server that a fragment goes to.</summary>
-    public int TargetOfFragment(int index) => _fragments[index].Target;
 
     /// <summary>A fragment that was written.</summary>
     public Target FragmentAt(int index, out ReadOnlySpan<byte> bytes)
@@ -301,7 +287,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         _keyBytes.Clear();
         _keys.Clear();
         _conditional.Clear();
-        _sharers.Clear();
         Rejecting = null;
     }
 }

@@ -278,24 +278,20 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
-    /// <summary>A request is allowed by the routes of its keys; one without keys by each route that leads to a server it goes to.</summary>
+    /// <summary>A request is allowed by the routes of its keys; one without keys is about all keys of the servers it goes to.</summary>
     private bool IsAllowedEverywhere(in FrameView frame, int fragments)
     {
         SessionExchange<TCodec> exchange = _owner.Exchange;
         if (exchange.KeyCount > 0)
         {
-            return IsAllowed(exchange.FragmentAt(0, out _).Route, frame, default);
+            return AreKeysAllowed(frame);
         }
 
         for (int i = 0; i < fragments; i++)
         {
-            int target = exchange.TargetOfFragment(i);
-            foreach ((int shared, XRpcRouteSnapshot route) in exchange.Sharers)
+            if (!AreAllKeysAllowed(exchange.FragmentAt(i, out _).ClusterName!, frame))
             {
-                if (shared == target && !Allows(route, frame, default))
-                {
-                    return false;
-                }
+                return false;
             }
         }
 

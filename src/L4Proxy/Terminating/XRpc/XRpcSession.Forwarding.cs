@@ -184,8 +184,8 @@ internal sealed partial class XRpcSession<TCodec>
                 frame.Head, route is null ? new LocalReply(LocalReplyReason.NoRoute) : new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
         }
 
-        if ((!route.Policies.IsPlain || IsPinned || _owner.Exchange.AsksRoutes)
-            && !MayPass(frame, decision, route, key, _admitted || IsAllowed(route, frame, key), out bool wait))
+        if ((!route.Policies.IsPlain || IsPinned || _owner.Exchange.KeyCount > 0 || (decision.Flags & ForwardFlags.AllKeys) != 0)
+            && !MayPass(frame, decision, route, key, _admitted || IsAllowed(route, frame, key, decision.Flags, target), out bool wait))
         {
             return !wait;
         }

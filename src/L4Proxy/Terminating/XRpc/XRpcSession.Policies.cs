@@ -49,34 +49,55 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>
     /// Every key of the request has to be allowed by the rules of its own route. A request without keys has what its server has: those of its route have to
-    /// allow it, of the route that the client's own connection is for, and of each that leads to a server asked for because it has all keys.
+    /// allow it, of the route that the client's own connection is for, and where it is about all keys of each that leads there.
     /// </summary>
-    private bool IsAllowed(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key)
+    private bool IsAllowed(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key, ForwardFlags flags, in Target target)
+    {
+        SessionExchange<TCodec> exchange = _owner.Exchange;
+        if (exchange.KeyCount > 0)
+        {
+            return AreKeysAllowed(frame);
+        }
+
+        return Allows(route, frame, key)
+            && (!IsPinned || !key.IsEmpty || Allows(PinnedRoute(), frame, default))
+            && ((flags & ForwardFlags.AllKeys) == 0
+                || AreAllKeysAllowed(IsPinned ? _pinned!.Cluster.Name : target.ClusterName ?? ClusterOf(route, readOnly: false), frame));
+    }
+
+    private bool AreKeysAllowed(in FrameView frame)
     {
         SessionExchange<TCodec> exchange = _owner.Exchange;
         for (int i = 0; i < exchange.KeyCount; i++)
         {
-            ReadOnlySpan<byte> one = exchange.KeyAt(i, out XRpcRouteSnapshot owner);
-            if (!Allows(owner, frame, one))
+            ReadOnlySpan<byte> key = exchange.KeyAt(i, out XRpcRouteSnapshot owner);
+            if (!Allows(owner, frame, key))
             {
                 return false;
             }
         }
 
-        if (exchange.KeyCount > 0)
+        return true;
+    }
+
+    /// <summary>Whether every route that leads to a cluster allows what is about all keys there.</summary>
+    private bool AreAllKeysAllowed(string cluster, in FrameView frame)
+    {
+        XRpcRouteTable table = Proxy.Routes.Current;
+        if (!table.HasAuthorization)
         {
             return true;
         }
 
-        foreach ((_, XRpcRouteSnapshot sharer) in exchange.Sharers)
+        foreach (XRpcRouteSnapshot route in table.Routes)
         {
-            if (!Allows(sharer, frame, default))
+            if ((SendsTo(route, cluster) || route.ReadCluster == cluster) && _owner.Exchange.MayTake(route) && !Allows(route, frame, default))
             {
                 return false;
             }
         }
 
-        return Allows(route, frame, key) && (!IsPinned || !key.IsEmpty || Allows(PinnedRoute(), frame, default));
+        return true;
     }
 
     private bool Allows(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key) =>

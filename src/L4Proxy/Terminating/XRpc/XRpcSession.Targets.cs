@@ -61,7 +61,7 @@ internal sealed partial class XRpcSession<TCodec>
         XRpcRouteTable table = Proxy.Routes.Current;
         if (!ReferenceEquals(table, _pinnedTable))
         {
-            (_pinnedTable, _pinnedRoute) = (table, table.Named(_pinnedRoute!.Name) ?? _pinnedRoute);
+            (_pinnedTable, _pinnedRoute) = (table, table.Like(_pinnedRoute!) ?? _pinnedRoute);
         }
 
         return _pinnedRoute!;
@@ -128,13 +128,13 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if (!Config.Clusters.TryGetValue(name, out ClusterSnapshot? cluster))
         {
-            exchange.AddShare(Target.None(route, name));
+            exchange.NumberOf(Target.None(route, name));
             return;
         }
 
         if (!cluster.HashesKeys && (home ? TryHome(route, name, default, out Target own) : TryBind(route, name, default, out own)))
         {
-            exchange.AddShare(own);
+            exchange.NumberOf(own);
             return;
         }
 
@@ -144,14 +144,14 @@ internal sealed partial class XRpcSession<TCodec>
         {
             if (endpoint.Offered && (cluster.HashesKeys || !hasAny))
             {
-                exchange.AddShare(new Target(route, cluster, endpoint));
+                exchange.NumberOf(new Target(route, cluster, endpoint));
                 hasAny = true;
             }
         }
 
         if (!hasAny)
         {
-            exchange.AddShare(Target.None(route, name));
+            exchange.NumberOf(Target.None(route, name));
         }
     }
 

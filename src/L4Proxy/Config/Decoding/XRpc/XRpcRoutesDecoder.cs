@@ -128,6 +128,7 @@ internal static class XRpcRoutesDecoder
         return new XRpcRouteSnapshot
         {
             Name = route.Name.Length > 0 ? route.Name : $"route-{index}",
+            IsNamed = route.Name.Length > 0,
             Match = match,
             Clusters = clusters,
             TotalWeight = clusters.Aggregate(0UL, static (sum, cluster) => sum + cluster.Weight),

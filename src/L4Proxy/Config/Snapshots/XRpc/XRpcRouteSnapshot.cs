@@ -9,6 +9,9 @@ internal sealed record XRpcRouteSnapshot
     /// <summary>Name in metrics and logs; the route's place where the configuration gives none.</summary>
     public required string Name { get; init; }
 
+    /// <summary>Whether the configuration gives the name: else it changes with the routes before this one.</summary>
+    public bool IsNamed { get; init; }
+
     public required XRpcMatchSnapshot Match { get; init; }
 
     /// <summary>Where requests go; empty with <see cref="RejectMessage"/> set.</summary>
@@ -31,6 +34,9 @@ internal sealed record XRpcRouteSnapshot
 
     /// <summary>The route's own, each that it lacks taken from the proxy's.</summary>
     public required XRpcPoliciesSnapshot Policies { get; init; }
+
+    /// <summary>Whether a route of a later table stands in this one's place: it has the name, or where there is none takes the same keys and methods.</summary>
+    public bool IsLike(XRpcRouteSnapshot other) => IsNamed || other.IsNamed ? IsNamed == other.IsNamed && Name == other.Name : Match.IsLike(other.Match);
 }
 
 /// <summary>Conditions of a route; all that are set hold.</summary>
@@ -45,6 +51,10 @@ internal sealed record XRpcMatchSnapshot
 
     /// <summary>First bytes of the key, UTF-8; empty takes all.</summary>
     public ReadOnlyMemory<byte> KeyPrefix { get; init; }
+
+    /// <summary>Whether another takes the same keys and methods, and asks for as many other things.</summary>
+    public bool IsLike(XRpcMatchSnapshot other) => KeyPrefix.Span.SequenceEqual(other.KeyPrefix.Span) && Methods.AsSpan().SequenceEqual(other.Methods.AsSpan())
+        && (Service is null) == (other.Service is null) && Metadata.Length == other.Metadata.Length;
 
     /// <summary>Whether nothing but <see cref="KeyPrefix"/> is asked for.</summary>
     public bool IsKeyPrefixOnly => Methods.IsEmpty && Service is null && Metadata.IsEmpty;

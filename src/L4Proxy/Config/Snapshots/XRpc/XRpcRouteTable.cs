@@ -78,9 +78,9 @@ internal sealed class XRpcRouteTable
         return hashing.HashesKeys;
     }
 
-    /// <summary>The first route of a name; null when there is none.</summary>
-    /// <param name="name">As configured.</param>
-    public XRpcRouteSnapshot? Named(string name) => Routes.FirstOrDefault(route => route.Name == name);
+    /// <summary>The first route in the place of one of an earlier table; null when there is none.</summary>
+    /// <param name="before">That one.</param>
+    public XRpcRouteSnapshot? Like(XRpcRouteSnapshot before) => Routes.FirstOrDefault(before.IsLike);
 
     /// <summary>Route by the longest prefix; null when none fits.</summary>
     /// <param name="key">The key, or at least its first <see cref="LongestPrefix"/> bytes.</param>
