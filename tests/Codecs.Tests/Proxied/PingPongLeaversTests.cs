@@ -22,6 +22,7 @@ public sealed class PingPongLeaversTests
 
         (await CallAsync(other, 1, "echo", "mine")).Payload.ShouldBe("mine");
         (await mesh.Proxy.StatAsync("cluster.limited.upstream_rq_pending_overflow")).ShouldBe(0);
+        (await mesh.Proxy.StatAsync("pingpong.pingpong.downstream_rq_active")).ShouldBe(0);
     }
 
     /// <summary>Of sixteen ids a connection uses none twice before its call was answered: it is left to those who wait, and another takes its place.</summary>

@@ -64,7 +64,7 @@ public class SharedUpstreamTests
     [Fact]
     public void Pipeline_OverTwoServersOneOfThemSlow_IsAnsweredInItsOrder()
     {
-        using var slow = Peer.Redis();
+        using var slow = Peer.Redis("--enable-debug-command", "yes");
         using var fast = Peer.Redis();
         int port = Ports.Free();
         using Sidecar proxy = Sidecar.Start(new Boot()

@@ -63,9 +63,12 @@ internal sealed partial class XRpcSession<TCodec>
     private bool AnswerError(in FrameHead request, in LocalReply reply, bool silent = false)
     {
         _lastFailure = reply.Reason;
-        _stats.Asked(request.Method);
         LogHere(request.Method, RequestOutcome.Error, FlagsOf(reply.Reason));
-        if (!silent && TryWriteError(request, reply, out ReadOnlySpan<byte> bytes))
+        bool says = TryWriteError(request, reply, out ReadOnlySpan<byte> bytes) && !silent;
+
+        // Behind what a codec does: one that throws there would leave it counted as active.
+        _stats.Asked(request.Method);
+        if (says)
         {
             AnswerBytes(bytes, TakeSequence(), request.Method, isError: true);
         }

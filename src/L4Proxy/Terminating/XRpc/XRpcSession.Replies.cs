@@ -448,16 +448,21 @@ internal sealed partial class XRpcSession<TCodec>
         return null;
     }
 
-    private void DropEarly()
+    /// <summary>Forgets what was held.</summary>
+    /// <returns>Requests whose answers had come whole: in flight for the client's order alone, and counted as ended when they came.</returns>
+    private int DropEarly()
     {
+        int whole = 0;
         for (int i = 0; i < _early?.Count; i++)
         {
+            whole += _early[i].IsWhole ? 1 : 0;
             _early[i].Bytes.Clear();
         }
 
         _early?.Clear();
         DropParts();
         (_earlyBytes, _earlyHeld) = (0, 0);
+        return whole;
     }
 
     /// <summary>A connection that is not read before this client took what it has.</summary>

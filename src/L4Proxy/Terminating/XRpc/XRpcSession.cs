@@ -348,7 +348,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         _owner.Remove(this);
         ReleaseStall();
         _pinned?.Close(LocalReplyReason.UpstreamClosed, reset: true);
-        DropEarly();
+        int ended = DropEarly();
         DropDelayed();
         _output.Clear();
         _owner.Backlog -= _counted;
@@ -356,7 +356,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         _held.Release(_owner.Loop.Memory);
         _downstream.ReachedEnd = _reachedEnd;
         _downstream.EndsInOrder = _inOrder;
-        _stats.RequestsEnded += InFlight;
+        _stats.RequestsEnded += InFlight - ended;
         if (!IsOrdered && InFlight > 0)
         {
             _owner.NoteGone();
