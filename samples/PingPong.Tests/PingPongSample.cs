@@ -53,6 +53,7 @@ internal static class PingPongSample
         {
             Id = id,
             Replies = 1,
+            Method = kind.ToString().ToLowerInvariant(),
             Meta = meta.ToImmutableDictionary(),
             Lengths = Lengths,
         };

@@ -4,7 +4,7 @@ using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.Codecs.Tests;
 
-/// <summary>Traits that are not true of the sample's frames, or frames that are not as its traits say.</summary>
+/// <summary>Traits that are not true of the sample's frames, or frames that are not as its traits or its golden frames say.</summary>
 internal interface ILie
 {
     static virtual CodecTraits Traits => PingPongCodec.Traits;
@@ -13,6 +13,12 @@ internal interface ILie
     static virtual void Distort(Side from, ref FrameHead head)
     {
     }
+
+    /// <summary>What is written of a frame that is to be edited.</summary>
+    static virtual bool WriteEdited(in PingPongCodec codec, in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) => codec.WriteEdited(frame, edit, output);
+
+    /// <summary>What is written in place of a server's answer.</summary>
+    static virtual bool WriteLocalReply(in FrameHead request, in LocalReply reply, IBufferWriter<byte> output) => PingPongCodec.WriteLocalReply(request, reply, output);
 }
 
 /// <summary>The sample codec with one promise that it does not keep: the runtime would be chosen by it.</summary>
@@ -30,7 +36,7 @@ internal struct LyingCodec<TLie> : IXRpcCodec<LyingCodec<TLie>>
 
     public static string Describe(int fault) => PingPongCodec.Describe(fault);
 
-    public static bool WriteLocalReply(in FrameHead request, in LocalReply reply, IBufferWriter<byte> output) => PingPongCodec.WriteLocalReply(request, reply, output);
+    public static bool WriteLocalReply(in FrameHead request, in LocalReply reply, IBufferWriter<byte> output) => TLie.WriteLocalReply(request, reply, output);
 
     public static bool TryWriteControl(Side from, ControlFrame control, ulong id, IBufferWriter<byte> output) => PingPongCodec.TryWriteControl(from, control, id, output);
 
@@ -47,5 +53,5 @@ internal struct LyingCodec<TLie> : IXRpcCodec<LyingCodec<TLie>>
 
     public readonly bool TryMeta(in FrameView frame, int meta, out ReadOnlySpan<byte> value) => _inner.TryMeta(frame, meta, out value);
 
-    public readonly bool WriteEdited(in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) => _inner.WriteEdited(frame, edit, output);
+    public readonly bool WriteEdited(in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) => TLie.WriteEdited(_inner, frame, edit, output);
 }

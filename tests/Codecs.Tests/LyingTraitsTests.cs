@@ -57,7 +57,7 @@ public sealed class LyingTraitsTests
         { nameof(ClientsHeartbeatsAlone), "frames honour the traits", "a golden Ping of Upstream" },
         { nameof(MethodsWithoutNames), "frames honour the traits", "has no name" },
         { nameof(SharedThoughItPins), "frames honour the traits", "of a protocol that is Shared" },
-        { nameof(NoIds), "frames honour the traits", "no id" },
+        { nameof(NoIds), "frames honour the traits", "no golden request or answer has an id" },
         { nameof(OneWayWithAnAnswer), "frames honour the traits", "one-way is True, but 1 replies are due" },
         { nameof(AnswersThatAreOneWay), "frames honour the traits", "is one-way" },
         { nameof(ServersThatAsk), "frames honour the traits", "a Request of Upstream" },

@@ -23,9 +23,11 @@ public sealed partial class CodecConformance<TCodec>
 
     private void FramesHonourTraits()
     {
+        bool anyId = false;
         foreach (GoldenFrame frame in Sample.Frames)
         {
             Scanned(frame.From, frame.Bytes, out FrameHead head);
+            anyId |= IsPaired(head.Kind) && head.Id != 0;
             bool isRequest = head.Kind is FrameKind.Request or FrameKind.StreamOpen;
             bool isOneWay = (head.Flags & FrameFlags.OneWay) != 0;
             Unless(head.Kind != FrameKind.Request || (head.HeadLength > 0 && head.HeadLength <= Traits.MaxHead && head.HeadLength <= head.Length), frame, () => $"a head of {head.HeadLength} bytes in {head.Length}, where {Traits.MaxHead} are the most");
@@ -35,17 +37,21 @@ public sealed partial class CodecConformance<TCodec>
             Unless(SpeaksRightly(head.Kind, frame.From), frame, () => $"a {head.Kind} of {frame.From}");
             Unless((head.Flags & (FrameFlags.Pin | FrameFlags.Unpin)) == 0 || Traits.Affinity == Affinity.PinOnDemand, frame, () => $"{head.Flags} of a protocol that is {Traits.Affinity}");
             Unless(Traits.Order == FrameOrder.Multiplexed || head.Id == 0, frame, () => $"id {head.Id} of a protocol whose answers are in order");
-            Unless(Traits.Order != FrameOrder.Multiplexed || head.Id != 0 || !IsPaired(head.Kind), frame, () => "no id");
         }
 
+        Require(Traits.Order != FrameOrder.Multiplexed || anyId, "multiplexed, and no golden request or answer has an id");
         Require(Sample.From(Side.Downstream).Any(static frame => frame.Kind is FrameKind.Request or FrameKind.StreamOpen), "no golden request");
-        Require(Sample.From(Side.Upstream).Any(static frame => frame.Kind == FrameKind.Response), "no golden response");
+        Require(
+            Sample.From(Side.Upstream).Any(static frame => frame.Kind is FrameKind.Response or FrameKind.StreamData or FrameKind.StreamEnd)
+                || Sample.From(Side.Downstream).All(static frame => frame.Replies == 0),
+            "no golden answer");
         foreach ((Heartbeats heartbeat, Side side) in ((Heartbeats, Side)[])[(Heartbeats.FromClient, Side.Downstream), (Heartbeats.FromServer, Side.Upstream)])
         {
             Require(Traits.Heartbeats.HasFlag(heartbeat) || Sample.From(side).All(static frame => frame.Kind != FrameKind.Ping), $"a golden Ping of {side}, but the traits say {Traits.Heartbeats}");
         }
     }
 
+    /// <summary>Whether an id tells what a frame belongs to; others may have one.</summary>
     private static bool IsPaired(FrameKind kind) =>
         kind is FrameKind.Request or FrameKind.Response or FrameKind.ErrorResponse or FrameKind.StreamOpen or FrameKind.StreamData or FrameKind.StreamEnd;
 

@@ -20,9 +20,14 @@ public sealed partial class CodecConformance<TCodec>
             Unless(head.Flags == frame.Flags, frame, () => $"flags {head.Flags}, expected {frame.Flags}");
             bool isRequest = head.Kind is FrameKind.Request or FrameKind.StreamOpen;
             Unless(!isRequest || head.Replies == frame.Replies, frame, () => $"{head.Replies} replies due, expected {frame.Replies}");
+            Unless(!isRequest || frame.Method is not null || Traits.Methods.IsEmpty, frame, () => $"its {nameof(GoldenFrame.Method)} is not given; the codec says {MethodOf(head)}");
+            Unless(!isRequest || frame.Method is null || frame.Method == MethodOf(head), frame, () => $"method {MethodOf(head)}, expected {frame.Method}");
             RequireMeta(frame, ref codec, new FrameView(ref head, frame.Bytes, isWhole: true), MetaTier.WholeBody);
         }
     }
+
+    private static string MethodOf(FrameHead head) =>
+        head.Method >= 0 && head.Method < Traits.Methods.Length ? Traits.Methods[head.Method] : $"{head.Method}, which has no name";
 
     private static void RequireMeta(GoldenFrame frame, ref TCodec codec, in FrameView view, MetaTier upTo)
     {
@@ -37,7 +42,9 @@ public sealed partial class CodecConformance<TCodec>
             string? expected = frame.Meta.GetValueOrDefault(key.Name);
             string? actual = codec.TryMeta(view, i, out ReadOnlySpan<byte> value) ? Encoding.UTF8.GetString(value) : null;
             Unless(actual == expected, frame, () => $"{key.Name} is {actual ?? "not there"}, expected {expected ?? "none"}");
-            Unless(actual is null || view.Bytes.Overlaps(value), frame, () => $"{key.Name} does not lie inside the frame");
+            int length = value.Length;
+            int most = view.Bytes.Length;
+            Unless(actual is null || length <= most, frame, () => $"{key.Name} has {length} bytes, more than the {most} of the frame that are there");
         }
     }
 

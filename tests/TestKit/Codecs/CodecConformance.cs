@@ -105,7 +105,7 @@ public sealed partial class CodecConformance<TCodec> : ICodecConformance
         ConformanceException.Unless(holds, () => $"{Traits.Name}, {frame}: {message()}");
 
     /// <summary>The codec behind the scan of a whole frame, as the runtime has it when it asks for metadata or edits.</summary>
-    private static TCodec Scanned(Side from, ReadOnlySpan<byte> bytes, out FrameHead head)
+    private static TCodec Scanned(Side from, ReadOnlySpan<byte> bytes, out FrameHead head, string? what = null)
     {
         TCodec codec = TCodec.Start(from, Limits);
         head = default;
@@ -113,7 +113,7 @@ public sealed partial class CodecConformance<TCodec> : ICodecConformance
         if (status != ScanStatus.Done || consumed != bytes.Length)
         {
             throw new ConformanceException(
-                $"{Traits.Name}: {status} behind {consumed} of {bytes.Length} bytes, where one frame was expected (fault {head.Fault}): {ConformanceException.Show(bytes)}");
+                $"{Traits.Name}{(what is null ? "" : $", {what}")}: {status} behind {consumed} of {bytes.Length} bytes, where one frame was expected (fault {head.Fault}): {ConformanceException.Show(bytes)}");
         }
 
         return codec;

@@ -12,13 +12,14 @@ public static class RedisSample
     {
         Frames =
         [
-            Request("get", "*2\r\n$3\r\nGET\r\n$7\r\nuser:42\r\n", "user:42"),
-            Request("set", $"*3\r\n$3\r\nSET\r\n$5\r\nabcde\r\n$64\r\n{new string('v', 64)}\r\n", "abcde"),
-            Request("mget", "*3\r\n$4\r\nMGET\r\n$2\r\nk1\r\n$2\r\nk2\r\n", "k1"),
-            Request("value of line ends", "*3\r\n$3\r\nSET\r\n$2\r\nk2\r\n$8\r\n\r\n*1\r\n$4\r\n", "k2"),
-            Request("ping", "*1\r\n$4\r\nPING\r\n"),
-            Request("inline", "PING\r\n"),
-            Request("unknown command", "*2\r\n$8\r\nJSON.GET\r\n$3\r\ndoc\r\n"),
+            Request("get", "get", "*2\r\n$3\r\nGET\r\n$7\r\nuser:42\r\n", "user:42"),
+            Request("set", "set", $"*3\r\n$3\r\nSET\r\n$5\r\nabcde\r\n$64\r\n{new string('v', 64)}\r\n", "abcde"),
+            Request("mget", "mget", "*3\r\n$4\r\nMGET\r\n$2\r\nk1\r\n$2\r\nk2\r\n", "k1"),
+            Request("value of line ends", "set", "*3\r\n$3\r\nSET\r\n$2\r\nk2\r\n$8\r\n\r\n*1\r\n$4\r\n", "k2"),
+            Request("ping", "ping", "*1\r\n$4\r\nPING\r\n"),
+            Request("inline", "ping", "PING\r\n"),
+            Request("quoted line", "get", "GET \"user\\x41\"\r\n", "userA") with { KeepsKey = true },
+            Request("unknown command", "other", "*2\r\n$8\r\nJSON.GET\r\n$3\r\ndoc\r\n"),
             Frame("empty array", Side.Downstream, FrameKind.Empty, "*0\r\n"),
             Reply("status", "+OK\r\n"),
             Reply("number", ":12\r\n"),
@@ -44,9 +45,10 @@ public static class RedisSample
         Marks = [.. "*,$,+,-,:,%,~,>,|,_,#,(,!,=,\r\n,\r,\n,$?\r\n,;0\r\n,*-1\r\n,$-1\r\n,*0\r\n,PING\r\n".Split(',').Select(Bytes)],
     };
 
-    private static GoldenFrame Request(string name, string text, string? key = null) => Frame(name, Side.Downstream, FrameKind.Request, text) with
+    private static GoldenFrame Request(string name, string method, string text, string? key = null) => Frame(name, Side.Downstream, FrameKind.Request, text) with
     {
         Replies = 1,
+        Method = method,
         Meta = key is null ? ImmutableDictionary<string, string>.Empty : ImmutableDictionary<string, string>.Empty.Add("key", key),
     };
 
