@@ -59,7 +59,7 @@ public abstract class Conversation<TCodec>
     /// <param name="exchange">Routes, profile and <see cref="IExchange.Answer"/>.</param>
     public virtual ReplyAct OnReply(int tag, in FrameView reply, IExchange exchange) => ReplyAct.Pass;
 
-    /// <summary>A frame of the server on a connection that relays (<see cref="ForwardFlags.Relay"/>); its bytes pass in any case.</summary>
+    /// <summary>A frame of the server on a connection that relays (<see cref="ForwardFlags.Relay"/>); its bytes pass in any case. A Ping is answered besides.</summary>
     /// <param name="kind">Its kind.</param>
     /// <param name="frame">The frame when it is short, else its beginning.</param>
     /// <param name="exchange">As in <see cref="OnReply"/>.</param>

@@ -16,15 +16,18 @@ public enum FrameKind : byte
     ErrorResponse,
 
     /// <summary>
-    /// Sent by the server without a request; answers nothing. Passed on to the client that has the connection for itself; in a multiplexed protocol, whose
-    /// connections are many clients', dropped and counted.
+    /// Sent by the server without a request; answers nothing. Where answers are in order, passed on to the client that has the connection for itself; on a shared
+    /// connection, and in a multiplexed protocol, dropped and counted.
     /// </summary>
     Push,
 
-    /// <summary>Asks for a sign of life; the runtime answers with the codec's Pong and forwards nothing.</summary>
+    /// <summary>
+    /// Asks for a sign of life; the runtime answers with the codec's Pong, to a server behind the request that is being sent, and forwards nothing (but what
+    /// a connection that relays passes on in any case).
+    /// </summary>
     Ping,
 
-    /// <summary>A sign of life.</summary>
+    /// <summary>A sign of life, which answers a Ping and no request, whatever the order of answers; taken and dropped.</summary>
     Pong,
 
     /// <summary>Begins a stream of the client; later frames of the same id belong to it. The server may answer before its end.</summary>
@@ -36,7 +39,10 @@ public enum FrameKind : byte
     /// <summary>The last frame of a stream: from the server it ends the request, from the client only the client's half.</summary>
     StreamEnd,
 
-    /// <summary>No new request may be sent on this connection; those in flight are still answered.</summary>
+    /// <summary>
+    /// No new request may be sent on this connection; those in flight are still answered. A server's is closed behind that; a client that has it for itself ends with it,
+    /// as its state is there.
+    /// </summary>
     GoAway,
 
     /// <summary>Belongs to the beginning of a connection; only pinned protocols have it.</summary>

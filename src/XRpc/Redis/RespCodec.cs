@@ -101,7 +101,10 @@ public struct RespCodec : IXRpcCodec<RespCodec>
     {
         if (_from == Side.Upstream)
         {
-            return _replies.Scan(input, ref head, out consumed);
+            ScanStatus reply = _replies.Scan(input, ref head, out consumed);
+            bool tellsHead = reply == ScanStatus.More && !_headTold && head.Kind != FrameKind.None;
+            _headTold = reply == ScanStatus.More && head.Kind != FrameKind.None;
+            return tellsHead ? ScanStatus.Head : reply;
         }
 
         ScanStatus status = _requests.Scan(input, ref _request, out consumed);

@@ -4,7 +4,7 @@ using MeshL4.TestKit;
 
 namespace MeshL4.Codecs.Tests.Proxied;
 
-/// <summary>Servers of lines that the test itself is, the proxy with <see cref="LineCodec"/> before it, and clients.</summary>
+/// <summary>Servers of lines that the test itself is, the proxy with <see cref="LineCodec"/>, or another codec of lines, before it, and clients.</summary>
 internal sealed class LineMesh : IAsyncDisposable
 {
     private readonly TcpListener _server = new(IPAddress.Loopback, 0);
@@ -18,7 +18,8 @@ internal sealed class LineMesh : IAsyncDisposable
     /// <param name="policies">Members of the policies.</param>
     /// <param name="upstream">Members of how connections to servers are kept.</param>
     /// <param name="servers">One, or two that clients are given in turn.</param>
-    public static async Task<LineMesh> StartAsync(string policies = "", string upstream = "", int servers = 1)
+    /// <param name="codec">Another codec of lines.</param>
+    public static async Task<LineMesh> StartAsync(string policies = "", string upstream = "", int servers = 1, string codec = "lines")
     {
         var mesh = new LineMesh();
         try
@@ -28,7 +29,7 @@ internal sealed class LineMesh : IAsyncDisposable
             var bootstrap = new Bootstrap { Program = Path.Combine(AppContext.BaseDirectory, "MeshL4.Codecs.Tests.dll"), Concurrency = 1 };
             bootstrap.Cluster("main", [.. new[] { mesh._server, mesh._other }.Take(servers).Select(static server => (IPEndPoint)server.LocalEndpoint)]);
             bootstrap.Cluster("other", [(IPEndPoint)mesh._other.LocalEndpoint]);
-            mesh._port = bootstrap.Listener("in", Bootstrap.XRpcProxy("lines", "{forward: {cluster: main}}", $", policies: {{{policies}}}, upstream: {{{upstream}}}"));
+            mesh._port = bootstrap.Listener("in", Bootstrap.XRpcProxy(codec, "{forward: {cluster: main}}", $", policies: {{{policies}}}, upstream: {{{upstream}}}"));
             mesh._proxy = await ProxyProcess.StartAsync(bootstrap, "dotnet");
             return mesh;
         }

@@ -263,6 +263,14 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
+        if (link is { IsEnding: true })
+        {
+            // Its state is there, and its server takes nothing new: it closes behind the answers due, and the client with it.
+            PauseUntilQuiet();
+            (link, _linkFailure) = (null, LocalReplyReason.UpstreamClosed);
+            return _pause != Pause.Quiet;
+        }
+
         if (link is null && !TryUnpinned(decision, route, key, target, own, frame.IsWhole, out link))
         {
             return false;

@@ -71,6 +71,9 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>As long as a client that owes the rest of a frame sends it, if slowly, its server's time does not go by.</summary>
     public bool IsSendingRest => OwesRest && _owner.Loop.NowMilliseconds - _lastActivityMs <= Proxy.Limits.SlowReaderTimeout.TotalMilliseconds;
 
+    /// <summary>Whether a server has the beginning of a frame, and the rest is still to come.</summary>
+    public bool IsSendingTo(UpstreamLink<TCodec> link) => _streaming == link;
+
     private bool MayRead => !IsClosed && !_stopReading && _pause == Pause.None;
 
     /// <summary>Looks whether a pause is over, handles what was held and reads on. Not while the receive buffer is in use.</summary>
@@ -312,6 +315,7 @@ internal sealed partial class XRpcSession<TCodec>
         {
             link.AppendRest(rest);
             _streaming = null;
+            link.RestSent();
             if (_pinned == link && (_unpinsBehind || (_pinnedForOne && link.InFlight == 0)))
             {
                 // Its answer came already, or none will come that gives the connection back.

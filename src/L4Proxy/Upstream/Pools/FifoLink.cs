@@ -10,6 +10,12 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 {
     private readonly PendingRing<TCodec> _ring = new();
 
+    /// <summary>Bytes of a frame whose head is not known: it may be no answer, and is held until that shows.</summary>
+    private int _scanned;
+
+    /// <summary>A frame goes on whose head is known: its bytes are taken as they come.</summary>
+    private bool _headKnown;
+
     public FifoLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
         : base(owner, pool, cluster, endpoint, profile)
     {
@@ -126,17 +132,18 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     protected override int Take(Span<byte> bytes)
     {
         long now = Owner.Now();
-        int at = 0;
+        int start = 0;
+        int at = _scanned;
         int runStart = 0;
         XRpcSession<TCodec>? run = null;
         while (at < bytes.Length && State != LinkState.Closed)
         {
-            int start = at;
-            if (IsRelaying && _ring.IsEmpty)
+            if (IsRelaying && _ring.IsEmpty && !_headKnown && at == start)
             {
                 // Answers due from before, those to a preamble above all, are not the client's.
-                run?.Deliver(bytes[runStart..at]);
-                return at + Relay(bytes[at..]);
+                run?.Deliver(bytes[runStart..start]);
+                _scanned = 0;
+                return start + Relay(bytes[start..]);
             }
 
             ScanStatus status = Codec.Scan(bytes[at..], ref Reply, out int consumed);
@@ -148,58 +155,34 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
                 return bytes.Length;
             }
 
-            if (Reply.Kind == FrameKind.Push || _ring.IsEmpty)
+            if (status != ScanStatus.Done && IsUnknown(status, consumed, now))
             {
-                run?.Deliver(bytes[runStart..start]);
-                run = null;
-                TakeUnasked(bytes[start..at]);
                 continue;
             }
 
-            if (status != ScanStatus.Done)
+            if ((Reply.Kind > FrameKind.ErrorResponse && !IsAnswer(Reply.Kind)) || _ring.IsEmpty)
             {
-                PartCame(at - start, now);
-            }
-
-            ref Pending<TCodec> head = ref _ring.Head;
-            XRpcSession<TCodec>? session = head.Session;
-            bool direct = session is not null && (head.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned | PendingFlags.Hedged)) == 0
-                && head.State is not { Captures: true } && !session.IsClosed && session.IsTurn(head.Sequence);
-            if (run is not null && (!direct || run != session || run.HasEarly))
-            {
-                run.Deliver(bytes[runStart..start]);
+                run?.Deliver(bytes[runStart..start]);
                 run = null;
-            }
-
-            if (direct)
-            {
-                (run, runStart) = run is null ? (session, start) : (run, runStart);
-                head.Flags |= PendingFlags.Begun;
+                TakeUnasked(bytes[start..at], status == ScanStatus.Done);
             }
             else
             {
-                TakeIndirect(ref head, bytes[start..at], status == ScanStatus.Done);
+                TakeAnswer(bytes, start, at, status == ScanStatus.Done, now, ref run, ref runStart);
             }
 
-            if (status == ScanStatus.Done && State != LinkState.Closed)
-            {
-                if (direct && (session!.HasEarly || head.Has(PendingFlags.Unpin)))
-                {
-                    run!.Deliver(bytes[runStart..at]);
-                    run = null;
-                }
-
-                EndReply(direct, now);
-            }
+            _headKnown = status != ScanStatus.Done;
+            start = at;
         }
 
-        run?.Deliver(bytes[runStart..at]);
+        run?.Deliver(bytes[runStart..start]);
         if (run is { IsOverfullInTurn: true })
         {
             StallFor(run, inTurn: true);
         }
 
-        return bytes.Length;
+        _scanned = at - start;
+        return State == LinkState.Closed ? bytes.Length : start;
     }
 
     protected override void FailPending(LocalReplyReason reason, ReadOnlySpan<byte> rawReply)
@@ -212,6 +195,53 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             {
                 pending.Session?.RequestFailed(pending, reason, rawReply, mayRetry: rawReply.IsEmpty);
             }
+        }
+    }
+
+    /// <summary>A part came of a frame that goes on: whether nobody knows yet what it is.</summary>
+    private bool IsUnknown(ScanStatus status, int bytes, long now)
+    {
+        _headKnown |= status == ScanStatus.Head;
+        if (!_ring.IsEmpty && (!_headKnown || IsAnswer(Reply.Kind)))
+        {
+            PartCame(bytes, now);
+        }
+
+        return !_headKnown;
+    }
+
+    /// <summary>An answer of the oldest request, or a part of it. What is one client's in its turn is passed on in one run.</summary>
+    private void TakeAnswer(Span<byte> bytes, int start, int at, bool done, long now, ref XRpcSession<TCodec>? run, ref int runStart)
+    {
+        ref Pending<TCodec> head = ref _ring.Head;
+        XRpcSession<TCodec>? session = head.Session;
+        bool direct = session is not null && (head.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned | PendingFlags.Hedged)) == 0
+            && head.State is not { Captures: true } && !session.IsClosed && session.IsTurn(head.Sequence);
+        if (run is not null && (!direct || run != session || run.HasEarly))
+        {
+            run.Deliver(bytes[runStart..start]);
+            run = null;
+        }
+
+        if (direct)
+        {
+            (run, runStart) = run is null ? (session, start) : (run, runStart);
+            head.Flags |= PendingFlags.Begun;
+        }
+        else
+        {
+            TakeIndirect(ref head, bytes[start..at], done);
+        }
+
+        if (done && State != LinkState.Closed)
+        {
+            if (direct && (session!.HasEarly || head.Has(PendingFlags.Unpin)))
+            {
+                run!.Deliver(bytes[runStart..at]);
+                run = null;
+            }
+
+            EndReply(direct, now);
         }
     }
 
@@ -238,6 +268,11 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             }
             else if (status == ScanStatus.Done)
             {
+                if (Reply.Kind is FrameKind.Ping or FrameKind.GoAway)
+                {
+                    TakeControl();
+                }
+
                 client.Relayed(this, Reply, bytes[start..at]);
             }
         }
@@ -250,22 +285,42 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         return bytes.Length;
     }
 
-    /// <summary>A push to the client that has the connection for itself; anything else that nobody asked for ends the connection.</summary>
-    private void TakeUnasked(ReadOnlySpan<byte> bytes)
+    /// <summary>
+    /// What is no answer, or a part of it: a push is for the client that has the connection for itself, other frames are the connection's own. An answer that
+    /// nobody asked for ends the connection.
+    /// </summary>
+    private void TakeUnasked(ReadOnlySpan<byte> bytes, bool done)
     {
         // Who owes an answer and tells something else owes it still.
         IsSuspect &= !_ring.IsEmpty && _ring.Head.Has(PendingFlags.Abandoned);
-        if (Reply.Kind != FrameKind.Push)
+        if (IsAnswer(Reply.Kind))
         {
             Close(LocalReplyReason.UpstreamBroken, reset: true);
         }
-        else if (PinnedTo is { IsClosed: false } owner)
+        else if (Reply.Kind == FrameKind.Push && PinnedTo is { IsClosed: false } owner)
         {
             owner.Deliver(bytes);
         }
-        else if (!_ring.IsEmpty && _ring.Head.Session is { IsClosed: false } asker && asker.IsTurn(_ring.Head.Sequence))
+        else if (done && Reply.Kind == FrameKind.Pong)
         {
-            asker.Deliver(bytes);
+            ForgetPing();
+        }
+        else if (done)
+        {
+            TakeControl();
+        }
+    }
+
+    /// <summary>A sign of life in a frame of its own kind stands in no order with answers: none is waited for any more.</summary>
+    private void ForgetPing()
+    {
+        for (int i = 0; i < _ring.Count; i++)
+        {
+            if (_ring[i].Has(PendingFlags.HealthCheck))
+            {
+                _ring.RemoveAt(i);
+                return;
+            }
         }
     }
 

@@ -176,9 +176,6 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     private static bool Ends(FrameKind kind) => kind is not (FrameKind.StreamData or FrameKind.StreamOpen);
 
-    /// <summary>Whether a frame belongs to a request; all others are the connection's own.</summary>
-    private static bool IsAnswer(FrameKind kind) => kind is not (FrameKind.Ping or FrameKind.GoAway or FrameKind.Pong or FrameKind.Empty or FrameKind.Push);
-
     /// <summary>
     /// Nobody waits for a request any more, and its answer may still come: its id is not used again before, or that answer could be another client's. With
     /// too many of those the connection takes nothing new; it closes when nobody waits here.
@@ -187,23 +184,6 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     {
         _slots.Abandon(slot);
         IsDraining |= _slots.IsWorn;
-    }
-
-    /// <summary>Does what a frame asks for that belongs to no request.</summary>
-    private void TakeControl()
-    {
-        if (Reply.Kind == FrameKind.GoAway)
-        {
-            IsDraining = true;
-        }
-        else if (Reply.Kind == FrameKind.Push)
-        {
-            Interlocked.Increment(ref Cluster.State.Counters.PushDropped);
-        }
-        else if (Reply.Kind == FrameKind.Ping && TCodec.TryWriteControl(Side.Downstream, ControlFrame.Pong, Reply.Id, Output))
-        {
-            MarkDirty();
-        }
     }
 
     private void TakeFrame(Span<byte> frame, long now)

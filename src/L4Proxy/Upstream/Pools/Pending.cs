@@ -119,6 +119,17 @@ internal sealed class PendingRing<TCodec>
         _head++;
     }
 
+    /// <summary>Takes one out from between others.</summary>
+    public void RemoveAt(int index)
+    {
+        for (int i = index; i > 0; i--)
+        {
+            this[i] = this[i - 1];
+        }
+
+        RemoveHead();
+    }
+
     private void Grow()
     {
         var larger = new Pending<TCodec>[_items.Length * 2];

@@ -322,6 +322,10 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
                 TellAlive();
                 Keep(bytes, TakeGuarded(bytes));
                 Recount();
+                if (IsEnding)
+                {
+                    CloseWhenDone();
+                }
             }
             else if (count == 0 || (_connection.Socket.Readable && count != -Errno.EINTR))
             {

@@ -246,6 +246,11 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
 
             link.Recount();
             link.CheckHealth();
+            if (link.IsEnding)
+            {
+                link.CloseWhenDone();
+            }
+
             TimeSpan idleLimit = Settings.IdleTimeout;
             bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open };
             if (idle && ((link.IsDraining && link.Output.IsEmpty) || (idleLimit > TimeSpan.Zero && owner.Loop.NowMilliseconds - link.LastUsedMs > idleLimit.TotalMilliseconds)))
