@@ -21,6 +21,9 @@ public sealed class LyingWritesTests
         [nameof(MetadataOverOneByte)] = Kit<MetadataOverOneByte>(),
         [nameof(MetadataOverOtherMetadata)] = Kit<MetadataOverOtherMetadata>(),
         [nameof(MetadataOverFlags)] = Kit<MetadataOverFlags>(),
+        [nameof(NewMetadataOverThePayload)] = Kit<NewMetadataOverThePayload>(),
+        [nameof(MetadataOrId)] = Kit<MetadataOrId>(),
+        [nameof(MetadataOrKey)] = Kit<MetadataOrKey>(),
         [nameof(MetadataIgnored)] = Kit<MetadataIgnored>(),
         [nameof(KeyOverThePayload)] = Kit<KeyOverThePayload>(),
         [nameof(RemovalIgnored)] = Kit<RemovalIgnored>(),
@@ -38,6 +41,10 @@ public sealed class LyingWritesTests
         { nameof(MetadataOverOneByte), Metadata, "'call, lane set to x in the first 29 bytes' (" },
         { nameof(MetadataOverOtherMetadata), Metadata, "): tenant is acm#, expected acme" },
         { nameof(MetadataOverFlags), Metadata, "): its head is Done Request Idempotent id 7" },
+        { nameof(NewMetadataOverThePayload), Metadata, "'repeatable call, lane set to x in the first 33 bytes' (" },
+        { nameof(NewMetadataOverThePayload), Metadata, "): what is behind the head changed" },
+        { nameof(MetadataOrId), Metadata, "): with id 6 and 1 bytes of its key removed too it is " },
+        { nameof(MetadataOrKey), Metadata, "): with id 6 and 1 bytes of its key removed too it is " },
         { nameof(MetadataIgnored), Metadata, "'call, service set to x in the first 29 bytes' (" },
         { nameof(MetadataIgnored), Metadata, "): it is what it was" },
         { nameof(KeyOverThePayload), Key, "'call, 1 bytes of its service removed in the first 29' (" },
@@ -136,6 +143,24 @@ public sealed class LyingWritesTests
     {
         public static bool WriteEdited(in PingPongCodec codec, in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) =>
             Spoiled(codec, frame, edit, output, IsSet(edit) ? static bytes => bytes[PingPongFrame.FlagsAt] = PingPongFrame.Idempotent : static _ => { });
+    }
+
+    private sealed class NewMetadataOverThePayload : ILie
+    {
+        public static bool WriteEdited(in PingPongCodec codec, in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) =>
+            Spoiled(codec, frame, edit, output, IsSet(edit) && frame.IsWhole && frame.Head.Id == 8 ? OverwritePayload : static _ => { });
+    }
+
+    private sealed class MetadataOrId : ILie
+    {
+        public static bool WriteEdited(in PingPongCodec codec, in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) =>
+            codec.WriteEdited(frame, edit.Id is null ? edit : edit with { Metadata = null }, output);
+    }
+
+    private sealed class MetadataOrKey : ILie
+    {
+        public static bool WriteEdited(in PingPongCodec codec, in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) =>
+            codec.WriteEdited(frame, IsSet(edit) ? edit with { RemoveKeyBytes = 0 } : edit, output);
     }
 
     private sealed class MetadataIgnored : ILie

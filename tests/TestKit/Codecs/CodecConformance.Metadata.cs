@@ -50,6 +50,7 @@ public sealed partial class CodecConformance<TCodec>
         Unless(!output.AsSpan().SequenceEqual(frame.Bytes), edited, () => "it is what it was");
         RequireOtherwiseSame(frame, edited);
         RequireRestKept(frame, edited, name);
+        RequireTogether(frame, edited, name, length);
         IsRemoved(edited, name, output.Length);
         return true;
     }
@@ -89,6 +90,24 @@ public sealed partial class CodecConformance<TCodec>
         bool mayLieInBody = meta < 0 || Traits.Meta[meta].Tier == MetaTier.WholeBody;
         int most = mayLieInBody ? MostCounted + Encoding.UTF8.GetByteCount(frame.Meta.GetValueOrDefault(name, "")) : 0;
         Unless(isBack || before.SequenceEqual(after) || (mayLieInBody && Lost(before, after) <= most), edited, () => "what is behind the head changed");
+    }
+
+    /// <summary>All that one edit says is done, as the runtime has a request's id, key and metadata written at once.</summary>
+    private static void RequireTogether(GoldenFrame frame, GoldenFrame edited, string name, int length)
+    {
+        string? key = Traits.KeyMeta < 0 || Traits.Meta[Traits.KeyMeta].Name == name ? null : frame.Meta.GetValueOrDefault(Traits.Meta[Traits.KeyMeta].Name);
+        int remove = key?.Length > 1 && !frame.KeepsKey ? 1 : 0;
+        ulong? id = Traits.Order == FrameOrder.Multiplexed ? (frame.Id ^ 1) | 2 : null;
+        GoldenFrame shorter = remove == 0 ? edited : edited with { Bytes = Edited(edited, new HeadEdit(RemoveKeyBytes: remove), edited.Bytes.Length) };
+        byte[] expected = id is not { } other ? shorter.Bytes
+            : Traits.Id is { } place ? Patched(shorter, place, other)
+            : Edited(shorter, new HeadEdit(other), shorter.Bytes.Length);
+        ReadOnlyMemory<byte> value = Encoding.UTF8.GetBytes(name == Attachment ? "x" : edited.Meta[name]);
+        byte[] together = Edited(frame, new HeadEdit(id, remove, [new MetaEdit(name, value)]), length);
+        Unless(
+            together.AsSpan().SequenceEqual(expected),
+            edited,
+            () => $"with id {id} and {remove} bytes of its key removed too it is {Convert.ToHexString(together)}, and in turn {Convert.ToHexString(expected)}");
     }
 
     private static byte[] WithMeta(GoldenFrame frame, string name, string? value, int length) =>
