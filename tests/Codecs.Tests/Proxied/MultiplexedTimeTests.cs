@@ -59,6 +59,40 @@ public sealed class MultiplexedTimeTests : IAsyncLifetime
         await drips;
     }
 
+    /// <summary>Answers to others come one after another, each of them alone on the connection for a moment: the call has lost no more than one of those.</summary>
+    [Theory]
+    [InlineData("timeout: 1s", "proxy: no answer in time")]
+    [InlineData("timeout: 90s, retry: {num_retries: 1, per_try_timeout: 1s}", "again")]
+    public async Task CallThatIsNeverAnswered_IsOverItsTime_WhileOthersHaveLongAnswers(string policies, string end)
+    {
+        int port = await StartAsync(policies);
+        PingPongConnection others = Connect(port);
+        PingPongConnection waiting = Connect(port);
+        await waiting.WriteAsync(Call(1, "never") with { IsIdempotent = true });
+        PingPongConnection server = await AcceptAsync();
+        (await Next(server)).Service.ShouldBe("never");
+        Task<PingPongMessage> told = Next(waiting);
+        for (uint i = 1; !told.IsCompleted; i++)
+        {
+            await others.WriteAsync(Call(i, "long"));
+            PingPongMessage asked = await Next(server);
+            if (asked.Service == "never")
+            {
+                await server.WriteAsync(new PingPongMessage(PingPongKind.Result, asked.Id, "", "again"));
+                asked = await Next(server);
+            }
+
+            ReadOnlyMemory<byte> answer = PingPongConnection.Bytes(new PingPongMessage(PingPongKind.Result, asked.Id, "", new string('l', 2 * PartBytes)));
+            await server.WriteAsync(answer[..PartBytes]);
+            await Task.Delay(20);
+            await server.WriteAsync(answer[PartBytes..]);
+            (await Next(others)).Payload.Length.ShouldBe(2 * PartBytes);
+            await Task.Delay(100);
+        }
+
+        (await told).Payload.ShouldBe(end);
+    }
+
     public Task InitializeAsync() => Task.CompletedTask;
 
     public async Task DisposeAsync()
@@ -75,20 +109,33 @@ public sealed class MultiplexedTimeTests : IAsyncLifetime
     /// <summary>Two clients that wait for one server, which has the calls of both; the answer to the first, and the id of the second.</summary>
     private async Task<(PingPongConnection First, PingPongConnection Behind, PingPongConnection Server, ReadOnlyMemory<byte> Answer, uint Id)> BeginAsync(string timeout)
     {
-        _server.Start();
-        var bootstrap = new Bootstrap { Program = PingPongMesh.Program(), Concurrency = 1 };
-        bootstrap.Cluster("main", _server.LocalEndpoint);
-        int port = bootstrap.Listener("in", Bootstrap.XRpcProxy("pingpong", "{forward: {cluster: main}}", $", policies: {{timeout: {timeout}}}"));
-        _proxy = await ProxyProcess.StartAsync(bootstrap);
+        int port = await StartAsync($"timeout: {timeout}");
         PingPongConnection first = Connect(port);
         PingPongConnection behind = Connect(port);
         await first.WriteAsync(Call(1, "long"));
-        var server = new PingPongConnection(await _server.AcceptSocketAsync());
-        _owned.Add(server);
+        PingPongConnection server = await AcceptAsync();
         uint id = (await Next(server)).Id;
         await behind.WriteAsync(Call(2, "behind"));
         uint other = (await Next(server)).Id;
         return (first, behind, server, PingPongConnection.Bytes(new PingPongMessage(PingPongKind.Result, id, "", new string('l', Parts * PartBytes))), other);
+    }
+
+    /// <summary>The proxy before the server, with one loop and so one connection; where its clients connect.</summary>
+    private async Task<int> StartAsync(string policies)
+    {
+        _server.Start();
+        var bootstrap = new Bootstrap { Program = PingPongMesh.Program(), Concurrency = 1 };
+        bootstrap.Cluster("main", _server.LocalEndpoint);
+        int port = bootstrap.Listener("in", Bootstrap.XRpcProxy("pingpong", "{forward: {cluster: main}}", $", policies: {{{policies}}}"));
+        _proxy = await ProxyProcess.StartAsync(bootstrap);
+        return port;
+    }
+
+    private async Task<PingPongConnection> AcceptAsync()
+    {
+        var server = new PingPongConnection(await _server.AcceptSocketAsync());
+        _owned.Add(server);
+        return server;
     }
 
     private PingPongConnection Connect(int port)

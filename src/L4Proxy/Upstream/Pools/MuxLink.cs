@@ -21,6 +21,12 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     private bool _skipping;
     private XRpcSession<TCodec>? _passing;
 
+    /// <summary>Stopwatch ticks of the first bytes of the frame that is not whole yet; 0 for none.</summary>
+    private long _frameFrom;
+
+    /// <summary>Stopwatch ticks that the longest of the long frames took that became whole since the time of requests was looked at.</summary>
+    private long _longestFrame;
+
     public MuxLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
         : base(owner, pool, cluster, endpoint, profile)
     {
@@ -90,13 +96,10 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             return;
         }
 
-        long sinceAll = Math.Max(ReadsSince, FlowsAt);
         int passing = _passing is null ? -1 : _slots.Find(Reply.Id);
         for (int i = 0; i < _slots.Count && State != LinkState.Closed && InFlight > 0; i++)
         {
-            ref Pending<TCodec> pending = ref _slots[i];
-            long since = Math.Max(pending.SentAt, sinceAll);
-            if (_slots.IsUsed(i) && pending.TimeoutMs > 0 && Stopwatch.GetElapsedTime(since, now).TotalMilliseconds >= pending.TimeoutMs)
+            if (_slots.IsUsed(i) && _slots[i].TimeoutMs > 0 && HasWaited(i, i == passing, now))
             {
                 if (i == passing)
                 {
@@ -104,11 +107,35 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
                     _skipping = true;
                 }
 
-                Pending<TCodec> late = pending;
+                Pending<TCodec> late = _slots[i];
                 Abandon(i);
                 late.Session?.RequestFailed(late, LocalReplyReason.Timeout, default, mayRetry: true);
             }
         }
+
+        _longestFrame = 0;
+    }
+
+    /// <summary>
+    /// Whether a request's time is over. Its own answer has all the time it flows. While a long one for another comes no other frame can, so what one of
+    /// those takes does not count: one alone, the longest, or a call that is never answered would wait for as long as others have long answers.
+    /// </summary>
+    private bool HasWaited(int slot, bool isPassing, long now)
+    {
+        ref Pending<TCodec> pending = ref _slots[slot];
+        long since = Math.Max(pending.SentAt, ReadsSince);
+        if (isPassing)
+        {
+            return IsOver(Math.Max(since, FlowsAt));
+        }
+
+        ref long excused = ref _slots.Excused(slot);
+        excused = Math.Max(excused, Math.Min(_longestFrame, now - since));
+        bool hasFlown = (_passing is not null || _skipping) && FlowsAt >= _frameFrom;
+        long until = !hasFlown ? since : Stopwatch.GetElapsedTime(FlowsAt, now).TotalMilliseconds < pending.TimeoutMs ? now : FlowsAt;
+        return IsOver(since + Math.Max(excused, until - Math.Max(_frameFrom, since)));
+
+        bool IsOver(long from) => Stopwatch.GetElapsedTime(from, now).TotalMilliseconds >= _slots[slot].TimeoutMs;
     }
 
     protected override bool WritePing()
@@ -149,6 +176,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             }
             else if (done)
             {
+                _frameFrom = 0;
                 TakeFrame(bytes[start..at], now);
                 start = at;
             }
@@ -157,6 +185,11 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         }
 
         _scanned = at - start;
+        if (_frameFrom == 0 && (_scanned > 0 || _passing is not null || _skipping))
+        {
+            _frameFrom = now;
+        }
+
         return State == LinkState.Closed ? bytes.Length : start;
     }
 
@@ -201,7 +234,11 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         }
 
         ref Pending<TCodec> pending = ref _slots[slot];
-        pending.SentAt = Ends(Reply.Kind) ? pending.SentAt : now;
+        if (!Ends(Reply.Kind))
+        {
+            (pending.SentAt, _slots.Excused(slot)) = (now, 0);
+        }
+
         if (pending.Session is { IsClosed: false } session && !pending.Has(PendingFlags.Hidden))
         {
             Give(session, ref pending, frame);
@@ -254,6 +291,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         // Other frames have ids of the server's own, which say nothing about requests.
         int slot = IsAnswer(Reply.Kind) ? _slots.Find(Reply.Id) : -1;
         PartCame(part.Length, now);
+        _frameFrom = _frameFrom == 0 ? now : _frameFrom;
         if (_passing is not null)
         {
             _passing.DeliverPart(this, part);
@@ -272,6 +310,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         {
             _passing?.EndPart(this);
             (_passing, _skipping) = (null, false);
+            (_longestFrame, _frameFrom) = (Math.Max(_longestFrame, now - _frameFrom), 0);
             AnswerCame(Reply.Length, now);
             TakeControl();
             if (slot >= 0)
@@ -332,7 +371,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         else
         {
             ref Pending<TCodec> pending = ref _slots[slot];
-            pending.SentAt = now;
+            (pending.SentAt, _slots.Excused(slot)) = (now, 0);
             pending.Flags = (pending.Flags & ~PendingFlags.Begun) | PendingFlags.InParts;
         }
     }

@@ -43,6 +43,9 @@ internal sealed class SlotTable<TCodec>
 
     public ref Pending<TCodec> this[int slot] => ref _slots[slot].Pending;
 
+    /// <summary>Stopwatch ticks that do not count of the time of a slot's request.</summary>
+    public ref long Excused(int slot) => ref _slots[slot].Excused;
+
     public bool IsUsed(int slot) => _slots[slot].IsUsed;
 
     /// <summary>An id for the next request; it is in use from <see cref="Add"/> on.</summary>
@@ -65,7 +68,7 @@ internal sealed class SlotTable<TCodec>
     {
         ref Slot slot = ref _slots[_firstFree];
         _firstFree = slot.NextFree;
-        slot.IsUsed = true;
+        (slot.IsUsed, slot.Excused) = (true, 0);
         Used++;
         return ref slot.Pending;
     }
@@ -121,6 +124,7 @@ internal sealed class SlotTable<TCodec>
     {
         public Pending<TCodec> Pending;
         public ulong Generation;
+        public long Excused;
         public int NextFree;
         public bool IsUsed;
         public bool IsAbandoned;
