@@ -23,6 +23,15 @@ public sealed class CodecSetTests
     public void Add_ServerThatSpeaksFirst_IsRefused() =>
         Should.Throw<ArgumentException>(static () => new CodecSet().Add<Other<ServerFirst>>()).Message.ShouldStartWith("codec 'greets': FirstSpeaker.Upstream is not supported");
 
+    [Fact]
+    public void Add_ThatKeepsTooMuchOfEveryRequest_IsRefused() =>
+        Should.Throw<ArgumentException>(static () => new CodecSet().Add<Other<KeepsTooMuch>>()).Message.ShouldBe("codec 'keeps': ReplySeedBytes is 1025, and may be 1024 at most");
+
+    private readonly struct KeepsTooMuch : ITraits
+    {
+        public static CodecTraits Value { get; } = new("keeps", FrameOrder.Fifo, Side.Downstream) { ReplySeedBytes = 1025 };
+    }
+
     private readonly struct Pinned : ITraits
     {
         public static CodecTraits Value { get; } = new("pinned", FrameOrder.Fifo, Side.Downstream) { Affinity = Affinity.Pinned };

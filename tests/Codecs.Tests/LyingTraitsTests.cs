@@ -23,6 +23,7 @@ public sealed class LyingTraitsTests
         [nameof(NoBitsForIds)] = Kit<NoBitsForIds>(),
         [nameof(MoreBitsThanTheIdHas)] = Kit<MoreBitsThanTheIdHas>(),
         [nameof(IdOfThreeBytes)] = Kit<IdOfThreeBytes>(),
+        [nameof(KeepsWholeRequests)] = Kit<KeepsWholeRequests>(),
         [nameof(NewTraitsAtEveryLook)] = Kit<NewTraitsAtEveryLook>(),
         [nameof(AnswersInOrder)] = Kit<AnswersInOrder>(),
         [nameof(NoHeartbeats)] = Kit<NoHeartbeats>(),
@@ -51,6 +52,7 @@ public sealed class LyingTraitsTests
         { nameof(NoBitsForIds), "traits are consistent", "ids of 0 bits" },
         { nameof(MoreBitsThanTheIdHas), "traits are consistent", "the id's place and its bits do not fit" },
         { nameof(IdOfThreeBytes), "traits are consistent", "the id's place and its bits do not fit" },
+        { nameof(KeepsWholeRequests), "traits are consistent", "1025 bytes of every request in flight" },
         { nameof(NewTraitsAtEveryLook), "traits are consistent", "Traits makes a new value at every look" },
         { nameof(AnswersInOrder), "frames honour the traits", "of a protocol whose answers are in order" },
         { nameof(NoHeartbeats), "frames honour the traits", "a golden Ping of Downstream" },
@@ -142,6 +144,11 @@ public sealed class LyingTraitsTests
     private sealed class IdOfThreeBytes : ILie
     {
         public static CodecTraits Traits { get; } = True with { IdBits = 24, Id = new FixedId(4, 3) };
+    }
+
+    private sealed class KeepsWholeRequests : ILie
+    {
+        public static CodecTraits Traits { get; } = True with { ReplySeedBytes = CodecTraits.MostReplySeedBytes + 1 };
     }
 
     private sealed class NewTraitsAtEveryLook : ILie

@@ -74,6 +74,9 @@ public sealed record FixedId(int Offset, int Width, bool BigEndian = true);
 /// <param name="FirstSpeaker">Side whose bytes come first.</param>
 public sealed record CodecTraits(string Name, FrameOrder Order, Side FirstSpeaker)
 {
+    /// <summary>The most of <see cref="ReplySeedBytes"/>.</summary>
+    public const int MostReplySeedBytes = 1024;
+
     /// <summary>Whether clients may share a connection.</summary>
     public Affinity Affinity { get; init; } = Affinity.Shared;
 
@@ -94,6 +97,13 @@ public sealed record CodecTraits(string Name, FrameOrder Order, Side FirstSpeake
     /// (<c>limits.max_head_bytes</c>).
     /// </summary>
     public int MaxHead { get; init; } = 16 * 1024;
+
+    /// <summary>
+    /// For protocols whose errors echo more of the request than <see cref="FrameHead.ReplySeed"/> holds, such as the method's name: bytes of a request's
+    /// beginning that <see cref="IXRpcCodec{TSelf}.WriteLocalReply"/> is given (<see cref="LocalReply.RequestBytes"/>). They are kept for every request in
+    /// flight, so ask for no more than the head that is echoed. At most <see cref="MostReplySeedBytes"/>.
+    /// </summary>
+    public int ReplySeedBytes { get; init; }
 
     /// <summary>Metadata values by index, as <see cref="IXRpcCodec{TSelf}.TryMeta"/> takes it.</summary>
     public ImmutableArray<MetaKey> Meta { get; init; } = [];

@@ -122,7 +122,7 @@ public struct FrameHead
 
     /// <summary>
     /// Whatever else a local answer to this request needs to know of it: the codec's own (a serialisation's number, a version).
-    /// Kept as long as the request is in flight, when its bytes are gone.
+    /// Kept as long as the request is in flight, when its bytes are gone; where this is too little, see <see cref="CodecTraits.ReplySeedBytes"/>.
     /// </summary>
     public ulong ReplySeed;
 }

@@ -69,10 +69,10 @@ public interface IXRpcCodec<TSelf>
 
     /// <summary>
     /// Writes the proxy's own answer to a request, as a server of the protocol would tell it. Only what the head holds of the request is
-    /// left by then.
+    /// left by then, and the bytes that <see cref="CodecTraits.ReplySeedBytes"/> asks for.
     /// </summary>
     /// <param name="request">Kind, flags, method, id and seed of the request.</param>
-    /// <param name="reply">Why there is no other answer.</param>
+    /// <param name="reply">Why there is no other answer, and the beginning of the request where the traits ask for it.</param>
     /// <param name="output">Where to.</param>
     /// <returns>False when the request gets no answer (one-way); nothing was written then.</returns>
     static abstract bool WriteLocalReply(in FrameHead request, in LocalReply reply, IBufferWriter<byte> output);

@@ -43,10 +43,24 @@ public enum LocalReplyReason
     Unsupported,
 }
 
-/// <summary>An answer of the proxy's own.</summary>
-/// <param name="Reason">Why.</param>
-/// <param name="Message">Words to use, from configuration or a codec's <c>Describe</c>, never a client's bytes; null: the codec's own for the reason.</param>
-public readonly record struct LocalReply(LocalReplyReason Reason, string? Message = null);
+/// <summary>An answer of the proxy's own. Valid during the call it is given to.</summary>
+/// <param name="reason">Why.</param>
+/// <param name="message">Words to use; null: the codec's own for the reason.</param>
+/// <param name="requestBytes">The beginning of the request.</param>
+public readonly ref struct LocalReply(LocalReplyReason reason, string? message = null, ReadOnlySpan<byte> requestBytes = default)
+{
+    /// <summary>Why.</summary>
+    public LocalReplyReason Reason { get; } = reason;
+
+    /// <summary>Words to use, from configuration or a codec's <c>Describe</c>, never a client's bytes; null: the codec's own for the reason.</summary>
+    public string? Message { get; } = message;
+
+    /// <summary>
+    /// The request's first bytes as its client sent them: <see cref="CodecTraits.ReplySeedBytes"/> of them, or all where it is shorter; none where the codec
+    /// asks for none. With <see cref="LocalReplyReason.BadFrame"/> and <see cref="LocalReplyReason.TooLarge"/> there may be fewer, and in whatever form.
+    /// </summary>
+    public ReadOnlySpan<byte> RequestBytes { get; } = requestBytes;
+}
 
 /// <summary>Frames that only serve the connection.</summary>
 public enum ControlFrame

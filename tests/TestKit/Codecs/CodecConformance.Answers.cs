@@ -23,30 +23,34 @@ public sealed partial class CodecConformance<TCodec>
             {
                 foreach (string? message in Messages)
                 {
-                    RequireLocalReply(frame, request, new LocalReply(reason, message));
+                    RequireLocalReply(frame, request, new LocalReply(reason, message, SeedOf(frame.Bytes)));
                 }
             }
         }
     }
 
-    private void RequireLocalReply(GoldenFrame frame, in FrameHead request, LocalReply reply)
+    /// <summary>What the runtime keeps of a request.</summary>
+    internal static ReadOnlySpan<byte> SeedOf(ReadOnlySpan<byte> request) => request[..Math.Min(Traits.ReplySeedBytes, request.Length)];
+
+    private void RequireLocalReply(GoldenFrame frame, in FrameHead request, in LocalReply reply)
     {
         var output = new ArrayBufferWriter<byte>();
+        string what = $"{reply.Reason} '{reply.Message}'";
         bool answered = TCodec.WriteLocalReply(request, reply, output);
         if ((request.Flags & FrameFlags.OneWay) != 0 || !answered)
         {
-            Unless((request.Flags & FrameFlags.OneWay) != 0 && !answered && output.WrittenCount == 0, frame, () => $"a one-way request is answered, or another is not ({reply})");
+            Unless((request.Flags & FrameFlags.OneWay) != 0 && !answered && output.WrittenCount == 0, frame, () => $"a one-way request is answered, or another is not ({what})");
             return;
         }
 
-        Scanned(Side.Upstream, output.WrittenSpan, out FrameHead head, $"'{frame.Name}', the answer for {reply}");
+        Scanned(Side.Upstream, output.WrittenSpan, out FrameHead head, $"'{frame.Name}', the answer for {what}");
         ulong id = request.Id;
         bool hasErrors = Sample.From(Side.Upstream).Any(static golden => golden.Kind == FrameKind.ErrorResponse);
         Unless(
             head.Kind == FrameKind.ErrorResponse || (head.Kind == FrameKind.Response && !hasErrors),
             frame,
-            () => $"the answer for {reply} is a {head.Kind}{(hasErrors ? ", where the protocol has errors" : "")}");
-        Unless(head.Id == id, frame, () => $"the answer for {reply} has id {head.Id}");
+            () => $"the answer for {what} is a {head.Kind}{(hasErrors ? ", where the protocol has errors" : "")}");
+        Unless(head.Id == id, frame, () => $"the answer for {what} has id {head.Id}");
     }
 
     private void ControlFrames()

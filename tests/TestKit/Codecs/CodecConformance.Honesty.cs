@@ -17,6 +17,7 @@ public sealed partial class CodecConformance<TCodec>
         Require(traits.Meta.Select(static key => key.Name).Distinct().Count() == traits.Meta.Length, "two metadata values of one name");
         Require(traits.Meta.All(static key => key.Name == key.Name.ToLowerInvariant()), "a metadata name is not lower case");
         Require(traits.Methods.All(static name => name == name.ToLowerInvariant()), "a method's name is not lower case");
+        Require(traits.ReplySeedBytes is >= 0 and <= CodecTraits.MostReplySeedBytes, $"{traits.ReplySeedBytes} bytes of every request in flight are kept for its answer");
         Require(traits.IdBits is > 0 and <= 64, $"ids of {traits.IdBits} bits");
         Require(traits.Id is not { } id || (id.Width is 1 or 2 or 4 or 8 && id.Offset >= 0 && traits.IdBits <= id.Width * 8), "the id's place and its bits do not fit");
     }

@@ -35,7 +35,7 @@ internal sealed class FrameExercise<TCodec>(CodecLimits limits)
             ScanStatus status = codec.Scan(bytes, ref head, out int consumed);
             if (status == ScanStatus.Bad)
             {
-                LocalReply(from, head, new LocalReply(LocalReplyReason.BadFrame, TCodec.Describe(head.Fault)), mustAnswer: false);
+                LocalReply(from, head, new LocalReply(LocalReplyReason.BadFrame, TCodec.Describe(head.Fault), CodecConformance<TCodec>.SeedOf(bytes[..consumed])), mustAnswer: false);
                 return;
             }
 
@@ -74,7 +74,7 @@ internal sealed class FrameExercise<TCodec>(CodecLimits limits)
 
         if (frame.IsWhole && from == Side.Downstream && frame.Head.Kind is FrameKind.Request or FrameKind.StreamOpen)
         {
-            LocalReply(from, frame.Head, new LocalReply(LocalReplyReason.Timeout), mustAnswer: (frame.Head.Flags & FrameFlags.OneWay) == 0);
+            LocalReply(from, frame.Head, new LocalReply(LocalReplyReason.Timeout, requestBytes: CodecConformance<TCodec>.SeedOf(frame.Bytes)), mustAnswer: (frame.Head.Flags & FrameFlags.OneWay) == 0);
         }
     }
 
@@ -100,7 +100,7 @@ internal sealed class FrameExercise<TCodec>(CodecLimits limits)
         }
     }
 
-    private void LocalReply(Side from, in FrameHead request, LocalReply reply, bool mustAnswer)
+    private void LocalReply(Side from, in FrameHead request, in LocalReply reply, bool mustAnswer)
     {
         _output.ResetWrittenCount();
         if (from == Side.Upstream)

@@ -45,6 +45,7 @@ public sealed class CodecSet
     {
         { Affinity: Affinity.Pinned } => "Affinity.Pinned is not supported: clients would share connections all the same",
         { FirstSpeaker: Side.Upstream } => "FirstSpeaker.Upstream is not supported: no server is connected to before its client has spoken",
+        { ReplySeedBytes: < 0 or > CodecTraits.MostReplySeedBytes } => $"ReplySeedBytes is {traits.ReplySeedBytes}, and may be {CodecTraits.MostReplySeedBytes} at most",
         _ => null,
     };
 

@@ -14,6 +14,8 @@ internal sealed class RequestState<TCodec>
 {
     private byte[] _reply = [];
     private byte[] _request = [];
+    private byte[] _seed = [];
+    private int _seedLength;
     private XRpcStatShard? _retryOf;
 
     /// <summary>Whether the answer is held here instead of being passed on.</summary>
@@ -79,6 +81,12 @@ internal sealed class RequestState<TCodec>
     /// <summary>The bytes that were sent, for another try.</summary>
     public ReadOnlySpan<byte> Request => _request.AsSpan(0, RequestLength);
 
+    /// <summary>The request's first bytes as its client sent them, as many as the codec's own answers are made of.</summary>
+    public ReadOnlySpan<byte> Seed => _seed.AsSpan(0, _seedLength);
+
+    /// <summary>Holds the request's first bytes.</summary>
+    public void KeepSeed(ReadOnlySpan<byte> bytes) => _seedLength = bytes.IsEmpty ? 0 : Append(ref _seed, 0, bytes);
+
     /// <summary>Holds more of the answer.</summary>
     public void Capture(ReadOnlySpan<byte> bytes, long most)
     {
@@ -92,7 +100,7 @@ internal sealed class RequestState<TCodec>
     }
 
     /// <summary>Bytes of its buffers.</summary>
-    public int BufferBytes => _reply.Length + _request.Length;
+    public int BufferBytes => _reply.Length + _request.Length + _seed.Length;
 
     /// <summary>Whether the request's bytes are held for another try.</summary>
     public bool KeepsRequest { get; set; }
@@ -129,6 +137,7 @@ internal sealed class RequestState<TCodec>
         (Captures, Observes, Tag, Route, Retries) = (other.Captures, other.Observes, other.Tag, other.Route, other.Retries);
         (StartedAt, ForwardedAt, IsLogged, Flags, KeepsRequest, IsCopy) = (other.StartedAt, other.ForwardedAt, other.IsLogged, other.Flags, true, true);
         KeepForRetry(other.Request);
+        KeepSeed(other.Seed);
     }
 
     /// <summary>Puts another answer in the place of what was held.</summary>
@@ -147,7 +156,8 @@ internal sealed class RequestState<TCodec>
         (Captures, Observes, IsOverflown, IsLogged, KeepsRequest, IsCopy, IsHedged) = (false, false, false, false, false, false, false);
         (Tag, Fragment, Retries, ReplyLength, RequestLength, Counted, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, 0, FrameKind.None, 0);
         (Route, Split, SentOn, Flags) = (null, null, null, ResponseFlags.None);
-        (_reply, _request) = keep ? (_reply, _request) : ([], []);
+        _seedLength = 0;
+        (_reply, _request, _seed) = keep ? (_reply, _request, _seed) : ([], [], []);
     }
 
     private static int Append(ref byte[] buffer, int length, ReadOnlySpan<byte> bytes)

@@ -9,68 +9,73 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <content>Answers that are made or looked at here: errors, held answers, merged ones.</content>
 internal sealed partial class XRpcSession<TCodec>
 {
+    /// <summary>Bytes of a request's beginning that the codec's own answers are made of; none for most codecs, whose requests are kept nothing of.</summary>
+    private static readonly int SeedBytes = TCodec.Traits.ReplySeedBytes;
+
+    private static ReadOnlySpan<byte> SeedOf(in FrameView frame) => SeedBytes == 0 ? default : frame.Bytes[..Math.Min(SeedBytes, frame.Bytes.Length)];
+
     /// <summary>The protocol's error for a request that goes nowhere. Always true: the frame is dealt with.</summary>
-    private bool AnswerLocally(in FrameHead request, in LocalReply reply)
+    private bool AnswerLocally(in FrameView frame, LocalReplyReason reason, string? words = null)
     {
         if (IsRelaying)
         {
-            return EndRelay(request, reply);
+            return EndRelay(frame, reason, words);
         }
 
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
-        bool replaced = _conversation.OnRefused(request, exchange, out Decision instead);
-        if (replaced && instead.Act == Act.Forward && _pinned is { State: not LinkState.Closed } own && _pinnedRoute is { } route
-            && own.TryReserve(out _))
+        bool replaced = _conversation.OnRefused(frame.Head, exchange, out Decision instead);
+        if (replaced && instead.Act == Act.Forward && !exchange.ReplacementBytes.IsEmpty && _pinned is { State: not LinkState.Closed } own
+            && _pinnedRoute is { } route && own.TryReserve(out _))
         {
-            _requestFlags |= FlagsOf(reply.Reason);
-            bool sent = Send(new FrameView(in request, default, isWhole: true), instead, route, own);
-            _lastFailure = reply.Reason;
+            _requestFlags |= FlagsOf(reason);
+            bool sent = Send(new FrameView(in frame.Head, frame.Bytes, isWhole: true), instead, route, own);
+            _lastFailure = reason;
             return sent;
         }
 
-        return AnswerError(request, reply, silent: replaced && instead.Act == Act.Drop);
+        return AnswerError(frame, reason, words, silent: replaced && instead.Act == Act.Drop);
     }
 
     /// <summary>
     /// An answer of the proxy's own has no place among those that are relayed: a request that goes nowhere ends the connection behind
     /// its error.
     /// </summary>
-    private bool EndRelay(in FrameHead request, in LocalReply reply)
+    private bool EndRelay(in FrameView frame, LocalReplyReason reason, string? words)
     {
-        _stats.Asked(request.Method);
+        _stats.Asked(frame.Head.Method);
         _stats.RequestsEnded++;
-        LogHere(request.Method, RequestOutcome.Error, FlagsOf(reply.Reason));
-        if (TryWriteError(request, reply, out ReadOnlySpan<byte> bytes))
+        LogHere(frame.Head.Method, RequestOutcome.Error, FlagsOf(reason));
+        if (TryWriteError(frame, reason, words, out ReadOnlySpan<byte> bytes))
         {
             Deliver(bytes);
         }
 
         _stopReading = true;
-        Record.Fail(ResponseFlags.LR, EndedBy.Proxy, $"{TCodec.Traits.Name}_refused_while_relaying_{reply.Reason}");
+        Record.Fail(ResponseFlags.LR, EndedBy.Proxy, $"{TCodec.Traits.Name}_refused_while_relaying_{reason}");
         return true;
     }
 
     /// <summary>The protocol's words for it; false for a request without an answer.</summary>
-    private bool TryWriteError(in FrameHead request, in LocalReply reply, out ReadOnlySpan<byte> bytes)
+    private bool TryWriteError(in FrameView frame, LocalReplyReason reason, string? words, out ReadOnlySpan<byte> bytes)
     {
         ScratchWriter writer = _owner.Local;
         writer.Clear();
-        bool written = request.Replies != 0 && TCodec.WriteLocalReply(request, reply, writer);
+        bool written = frame.Head.Replies != 0 && TCodec.WriteLocalReply(frame.Head, new LocalReply(reason, words, SeedOf(frame)), writer);
         bytes = writer.Written;
         return written;
     }
 
-    private bool AnswerError(in FrameHead request, in LocalReply reply, bool silent = false)
+    private bool AnswerError(in FrameView frame, LocalReplyReason reason, string? words, bool silent = false)
     {
-        _lastFailure = reply.Reason;
-        LogHere(request.Method, RequestOutcome.Error, FlagsOf(reply.Reason));
-        bool says = TryWriteError(request, reply, out ReadOnlySpan<byte> bytes) && !silent;
+        _lastFailure = reason;
+        LogHere(frame.Head.Method, RequestOutcome.Error, FlagsOf(reason));
+        bool says = TryWriteError(frame, reason, words, out ReadOnlySpan<byte> bytes) && !silent;
 
         // Behind what a codec does: one that throws there would leave it counted as active.
-        _stats.Asked(request.Method);
+        _stats.Asked(frame.Head.Method);
         if (says)
         {
-            AnswerBytes(bytes, TakeSequence(), request.Method, isError: true);
+            AnswerBytes(bytes, TakeSequence(), frame.Head.Method, isError: true);
         }
         else
         {
@@ -81,11 +86,11 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>For bytes that are no frame: what is known of it stands in the head.</summary>
-    private void AnswerLocally(in LocalReply reply)
+    private void AnswerUnframed(ReadOnlySpan<byte> bytes, LocalReplyReason reason, string? words)
     {
         FrameHead head = _head;
         head.Replies = 1;
-        AnswerError(head, reply);
+        AnswerError(new FrameView(in head, bytes, isWhole: false), reason, words);
     }
 
     /// <summary>Gives bytes in the turn of a request that is in flight, and ends it.</summary>
@@ -223,7 +228,7 @@ internal sealed partial class XRpcSession<TCodec>
         FrameHead head = pending.ToHead();
         if (raw.IsEmpty)
         {
-            TCodec.WriteLocalReply(head, new LocalReply(reason, words), writer);
+            TCodec.WriteLocalReply(head, new LocalReply(reason, words, pending.State is { } kept ? kept.Seed : default), writer);
             raw = writer.Written;
         }
 
@@ -308,7 +313,7 @@ internal sealed partial class XRpcSession<TCodec>
         int count = exchange.FragmentCount;
         if (count == 0)
         {
-            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.NoHealthyUpstream));
+            return AnswerLocally(frame, LocalReplyReason.NoHealthyUpstream);
         }
 
         XRpcRouteSnapshot first = exchange.FragmentAt(0, out _).Route;
@@ -330,7 +335,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (!linked)
         {
-            return !wait && AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Overflow));
+            return !wait && AnswerLocally(frame, LocalReplyReason.Overflow);
         }
 
         _stats.Asked(frame.Head.Method);
@@ -343,7 +348,9 @@ internal sealed partial class XRpcSession<TCodec>
         };
         for (int i = 0; i < count; i++)
         {
-            split.Add(_owner.States.Rent());
+            RequestState<TCodec> fragment = _owner.States.Rent();
+            fragment.KeepSeed(SeedOf(frame));
+            split.Add(fragment);
         }
 
         _conversation.OnSent(decision, exchange);
@@ -401,6 +408,8 @@ internal sealed partial class XRpcSession<TCodec>
             Session = this,
             State = split.Fragments[index],
             SentAt = _now,
+            Id = split.Request.Id,
+            Seed = split.Request.Seed,
             Sequence = split.Request.Sequence,
             Method = split.Request.Method,
             TimeoutMs = TimeoutOf(target.Route, decision),

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Terminating.Policies;
@@ -25,7 +24,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if ((frame.Head.Kind != FrameKind.Request || (uint)frame.Head.Replies > 1) && !IsServed(frame.Head))
         {
-            return TakeOther(frame.Head);
+            return TakeOther(frame);
         }
 
         // A heartbeat is answered too, and its answer takes room like any other.
@@ -50,8 +49,8 @@ internal sealed partial class XRpcSession<TCodec>
             Act.Answer => AnswerWritten(frame, decision),
             Act.NeedWhole => AskForWhole(frame),
             Act.Split => Split(frame, decision),
-            Act.Refuse => AnswerLocally(frame.Head, new LocalReply(decision.Reason)),
-            Act.NeedQuiet => AwaitQuiet(frame.Head),
+            Act.Refuse => AnswerLocally(frame, decision.Reason),
+            Act.NeedQuiet => AwaitQuiet(frame),
             _ => true,
         };
         _asked = null;
@@ -74,7 +73,7 @@ internal sealed partial class XRpcSession<TCodec>
     private bool Reject(in FrameView frame, XRpcRouteSnapshot route)
     {
         _asked = route;
-        return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
+        return AnswerLocally(frame, LocalReplyReason.Configured, route.RejectMessage);
     }
 
     /// <summary>Besides requests with one answer or none: heartbeats, and streams where ids tell them apart.</summary>
@@ -82,14 +81,15 @@ internal sealed partial class XRpcSession<TCodec>
         head.Kind == FrameKind.Ping || (head is { Kind: FrameKind.Request, Replies: FrameHead.UntilEnd } && !IsOrdered);
 
     /// <summary>A frame that asks for nothing; one that the runtime does nothing with ends the connection by its name. Always true.</summary>
-    private bool TakeOther(in FrameHead head)
+    private bool TakeOther(in FrameView frame)
     {
+        ref readonly FrameHead head = ref frame.Head;
         _stopReading |= head.Kind == FrameKind.GoAway;
         if (head.Kind is not (FrameKind.GoAway or FrameKind.Pong or FrameKind.Empty))
         {
             string what = head.Kind != FrameKind.Request ? $"frame_{head.Kind}" : head.Replies == FrameHead.UntilEnd ? "replies_until_end" : "several_replies";
             Record.Fail(ResponseFlags.DPE, EndedBy.Proxy, $"{TCodec.Traits.Name}_unsupported_{what}");
-            Refuse(LocalReplyReason.Unsupported, null);
+            Refuse(LocalReplyReason.Unsupported, null, frame.Bytes);
         }
 
         return true;
@@ -113,7 +113,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if (frame.IsWhole)
         {
-            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
+            return AnswerLocally(frame, LocalReplyReason.Unsupported);
         }
 
         _askedForWhole = true;
@@ -121,10 +121,10 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>False: the frame is handled again when all before it were answered. Where nothing is due there is nothing to wait for, and it is refused.</summary>
-    private bool AwaitQuiet(in FrameHead head)
+    private bool AwaitQuiet(in FrameView frame)
     {
         PauseUntilQuiet();
-        return _pause != Pause.Quiet && AnswerLocally(head, new LocalReply(LocalReplyReason.Unsupported));
+        return _pause != Pause.Quiet && AnswerLocally(frame, LocalReplyReason.Unsupported);
     }
 
     private bool AnswerWritten(in FrameView frame, in Decision decision)
@@ -180,8 +180,7 @@ internal sealed partial class XRpcSession<TCodec>
         _asked = route;
         if (route is null || route.RejectMessage is not null)
         {
-            return AnswerLocally(
-                frame.Head, route is null ? new LocalReply(LocalReplyReason.NoRoute) : new LocalReply(LocalReplyReason.Configured, route.RejectMessage));
+            return AnswerLocally(frame, route is null ? LocalReplyReason.NoRoute : LocalReplyReason.Configured, route?.RejectMessage);
         }
 
         if ((!route.Policies.IsPlain || IsPinned || _owner.Exchange.KeyCount > 0 || (decision.Flags & ForwardFlags.AllKeys) != 0)
@@ -201,7 +200,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         return link is null
-            ? AnswerLocally(frame.Head, new LocalReply(_linkFailure))
+            ? AnswerLocally(frame, _linkFailure)
             : Send(frame, decision, route, link);
     }
 
@@ -227,7 +226,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (!TryEdit(frame, decision, route, 0, out ReadOnlySpan<byte> bytes, out _))
         {
-            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
+            return AnswerLocally(frame, LocalReplyReason.Unsupported);
         }
 
         relay.Output.Append(bytes);
@@ -347,13 +346,18 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (!link.TryReserve(out ulong id))
         {
-            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Overflow));
+            return AnswerLocally(frame, LocalReplyReason.Overflow);
         }
 
         RequestState<TCodec>? state = StateFor(frame, decision, route, link);
         if (!Write(frame, decision, route, link, id, state))
         {
-            return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Unsupported));
+            if (state is not null)
+            {
+                _owner.States.Return(state);
+            }
+
+            return AnswerLocally(frame, LocalReplyReason.Unsupported);
         }
 
         _lastFailure = null;
@@ -426,55 +430,6 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
-    }
-
-    private bool Write(
-        in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, ulong id, RequestState<TCodec>? state)
-    {
-        if (!TryEdit(frame, decision, route, id, out ReadOnlySpan<byte> bytes, out bool holdsId))
-        {
-            return false;
-        }
-
-        if (id != 0 && !holdsId)
-        {
-            // The bytes are this loop's own receive buffer.
-            IdBytes.Write(MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(bytes), bytes.Length), TCodec.Traits.Id!, id);
-        }
-
-        state?.KeepForRetry(bytes);
-        link.Output.Append(bytes);
-        return true;
-    }
-
-    /// <summary>What a server gets of a frame: as the conversation or the codec wrote it anew, or as it came.</summary>
-    /// <param name="frame">The frame.</param>
-    /// <param name="decision">Says where its key is. Without one there is nothing to take a prefix off, or the conversation did.</param>
-    /// <param name="route">Says what is taken off and added.</param>
-    /// <param name="id">The id there; 0 for none.</param>
-    /// <param name="bytes">What it gets.</param>
-    /// <param name="holdsId">Whether the id is in these bytes already.</param>
-    /// <returns>False where the codec cannot write it.</returns>
-    private bool TryEdit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ulong id, out ReadOnlySpan<byte> bytes, out bool holdsId)
-    {
-        ReadOnlySpan<byte> replaced = _owner.Exchange.ReplacementBytes;
-        bytes = replaced.IsEmpty ? frame.Bytes : replaced;
-        int remove = route.RemoveKeyPrefix && decision.KeyLength > 0 ? route.Match.KeyPrefix.Length : 0;
-        holdsId = replaced.IsEmpty && (remove > 0 || !route.Policies.RequestMetadata.IsEmpty || (id != 0 && TCodec.Traits.Id is null));
-        if (!holdsId)
-        {
-            return true;
-        }
-
-        ScratchWriter edited = _owner.Edited;
-        edited.Clear();
-        if (!_codec.WriteEdited(frame, new HeadEdit(id == 0 ? null : id, remove, MetadataOf(route)), edited))
-        {
-            return false;
-        }
-
-        bytes = edited.Written;
-        return true;
     }
 
     private uint TakeSequence()

@@ -28,13 +28,13 @@ internal sealed partial class XRpcSession<TCodec>
         if (!allowed)
         {
             _stats.Denied++;
-            return !AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Denied));
+            return !AnswerLocally(frame, LocalReplyReason.Denied);
         }
 
         if (policies.RateLimit is { } bucket && !bucket.TryTake())
         {
             _stats.RateLimited++;
-            return !AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.RateLimited));
+            return !AnswerLocally(frame, LocalReplyReason.RateLimited);
         }
 
         if (FaultOf(frame, policies) is { } fault && (fault.Delay > TimeSpan.Zero || fault.AbortMessage is not null))
@@ -160,25 +160,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _stats.AbortFaults++;
         _faultMessage = null;
-        return AnswerLocally(frame.Head, new LocalReply(LocalReplyReason.Configured, message));
-    }
-
-    /// <summary>Appends a frame with another id, when the protocol has ids at a fixed place.</summary>
-    private static void WriteCopy(UpstreamLink<TCodec> link, ReadOnlySpan<byte> bytes, ulong id)
-    {
-        if (id != 0 && TCodec.Traits.Id is { } place)
-        {
-            Span<byte> room = link.Output.GetSpan(bytes.Length);
-            bytes.CopyTo(room);
-            IdBytes.Write(room, place, id);
-            link.Output.Advance(bytes.Length);
-        }
-        else
-        {
-            link.Output.Append(bytes);
-        }
-
-        link.MarkDirty();
+        return AnswerLocally(frame, LocalReplyReason.Configured, message);
     }
 
     /// <summary>What must be remembered of a request beyond the plain; null for most.</summary>
@@ -190,7 +172,7 @@ internal sealed partial class XRpcSession<TCodec>
         bool retries = mayRepeat && policies.Retry is { Retries: > 0 };
         bool hedges = mayRepeat && MayHedge(frame.Head, route, link);
         bool logs = policies.RequestLog is not null;
-        if ((!observes && !retries && !hedges && !logs) || frame.Head.Replies == 0 || (decision.Flags & ForwardFlags.Relay) != 0)
+        if ((!observes && !retries && !hedges && !logs && SeedBytes == 0) || frame.Head.Replies == 0 || (decision.Flags & ForwardFlags.Relay) != 0)
         {
             return null;
         }
@@ -206,6 +188,7 @@ internal sealed partial class XRpcSession<TCodec>
         (state.StartedAt, state.Flags) = (_cameAt == 0 ? _now : _cameAt, _requestFlags);
         state.ForwardedAt = _now;
         state.IsLogged = logs;
+        state.KeepSeed(SeedOf(frame));
         return state;
     }
 

@@ -217,14 +217,14 @@ internal sealed partial class XRpcSession<TCodec>
                 scanned += consumed;
                 if (status == ScanStatus.Bad)
                 {
-                    Refuse(LocalReplyReason.BadFrame, TCodec.Describe(_head.Fault));
+                    Refuse(LocalReplyReason.BadFrame, TCodec.Describe(_head.Fault), bytes[start..scanned]);
                     break;
                 }
 
                 _headKnown |= status == ScanStatus.Head;
                 if (status != ScanStatus.More && _head.HeadLength > _mostHead)
                 {
-                    Refuse(LocalReplyReason.TooLarge, null, "head_too_large");
+                    Refuse(LocalReplyReason.TooLarge, null, bytes[start..scanned], "head_too_large");
                     break;
                 }
 
@@ -284,7 +284,7 @@ internal sealed partial class XRpcSession<TCodec>
         {
             if (_askedForWhole || !_headKnown)
             {
-                Refuse(LocalReplyReason.TooLarge, null);
+                Refuse(LocalReplyReason.TooLarge, null, frame);
                 return false;
             }
 
@@ -333,7 +333,11 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>Answers with an error in the client's turn and takes nothing more of it.</summary>
-    private void Refuse(LocalReplyReason reason, string? words, string tooLarge = "frame_too_large")
+    /// <param name="reason">Why.</param>
+    /// <param name="words">Words for it, where the codec has some.</param>
+    /// <param name="frame">What came of the frame at hand, from its first byte.</param>
+    /// <param name="tooLarge">What the record says of what is too large.</param>
+    private void Refuse(LocalReplyReason reason, string? words, ReadOnlySpan<byte> frame, string tooLarge = "frame_too_large")
     {
         _stats.ProtocolErrors++;
         if (_streaming is { } link)
@@ -343,7 +347,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
         else if (_pinned is not { IsRelaying: true })
         {
-            AnswerLocally(new LocalReply(reason, words));
+            AnswerUnframed(_skipping ? default : frame, reason, words);
         }
 
         _stopReading = true;
