@@ -11,7 +11,7 @@ public abstract class Conversation<TCodec>
 {
     /// <summary>
     /// Says what becomes of a request. Called when the frame is whole, or earlier when it is long and its head is known. After
-    /// <see cref="Act.NeedWhole"/> and <see cref="Act.NeedQuiet"/>, or when the runtime had to wait for answers (<see cref="ForwardFlags.Quiet"/> and pinning do),
+    /// <see cref="Act.NeedWhole"/> and <see cref="Act.NeedQuiet"/>, or when the runtime had to wait for answers (<see cref="ForwardFlags.Quiet"/>, <see cref="ForwardFlags.Ahead"/> and pinning do),
     /// it is called again for the same frame: change no state before it is certain that the frame goes out with this decision,
     /// which is in <see cref="OnSent"/>, or when the answer is local.
     /// </summary>
@@ -51,8 +51,8 @@ public abstract class Conversation<TCodec>
     }
 
     /// <summary>
-    /// The whole answer to a request that was forwarded with <see cref="ForwardFlags.Observe"/>, before the client gets it. Such
-    /// answers are held up to a limit.
+    /// The whole answer to a request that was forwarded with <see cref="ForwardFlags.Observe"/>, before the client gets it, or to what went
+    /// <see cref="ForwardFlags.Ahead"/> of it. Such answers are held up to a limit.
     /// </summary>
     /// <param name="tag"><see cref="Decision.Tag"/> of the request.</param>
     /// <param name="reply">The answer, an error of the proxy's own included.</param>
@@ -87,6 +87,9 @@ public enum ReplyAct
 
     /// <summary>As <see cref="Unpin"/>, but nobody knows in which state the pinned connection is: it is closed.</summary>
     UnpinAndClose,
+
+    /// <summary><see cref="Replace"/> and <see cref="UnpinAndClose"/> in one.</summary>
+    ReplaceAndClose,
 
     /// <summary>The client gets it. On a connection that relays it answers what had <see cref="ForwardFlags.Wait"/>, and the relaying goes on.</summary>
     Resume,

@@ -41,7 +41,10 @@ public enum ForwardFlags : ushort
     /// <summary>This request alone goes on a connection of its own; requests behind it wait for its answer.</summary>
     PinOnce = 2,
 
-    /// <summary>The pinned connection goes back to its pool behind the answer to this request: it is as new then.</summary>
+    /// <summary>
+    /// The pinned connection goes back to its pool behind the answer to this request: it is as new then. An answer that is an error leaves it nobody knows how,
+    /// and it is closed.
+    /// </summary>
     Unpin = 4,
 
     /// <summary>
@@ -93,6 +96,13 @@ public enum ForwardFlags : ushort
     /// <see cref="Act.Split"/> without keys is so by itself.
     /// </summary>
     AllKeys = 16384,
+
+    /// <summary>
+    /// Not before a request of the conversation's own was answered: what was written to <see cref="IExchange.Before"/> goes alone, on the connection that
+    /// this one is to have, and <see cref="Conversation{TCodec}.OnReply"/> is shown its answer, which the client never sees. Then
+    /// <see cref="Conversation{TCodec}.OnRequest"/> is called again for the same frame. With Pin, in protocols that answer in order.
+    /// </summary>
+    Ahead = 32768,
 }
 
 /// <summary>What a conversation says of a request. A plain value: build it with the static members and <c>with</c>.</summary>

@@ -63,26 +63,17 @@ public sealed partial class RedisConversation
             case Purpose.None when _transaction == Transaction.Open:
                 _queued++;
                 return;
-            case Purpose.BeginTransaction:
-                _transaction = Transaction.Open;
-                return;
-            case Purpose.OpenTransaction:
-                (_transaction, _queued) = (Transaction.Open, _queued + 1);
-                return;
             case Purpose.SelectInTransaction:
                 (_selects ??= []).Add((_queued, _wanted.Database));
-                (_transaction, _queued) = (Transaction.Open, _queued + 1);
+                _queued++;
                 return;
             case Purpose.PinInTransaction:
-                (_transaction, _queued, _sticky) = (Transaction.Open, _queued + 1, true);
+                (_queued, _sticky) = (_queued + 1, true);
                 return;
             case Purpose.Watch:
                 _watching = true;
                 return;
-            case Purpose.Unwatch:
-                _watching = false;
-                return;
-            case Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
+            case Purpose.Discard or Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
                 ForgetTransaction();
                 return;
             case Purpose.Relay:
@@ -106,10 +97,17 @@ public sealed partial class RedisConversation
             case Purpose.Pin when !_sticky && !_watching:
                 // The server would not: its connection is as it was.
                 return _dirty ? LetGo() : ReplyAct.Unpin;
+            case Purpose.OpenTransaction:
+                return Opened(reply);
+            case Purpose.BeginTransaction:
+                return Begun(reply);
+            case Purpose.Discard:
+                return Discarded(reply);
             case Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
                 return Ended(reply, purpose == Purpose.EndSpoiledTransaction, muted, exchange);
-            case Purpose.Unwatch when _dirty && !_sticky:
-                return LetGo();
+            case Purpose.Unwatch when !IsError(reply):
+                _watching = false;
+                return _sticky ? ReplyAct.Pass : _dirty ? LetGo() : ReplyAct.Unpin;
             case Purpose.Reset when !IsError(reply):
                 ForgetAll(exchange);
                 return ReplyAct.UnpinAndClose;

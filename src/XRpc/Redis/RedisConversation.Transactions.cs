@@ -5,7 +5,8 @@ namespace MeshL4.XRpc.Redis;
 
 /// <content>
 /// A transaction belongs to one node: that of the watched keys, or of its first command. MULTI is answered here and sent on, on a
-/// connection of the client's own, once that is known.
+/// connection of the client's own, once that is known. No command goes there before the server has taken MULTI: one that refuses it, by an ACL or
+/// because it has no such command, would execute them one by one.
 /// </content>
 public sealed partial class RedisConversation
 {
@@ -17,6 +18,9 @@ public sealed partial class RedisConversation
 
     /// <summary>Whether the connection that watched was lost, so that EXEC must not execute.</summary>
     private bool _watchLost;
+
+    /// <summary>The server's error to a MULTI that was answered here; who waits for that answer is told.</summary>
+    private byte[]? _multiRefused;
 
     /// <summary>Commands queued so far.</summary>
     private int _queued;
@@ -82,7 +86,7 @@ public sealed partial class RedisConversation
         _selects?.Clear();
         if (exchange.IsPinned)
         {
-            return Keyless(request, exchange, ForwardFlags.Own) with { Tag = (short)Purpose.BeginTransaction };
+            return Keyless(request, exchange, ForwardFlags.Own | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.BeginTransaction };
         }
 
         _watchLost = _watching;
@@ -96,13 +100,14 @@ public sealed partial class RedisConversation
         return decision.Act == Act.Forward ? decision with { Flags = ForwardFlags.Pin, Tag = (short)Purpose.Watch } : decision;
     }
 
-    /// <summary>Ends what WATCH began: UNWATCH does, and an EXEC with arguments, which the server refuses.</summary>
+    /// <summary>Ends what WATCH began: UNWATCH does, and an EXEC with arguments, which the server refuses. Who may not UNWATCH watches on.</summary>
     private Decision Unwatch(in RedisRequest request, IExchange exchange)
     {
         if (_watching && exchange.IsPinned)
         {
-            ForwardFlags flags = _sticky ? ForwardFlags.None : _dirty ? ForwardFlags.Observe | ForwardFlags.Wait : ForwardFlags.Unpin;
-            return Keyless(request, exchange, flags | ForwardFlags.Own) with { Tag = (short)Purpose.Unwatch };
+            return request.Id == RedisCommandId.Exec
+                ? Keyless(request, exchange, EndFlags(selects: false)) with { Tag = (short)Purpose.EndTransaction }
+                : Keyless(request, exchange, ForwardFlags.Own | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.Unwatch };
         }
 
         _watching = false;
@@ -148,6 +153,13 @@ public sealed partial class RedisConversation
             return Error(exchange, RedisErrors.RefusedInMulti(request.Command));
         }
 
+        if (_multiRefused is { } refused)
+        {
+            _multiRefused = null;
+            AnswerTo(exchange).Write(refused);
+            return Answered();
+        }
+
         if (_transaction == Transaction.Deferred && (_spoiled || _watchLost))
         {
             // It will not be executed: nothing needs to reach a server.
@@ -169,16 +181,35 @@ public sealed partial class RedisConversation
 
         // A replica has no transaction to add to, and one that begins with PUBLISH is where this client's data is all the same.
         decision = decision with { Flags = decision.Flags & (ForwardFlags.Pin | ForwardFlags.Own | ForwardFlags.OnlyServer) };
-        decision = request.Id == RedisCommandId.Select ? SelectLater(request, decision)
-            : request.Command.Rule == RedisRule.Pin ? decision with { Tag = (short)Purpose.PinInTransaction }
-            : decision;
-        if (_transaction == Transaction.Open)
+        if (_transaction == Transaction.Deferred)
         {
-            return decision;
+            exchange.Before.Write("*1\r\n$5\r\nMULTI\r\n"u8);
+            return decision with { Flags = decision.Flags | ForwardFlags.Ahead, Tag = (short)Purpose.OpenTransaction };
         }
 
-        exchange.Before.Write("*1\r\n$5\r\nMULTI\r\n"u8);
-        return decision with { HiddenReplies = 1, Tag = (short)(decision.Tag == 0 ? (short)Purpose.OpenTransaction : decision.Tag) };
+        return request.Id == RedisCommandId.Select ? SelectLater(request, decision)
+            : request.Command.Rule == RedisRule.Pin ? decision with { Tag = (short)Purpose.PinInTransaction }
+            : decision;
+    }
+
+    /// <summary>The answer to a MULTI that was answered here, when its server is known. What was refused leaves a connection that nobody else is to get.</summary>
+    private ReplyAct Opened(in FrameView reply)
+    {
+        if (!IsError(reply))
+        {
+            _transaction = Transaction.Open;
+            return ReplyAct.Pass;
+        }
+
+        (_multiRefused, _spoiled) = (reply.Bytes.ToArray(), true);
+        return ReplyAct.UnpinAndClose;
+    }
+
+    /// <summary>The answer to a MULTI on a connection that the client has already.</summary>
+    private ReplyAct Begun(in FrameView reply)
+    {
+        _transaction = IsError(reply) ? Transaction.None : Transaction.Open;
+        return ReplyAct.Pass;
     }
 
     private Decision SelectLater(in RedisRequest request, in Decision decision)
@@ -215,14 +246,16 @@ public sealed partial class RedisConversation
             return Decision.NeedQuiet;
         }
 
-        return Keyless(request, exchange, EndFlags(selects: _selects is { Count: > 0 } && execute)) with { Tag = (short)Purpose.EndTransaction };
+        return execute
+            ? Keyless(request, exchange, EndFlags(selects: _selects is { Count: > 0 })) with { Tag = (short)Purpose.EndTransaction }
+            : Keyless(request, exchange, EndFlags(selects: false) | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.Discard };
     }
 
     /// <summary>Sends DISCARD, whose answer becomes that of an EXEC that fails.</summary>
     private Decision Abort(IExchange exchange)
     {
         exchange.Replacement.Write("*1\r\n$7\r\nDISCARD\r\n"u8);
-        return Decision.Forward(flags: EndFlags(selects: false) | ForwardFlags.Observe) with { Tag = (short)Purpose.EndSpoiledTransaction };
+        return Decision.Forward(flags: EndFlags(selects: false) | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.EndSpoiledTransaction };
     }
 
     private ForwardFlags EndFlags(bool selects) => ForwardFlags.Own
@@ -246,13 +279,32 @@ public sealed partial class RedisConversation
         _selects?.Clear();
         if (spoiled)
         {
-            // Only one thing can be said of an answer: a connection that ought to be closed stays with this client instead.
             RespWriter.WriteError(muted ? Nowhere : exchange.Answer, RedisErrors.TransactionAborted);
-            _sticky |= _dirty;
-            return ReplyAct.Replace;
+            if (_sticky)
+            {
+                // Of a transaction that the server did not discard nothing is executed; its connection is no other client's.
+                (_transaction, _spoiled) = IsError(reply) ? (Transaction.Open, true) : (_transaction, _spoiled);
+                return ReplyAct.Replace;
+            }
+
+            bool closes = _dirty;
+            _dirty = false;
+            return closes ? ReplyAct.ReplaceAndClose : ReplyAct.Replace;
         }
 
-        return _sticky ? ReplyAct.Pass : _dirty ? LetGo() : undecided ? ReplyAct.Unpin : ReplyAct.Pass;
+        return _sticky ? ReplyAct.Pass : _dirty ? LetGo() : !undecided ? ReplyAct.Pass : IsError(reply) ? ReplyAct.UnpinAndClose : ReplyAct.Unpin;
+    }
+
+    /// <summary>The answer to a client's DISCARD. As at the server, one that is refused ends no transaction, and that is executed no more.</summary>
+    private ReplyAct Discarded(in FrameView reply)
+    {
+        _selects?.Clear();
+        if (IsError(reply))
+        {
+            (_transaction, _spoiled) = (_sticky ? Transaction.Open : Transaction.Deferred, true);
+        }
+
+        return _dirty && !_sticky ? LetGo() : ReplyAct.Pass;
     }
 
     private ReplyAct LetGo()
@@ -263,6 +315,6 @@ public sealed partial class RedisConversation
 
     private void ForgetTransaction()
     {
-        (_transaction, _watching, _spoiled, _watchLost, _queued) = (Transaction.None, false, false, false, 0);
+        (_transaction, _watching, _spoiled, _watchLost, _queued, _multiRefused) = (Transaction.None, false, false, false, 0, null);
     }
 }

@@ -34,6 +34,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
         OpenTransaction,
         Watch,
         Unwatch,
+        Discard,
         EndTransaction,
         EndSpoiledTransaction,
         SelectInTransaction,
@@ -116,14 +117,8 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     {
         bool muted = ((Purpose)tag & Purpose.Muted) != 0;
         ReplyAct act = Replied((Purpose)tag & ~Purpose.Muted, muted, reply, exchange);
-        if (muted && act is (ReplyAct.Unpin or ReplyAct.UnpinAndClose))
-        {
-            // Only one thing can be said of an answer, and that it is not wanted comes first: the connection stays this client's.
-            _sticky = _dirty = true;
-        }
-
         UpdatePlain();
-        return muted ? ReplyAct.Replace : act;
+        return !muted ? act : act is ReplyAct.Pass or ReplyAct.Replace ? ReplyAct.Replace : ReplyAct.ReplaceAndClose;
     }
 
     /// <inheritdoc/>

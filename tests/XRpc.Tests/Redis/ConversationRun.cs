@@ -110,6 +110,7 @@ internal sealed partial class ConversationRun : IDisposable
         IsClosed |= (decision.Flags & ForwardFlags.Last) != 0;
         byte[] reply = decision.Act switch
         {
+            Act.Forward when (decision.Flags & ForwardFlags.Ahead) != 0 => SayBehind(decision, frame, ref head, isWhole),
             Act.Forward => Forward(decision, frame),
             Act.Split => Split(decision, ref head),
             Act.Refuse => Refuse(head, decision.Reason),
@@ -118,6 +119,25 @@ internal sealed partial class ConversationRun : IDisposable
             _ => throw new InvalidOperationException($"{decision.Act} of a whole frame"),
         };
         return Encoding.Latin1.GetString(reply);
+    }
+
+    /// <summary>Asks what the conversation has to know first, and then about the frame again.</summary>
+    private byte[] SayBehind(in Decision decision, byte[] frame, ref FrameHead head, bool isWhole)
+    {
+        byte[] reply;
+        try
+        {
+            RedisLink link = LinkFor(decision, frame);
+            link.Send(_before.WrittenSpan);
+            reply = link.Receive(out _);
+        }
+        catch (InvalidDataException refused)
+        {
+            reply = Encoding.Latin1.GetBytes(refused.Message);
+        }
+
+        Reply(decision with { Flags = decision.Flags | ForwardFlags.Observe }, reply, []);
+        return Encoding.Latin1.GetBytes(Say(frame, ref head, isWhole));
     }
 
     private byte[] Forward(in Decision decision, byte[] frame)
@@ -168,14 +188,19 @@ internal sealed partial class ConversationRun : IDisposable
             act = _conversation.OnReply(decision.Tag, new FrameView(ref head, reply, true), this);
         }
 
-        Apply((decision.Flags & ForwardFlags.Unpin) != 0 ? ReplyAct.Unpin : act);
-        return [.. pushes, .. act == ReplyAct.Replace ? _answer.WrittenSpan.ToArray() : reply];
+        Apply(act);
+        if ((decision.Flags & ForwardFlags.Unpin) != 0)
+        {
+            Apply(reply[0] == '-' ? ReplyAct.UnpinAndClose : ReplyAct.Unpin);
+        }
+
+        return [.. pushes, .. act is ReplyAct.Replace or ReplyAct.ReplaceAndClose ? _answer.WrittenSpan.ToArray() : reply];
     }
 
     private void Apply(ReplyAct act)
     {
         IsResumed |= act == ReplyAct.Resume;
-        if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose)
+        if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose or ReplyAct.ReplaceAndClose)
         {
             (_pinned, IsRelaying) = (null, false);
         }

@@ -153,18 +153,28 @@ internal sealed partial class XRpcSession<TCodec>
     {
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
         ReplyAct act = state.Observes ? _conversation.OnReply(state.Tag, new FrameView(in head, state.Reply, isWhole: true), exchange) : ReplyAct.Pass;
-        bool unpins = act is ReplyAct.Unpin or ReplyAct.UnpinAndClose || pending.Has(PendingFlags.Unpin);
-        if (unpins && (link ?? _pinned) is { } own)
+        bool closes = act is ReplyAct.UnpinAndClose or ReplyAct.ReplaceAndClose;
+        bool unpins = act == ReplyAct.Unpin || pending.Has(PendingFlags.Unpin);
+        if ((closes || unpins) && (link ?? _pinned) is { } own)
         {
-            Unpin(own, reusable: act != ReplyAct.UnpinAndClose);
+            Unpin(own, reusable: !closes && (act == ReplyAct.Unpin || IsAsNewBehind(head)));
         }
 
-        _stats.Answered(pending.Method, head.Kind == FrameKind.ErrorResponse, now - pending.SentAt);
-        ReadOnlySpan<byte> bytes = act == ReplyAct.Replace ? exchange.AnswerBytes : state.Reply;
-        ExpectLike(head.Length);
+        bool replaced = act is ReplyAct.Replace or ReplyAct.ReplaceAndClose;
+        ReadOnlySpan<byte> bytes = replaced ? exchange.AnswerBytes : state.Reply;
+        if (pending.Has(PendingFlags.Ahead))
+        {
+            bytes = default;
+        }
+        else
+        {
+            _stats.Answered(pending.Method, head.Kind == FrameKind.ErrorResponse, now - pending.SentAt);
+            ExpectLike(head.Length);
+        }
+
         Uncapture(state);
         GiveAnswer(bytes, pending.Sequence);
-        LogAnswered(state, pending, act == ReplyAct.Replace && state.IsLogged ? IsError(bytes) : head.Kind == FrameKind.ErrorResponse, now);
+        LogAnswered(state, pending, replaced && state.IsLogged ? IsError(bytes) : head.Kind == FrameKind.ErrorResponse, now);
         GiveBack(state);
     }
 

@@ -334,10 +334,14 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Appends the frame to a connection and notes what is due.</summary>
     private bool Send(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link)
     {
-        SessionExchange<TCodec> exchange = _owner.Exchange;
+        if ((decision.Flags & ForwardFlags.Ahead) != 0)
+        {
+            return SendAhead(frame, decision, route, link);
+        }
+
         if (decision.HiddenReplies > 0)
         {
-            link.Output.Append(exchange.BeforeBytes);
+            link.Output.Append(_owner.Exchange.BeforeBytes);
             for (int i = 0; i < decision.HiddenReplies; i++)
             {
                 link.Add() = new Pending<TCodec> { Session = this, Flags = PendingFlags.Hidden | TimingOf(route), SentAt = _now, TimeoutMs = TimeoutOf(route, decision) };

@@ -171,7 +171,7 @@ internal sealed partial class XRpcSession<TCodec>
         _stats.Answered(pending.Method, reply.Kind == FrameKind.ErrorResponse, now - pending.SentAt);
         if (pending.Has(PendingFlags.Unpin))
         {
-            Unpin(link, reusable: true);
+            Unpin(link, IsAsNewBehind(reply));
         }
 
         EndRequest(pending.Sequence, passed);

@@ -392,6 +392,12 @@ internal sealed partial class XRpcSession<TCodec>
     private ConnectionProfile ProfileAt(ClusterSnapshot cluster) =>
         cluster.Login is { } login && login.Codec == TCodec.Traits.Name ? _profile.Behind(login.Requests) : _profile;
 
+    /// <summary>
+    /// Whether the client's own connection is as new behind an answer that ends its time: what was to take state back did not when it was refused. What had
+    /// a connection for one request alone left no state.
+    /// </summary>
+    private bool IsAsNewBehind(in FrameHead reply) => _pinnedForOne || reply.Kind != FrameKind.ErrorResponse;
+
     /// <summary>Gives the client's own connection up.</summary>
     private void Unpin(UpstreamLink<TCodec> link, bool reusable)
     {

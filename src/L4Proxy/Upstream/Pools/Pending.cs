@@ -15,7 +15,7 @@ internal enum PendingFlags : ushort
     /// <summary>Part of what brings a new connection into its profile; an error fails the connection.</summary>
     Preamble = 2,
 
-    /// <summary>Behind the answer the client's own connection goes back to its pool.</summary>
+    /// <summary>Behind the answer the client's own connection goes back to its pool; behind an error it may be closed.</summary>
     Unpin = 4,
 
     /// <summary>Its answer may never come: it lasts as long as its client.</summary>
@@ -41,6 +41,9 @@ internal enum PendingFlags : ushort
 
     /// <summary>Its time counts from the answer before it, where answers come in order.</summary>
     PerAnswer = 2048,
+
+    /// <summary>Asked by the conversation before a request of the client, which waits for it: that one is counted, not this.</summary>
+    Ahead = 4096,
 }
 
 /// <summary>One request in flight. A plain value in a ring or a slot: nothing is allocated for it.</summary>

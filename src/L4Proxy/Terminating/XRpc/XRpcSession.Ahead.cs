@@ -1,0 +1,43 @@
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
+using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.XRpc.Contracts;
+
+namespace MeshL4.L4Proxy.Terminating.XRpc;
+
+/// <content>What a conversation asks on the connection that a request is to have, before that goes.</content>
+internal sealed partial class XRpcSession<TCodec>
+{
+    /// <summary>Sends it alone; the frame is handled again when it was answered, and nothing behind it before.</summary>
+    private bool SendAhead(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link)
+    {
+        if (!link.TryReserve(out _))
+        {
+            return AnswerLocally(frame, LocalReplyReason.Overflow);
+        }
+
+        RequestState<TCodec> state = _owner.States.Rent();
+        state.Captures = state.Observes = true;
+        (state.Tag, state.Route, state.SentOn) = (decision.Tag, route, link);
+        state.StartedAt = _cameAt == 0 ? _now : _cameAt;
+        state.ForwardedAt = _now;
+        state.KeepSeed(SeedOf(frame));
+
+        link.Output.Append(_owner.Exchange.BeforeBytes);
+        link.MarkDirty();
+        link.LastUsedMs = _owner.Loop.NowMilliseconds;
+        link.Add() = new Pending<TCodec>
+        {
+            Session = this,
+            State = state,
+            SentAt = _now,
+            Id = frame.Head.Id,
+            Seed = frame.Head.ReplySeed,
+            TimeoutMs = TimeoutOf(route, decision),
+            Sequence = TakeSequence(),
+            Method = (ushort)frame.Head.Method,
+            Flags = PendingFlags.Ahead | TimingOf(route),
+        };
+        _pause = Pause.Quiet;
+        return false;
+    }
+}
