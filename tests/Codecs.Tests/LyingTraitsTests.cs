@@ -23,6 +23,9 @@ public sealed class LyingTraitsTests
         [nameof(NoBitsForIds)] = Kit<NoBitsForIds>(),
         [nameof(MoreBitsThanTheIdHas)] = Kit<MoreBitsThanTheIdHas>(),
         [nameof(IdOfThreeBytes)] = Kit<IdOfThreeBytes>(),
+        [nameof(ReplyIdOfThreeBytes)] = Kit<ReplyIdOfThreeBytes>(),
+        [nameof(ReplyIdAlone)] = Kit<ReplyIdAlone>(),
+        [nameof(ReplyIdElsewhere)] = Kit<ReplyIdElsewhere>(),
         [nameof(KeepsWholeRequests)] = Kit<KeepsWholeRequests>(),
         [nameof(NewTraitsAtEveryLook)] = Kit<NewTraitsAtEveryLook>(),
         [nameof(AnswersInOrder)] = Kit<AnswersInOrder>(),
@@ -52,6 +55,9 @@ public sealed class LyingTraitsTests
         { nameof(NoBitsForIds), "traits are consistent", "ids of 0 bits" },
         { nameof(MoreBitsThanTheIdHas), "traits are consistent", "the id's place and its bits do not fit" },
         { nameof(IdOfThreeBytes), "traits are consistent", "the id's place and its bits do not fit" },
+        { nameof(ReplyIdOfThreeBytes), "traits are consistent", "the id's place and its bits do not fit" },
+        { nameof(ReplyIdAlone), "traits are consistent", "ids have a place in answers, and none in requests" },
+        { nameof(ReplyIdElsewhere), "a new id changes the id only", "one frame" },
         { nameof(KeepsWholeRequests), "traits are consistent", "1025 bytes of every request in flight" },
         { nameof(NewTraitsAtEveryLook), "traits are consistent", "Traits makes a new value at every look" },
         { nameof(AnswersInOrder), "frames honour the traits", "of a protocol whose answers are in order" },
@@ -144,6 +150,21 @@ public sealed class LyingTraitsTests
     private sealed class IdOfThreeBytes : ILie
     {
         public static CodecTraits Traits { get; } = True with { IdBits = 24, Id = new FixedId(4, 3) };
+    }
+
+    private sealed class ReplyIdOfThreeBytes : ILie
+    {
+        public static CodecTraits Traits { get; } = True with { ReplyId = new FixedId(4, 3) };
+    }
+
+    private sealed class ReplyIdAlone : ILie
+    {
+        public static CodecTraits Traits { get; } = True with { Id = null, ReplyId = new FixedId(4, 4) };
+    }
+
+    private sealed class ReplyIdElsewhere : ILie
+    {
+        public static CodecTraits Traits { get; } = True with { ReplyId = new FixedId(8, 4) };
     }
 
     private sealed class KeepsWholeRequests : ILie

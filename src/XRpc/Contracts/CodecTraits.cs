@@ -61,7 +61,7 @@ public enum MetaTier
 public readonly record struct MetaKey(string Name, MetaTier Tier);
 
 /// <summary>
-/// Where a fixed-width id is in every frame that has one, so that the runtime can replace it in place. Id 0 is never made by the runtime.
+/// Where a fixed-width id is in every frame of a side that has one, so that the runtime can replace it in place. Id 0 is never made by the runtime.
 /// </summary>
 /// <param name="Offset">Bytes from the frame's first byte.</param>
 /// <param name="Width">Bytes: 1, 2, 4 or 8.</param>
@@ -82,9 +82,12 @@ public sealed record CodecTraits(string Name, FrameOrder Order, Side FirstSpeake
 
     /// <summary>
     /// Multiplexed protocols: where the id is; null when its place or length varies, so that
-    /// <see cref="IXRpcCodec{TSelf}.WriteEdited"/> has to write it anew.
+    /// <see cref="IXRpcCodec{TSelf}.WriteEdited"/> has to write it anew. Requests are tried again, hedged and mirrored only where it has a place.
     /// </summary>
     public FixedId? Id { get; init; }
+
+    /// <summary>Where the id is in frames of the server, if that is another place than <see cref="Id"/>; null where it is the same.</summary>
+    public FixedId? ReplyId { get; init; }
 
     /// <summary>Bits the runtime may use in an id; narrow ids bound the requests in flight.</summary>
     public int IdBits { get; init; } = 63;
@@ -124,6 +127,10 @@ public sealed record CodecTraits(string Name, FrameOrder Order, Side FirstSpeake
 
     /// <summary>Names of the methods by number, lower case, for metrics and routes; the first stands for all others. Empty: only "other".</summary>
     public ImmutableArray<string> Methods { get; init; } = [];
+
+    /// <summary>Where the id is in frames of a side; null when it has no fixed place.</summary>
+    /// <param name="from">Who sends them.</param>
+    public FixedId? IdIn(Side from) => from == Side.Downstream || Id is null ? Id : ReplyId ?? Id;
 
     /// <summary>Index of a metadata value by name; -1 when frames of this protocol have none of that name.</summary>
     /// <param name="name">As configuration writes it.</param>

@@ -59,7 +59,7 @@ public interface IXRpcCodec<TSelf>
     /// <summary>
     /// Writes all bytes of the view with some things changed; the length may change. Bytes of the frame behind the view follow as
     /// they are, so everything that depends on the edit, such as a length in the head, is to be written here. Not called
-    /// for an id that <see cref="CodecTraits.Id"/> tells the place of, when nothing else changes.
+    /// for an id that <see cref="CodecTraits.IdIn"/> tells the place of, when nothing else changes.
     /// </summary>
     /// <param name="frame">The frame that was scanned last.</param>
     /// <param name="edit">What to change.</param>

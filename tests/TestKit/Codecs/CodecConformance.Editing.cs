@@ -22,7 +22,7 @@ public sealed partial class CodecConformance<TCodec>
     {
         if (Traits.Order != FrameOrder.Multiplexed)
         {
-            ConformanceException.Unless(Traits.Id is null, () => $"{Name}: has a place for ids, but answers are in order");
+            ConformanceException.Unless(Traits.Id is null && Traits.ReplyId is null, () => $"{Name}: has a place for ids, but answers are in order");
             return;
         }
 
@@ -45,14 +45,14 @@ public sealed partial class CodecConformance<TCodec>
 
     private static void RequireRewritten(GoldenFrame frame, in FrameHead before, ulong id, int length)
     {
-        byte[] output = Traits.Id is { } place ? Patched(frame, place, id) : Edited(frame, new HeadEdit(id), length);
+        byte[] output = Traits.IdIn(frame.From) is { } place ? Patched(frame, place, id) : Edited(frame, new HeadEdit(id), length);
         Unless(output.Length > 0, frame, () => $"id {id} cannot be written");
         Scanned(frame.From, output, out FrameHead after, $"'{frame.Name}' with id {id}");
         Unless(after.Id == id, frame, () => $"with id {id} written it has {after.Id}");
         FrameHead same = after with { Id = before.Id, Length = before.Length };
         Unless(new ScannedFrame(ScanStatus.Done, same).IsSameAs(new ScannedFrame(ScanStatus.Done, before)), frame, () => $"id {id} changed more than the id");
         GoldenFrame changed = frame with { Bytes = output };
-        byte[] back = Traits.Id is { } again ? Patched(changed, again, frame.Id) : Edited(changed, new HeadEdit(frame.Id), output.Length);
+        byte[] back = Traits.IdIn(frame.From) is { } again ? Patched(changed, again, frame.Id) : Edited(changed, new HeadEdit(frame.Id), output.Length);
         Unless(back.AsSpan().SequenceEqual(frame.Bytes), frame, () => $"with id {id} and then its own again it is {Convert.ToHexString(back)}");
         byte[] edited = Traits.Id is null ? output : Edited(frame, new HeadEdit(id), length);
         Unless(edited.Length == 0 || edited.AsSpan().SequenceEqual(output), frame, () => $"WriteEdited writes id {id} other than the traits say");

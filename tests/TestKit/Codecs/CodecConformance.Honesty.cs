@@ -19,7 +19,12 @@ public sealed partial class CodecConformance<TCodec>
         Require(traits.Methods.All(static name => name == name.ToLowerInvariant()), "a method's name is not lower case");
         Require(traits.ReplySeedBytes is >= 0 and <= CodecTraits.MostReplySeedBytes, $"{traits.ReplySeedBytes} bytes of every request in flight are kept for its answer");
         Require(traits.IdBits is > 0 and <= 64, $"ids of {traits.IdBits} bits");
-        Require(traits.Id is not { } id || (id.Width is 1 or 2 or 4 or 8 && id.Offset >= 0 && traits.IdBits <= id.Width * 8), "the id's place and its bits do not fit");
+        foreach (Side side in Enum.GetValues<Side>())
+        {
+            Require(traits.IdIn(side) is not { } id || (id.Width is 1 or 2 or 4 or 8 && id.Offset >= 0 && traits.IdBits <= id.Width * 8), "the id's place and its bits do not fit");
+        }
+
+        Require(traits.ReplyId is null || traits.Id is not null, "ids have a place in answers, and none in requests");
     }
 
     private void FramesHonourTraits()

@@ -100,7 +100,7 @@ public sealed partial class CodecConformance<TCodec>
         ulong? id = Traits.Order == FrameOrder.Multiplexed ? (frame.Id ^ 1) | 2 : null;
         GoldenFrame shorter = remove == 0 ? edited : edited with { Bytes = Edited(edited, new HeadEdit(RemoveKeyBytes: remove), edited.Bytes.Length) };
         byte[] expected = id is not { } other ? shorter.Bytes
-            : Traits.Id is { } place ? Patched(shorter, place, other)
+            : Traits.IdIn(frame.From) is { } place ? Patched(shorter, place, other)
             : Edited(shorter, new HeadEdit(other), shorter.Bytes.Length);
         ReadOnlyMemory<byte> value = Encoding.UTF8.GetBytes(name == Attachment ? "x" : edited.Meta[name]);
         byte[] together = Edited(frame, new HeadEdit(id, remove, [new MetaEdit(name, value)]), length);

@@ -15,7 +15,9 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     /// <summary>An answer up to this length is passed on in one piece; a longer one as it comes.</summary>
     private const int MostHeld = 64 * 1024;
 
-    private readonly SlotTable<TCodec> _slots = new(TCodec.Traits.Id is { } id ? Math.Min(id.Width * 8, TCodec.Traits.IdBits) : TCodec.Traits.IdBits);
+    private static readonly FixedId? ReplyPlace = TCodec.Traits.IdIn(Side.Upstream);
+
+    private readonly SlotTable<TCodec> _slots = new(Math.Min(TCodec.Traits.IdBits, Math.Min(BitsAt(TCodec.Traits.Id), BitsAt(ReplyPlace))));
     private int _scanned;
     private bool _headKnown;
     private bool _skipping;
@@ -207,6 +209,8 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         }
     }
 
+    private static int BitsAt(FixedId? place) => place is null ? 64 : place.Width * 8;
+
     private static bool Ends(FrameKind kind) => kind is not (FrameKind.StreamData or FrameKind.StreamOpen);
 
     /// <summary>
@@ -274,7 +278,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
     private ReadOnlySpan<byte> WithId(Span<byte> frame, ulong id, bool isWhole)
     {
-        if (TCodec.Traits.Id is { } place)
+        if (ReplyPlace is { } place)
         {
             IdBytes.Write(frame, place, id);
             return frame;
