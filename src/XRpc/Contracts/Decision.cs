@@ -67,7 +67,9 @@ public enum ForwardFlags : ushort
     /// <summary>May take as long as it likes: no time-out.</summary>
     NoTimeout = 128,
 
-    /// <summary>The connection to the client ends behind the answer to this.</summary>
+    /// <summary>
+    /// The connection to the client ends behind the answer to this, and a connection that it has for this alone (<see cref="PinOnce"/>) too. It is never sent twice.
+    /// </summary>
     Last = 256,
 
     /// <summary>A replica may answer (the route's read cluster).</summary>

@@ -1,6 +1,11 @@
 namespace MeshL4.XRpc.Contracts;
 
-/// <summary>Forwards every request by its key metadata and its own flags: all that most protocols need.</summary>
+/// <summary>
+/// Forwards every request by its key metadata and its own flags: all that most protocols need. One with <see cref="FrameFlags.LastOnConnection"/> goes on a connection
+/// of its own, which is closed behind its answer, or behind its sending when it has none: its server may close it, and others' requests would be there. In a
+/// multiplexed protocol it does not wait for answers due on shared connections (some are streams without an end): the client gets those too before its
+/// connection ends, in any order.
+/// </summary>
 /// <typeparam name="TCodec">The protocol.</typeparam>
 public sealed class ForwardingConversation<TCodec> : Conversation<TCodec>
     where TCodec : struct, IXRpcCodec<TCodec>
@@ -39,7 +44,7 @@ public sealed class ForwardingConversation<TCodec> : Conversation<TCodec>
         flags |= (frame & FrameFlags.ReadOnly) != 0 ? ForwardFlags.ReadOnly : 0;
         flags |= (frame & FrameFlags.Idempotent) != 0 ? ForwardFlags.Idempotent : 0;
         flags |= (frame & FrameFlags.Blocking) != 0 ? ForwardFlags.NoTimeout : 0;
-        flags |= (frame & FrameFlags.LastOnConnection) != 0 ? ForwardFlags.Last : 0;
+        flags |= (frame & FrameFlags.LastOnConnection) != 0 ? ForwardFlags.Last | ForwardFlags.PinOnce : 0;
         return flags;
     }
 }

@@ -77,7 +77,7 @@ public enum FrameFlags : ushort
     /// <summary>After this request's answer the client shares connections again.</summary>
     Unpin = 16,
 
-    /// <summary>Neither side sends anything behind the answer to this.</summary>
+    /// <summary>Neither side sends anything behind the answer to this, or behind the request itself when it has none: the server may close.</summary>
     LastOnConnection = 32,
 
     /// <summary>Answered only when something went wrong; such a request needs a pinned connection.</summary>

@@ -4,7 +4,8 @@ using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.Codecs.Tests.Hosted;
 
-/// <summary>The sample codec, which does not tell where a frame's id is: whoever wants another has the frame written anew.</summary>
+/// <summary>The sample codec, which does not tell where a frame's id is: whoever wants another has the frame written anew. A request with
+/// <c>!last</c> in it is its client's last.</summary>
 internal struct UnplacedIdCodec : IXRpcCodec<UnplacedIdCodec>
 {
     private PingPongCodec _inner;
@@ -21,7 +22,12 @@ internal struct UnplacedIdCodec : IXRpcCodec<UnplacedIdCodec>
 
     public static bool TryWriteControl(Side from, ControlFrame control, ulong id, IBufferWriter<byte> output) => PingPongCodec.TryWriteControl(from, control, id, output);
 
-    public ScanStatus Scan(ReadOnlySpan<byte> input, ref FrameHead head, out int consumed) => _inner.Scan(input, ref head, out consumed);
+    public ScanStatus Scan(ReadOnlySpan<byte> input, ref FrameHead head, out int consumed)
+    {
+        ScanStatus status = _inner.Scan(input, ref head, out consumed);
+        head.Flags |= head.Kind == FrameKind.Request && input[..consumed].IndexOf("!last"u8) >= 0 ? FrameFlags.LastOnConnection : FrameFlags.None;
+        return status;
+    }
 
     public readonly bool TryMeta(in FrameView frame, int meta, out ReadOnlySpan<byte> value) => _inner.TryMeta(frame, meta, out value);
 

@@ -422,6 +422,7 @@ internal sealed partial class XRpcSession<TCodec>
     private void AfterSending(in Decision decision, UpstreamLink<TCodec> link)
     {
         _conversation.OnSent(decision, _owner.Exchange);
+        _stopReading |= (decision.Flags & ForwardFlags.Last) != 0 && SaysLastOn(link);
         bool waits = (decision.Flags & (ForwardFlags.Wait | ForwardFlags.Unpin)) != 0 || (_pinnedForOne && _pinned == link && IsOrdered);
         if (waits && InFlight > 0 && _streaming is null)
         {
@@ -432,8 +433,6 @@ internal sealed partial class XRpcSession<TCodec>
             // No answer will come that gives the connection back.
             Unpin(link, reusable: true);
         }
-
-        _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
     }
 
     private uint TakeSequence()

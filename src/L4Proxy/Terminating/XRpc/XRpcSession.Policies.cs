@@ -168,7 +168,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         bool observes = (decision.Flags & ForwardFlags.Observe) != 0;
         XRpcPoliciesSnapshot policies = route.Policies;
-        bool mayRepeat = (decision.Flags & ForwardFlags.Idempotent) != 0 && frame.IsWhole && !IsPinned && decision.HiddenReplies == 0 && MayCopy;
+        bool mayRepeat = (decision.Flags & (ForwardFlags.Idempotent | ForwardFlags.Last)) == ForwardFlags.Idempotent && frame.IsWhole && !IsPinned && decision.HiddenReplies == 0 && MayCopy;
         bool retries = mayRepeat && policies.Retry is { Retries: > 0 };
         bool hedges = mayRepeat && MayHedge(frame.Head, route, link);
         bool logs = policies.RequestLog is not null;

@@ -316,6 +316,7 @@ internal sealed partial class XRpcSession<TCodec>
             link.AppendRest(rest);
             _streaming = null;
             link.RestSent();
+            _stopReading |= _saidLast;
             if (_pinned == link && (_unpinsBehind || (_pinnedForOne && link.InFlight == 0)))
             {
                 // Its answer came already, or none will come that gives the connection back.

@@ -17,6 +17,7 @@ internal sealed partial class XRpcSession<TCodec>
     private int _bindingCount;
     private UpstreamLink<TCodec>? _pinned;
     private bool _pinnedForOne;
+    private bool _saidLast;
 
     /// <summary>The client's connection goes back behind the frame that is being forwarded.</summary>
     private bool _unpinsBehind;
@@ -422,6 +423,22 @@ internal sealed partial class XRpcSession<TCodec>
         {
             link.Close(LocalReplyReason.UpstreamClosed, reset: false);
         }
+    }
+
+    /// <summary>
+    /// The client's last request was sent, or its beginning. A connection that it has for this alone ends behind it: its server may end it, and would under
+    /// the requests of others.
+    /// </summary>
+    /// <returns>Whether it is whole.</returns>
+    private bool SaysLastOn(UpstreamLink<TCodec> link)
+    {
+        _saidLast = true;
+        if (_pinnedForOne && _pinned == link)
+        {
+            link.TakeNoMore();
+        }
+
+        return _streaming is null;
     }
 
     /// <summary>The rest of a frame that was being forwarded goes nowhere.</summary>
