@@ -170,7 +170,12 @@ public class XRpcProxyDecoderTests
     [Theory]
     [InlineData("{forward: {cluster: a}}", true)]
     [InlineData("{forward: {cluster: a}, policies: {rate_limit: {max_tokens: 1, fill_interval: 1s}}}", false)]
+    [InlineData("{forward: {cluster: a}, policies: {authorization: {deny: [{methods: [get]}]}}}", false)]
+    [InlineData("{forward: {cluster: a}, policies: {faults: [{delay: 1s}]}}", false)]
+    [InlineData("{forward: {cluster: a}, policies: {timeout: 1s, retry: {num_retries: 1}, hedge: {delay: 1s}, mirrors: [{cluster: b}]}}", true)]
     [InlineData("{match: {key_prefix: a}, forward: {cluster: a}}", false)]
+    [InlineData("{match: {methods: [get]}, forward: {cluster: a}}, {forward: {cluster: a}}", false)]
+    [InlineData("{reject: {message: no}}", false)]
     public void Decode_UnknownBytesByDefault_AreTcpOnlyWhereNothingIsDecided(string route, bool tcp) =>
         Good($"{Head}route_config: {{routes: [{route}]}}").UnknownAsTcp.ShouldBe(tcp);
 
