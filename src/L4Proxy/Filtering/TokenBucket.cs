@@ -39,6 +39,9 @@ internal sealed class TokenBucket(uint maxTokens, uint tokensPerFill, TimeSpan f
         return false;
     }
 
+    /// <summary>Puts one back that was taken for nothing.</summary>
+    public void GiveBack() => Add(_content, 1);
+
     /// <summary>Whoever moves the count of fills forward adds what they brought.</summary>
     private void Fill(Content content)
     {
@@ -49,7 +52,11 @@ internal sealed class TokenBucket(uint maxTokens, uint tokensPerFill, TimeSpan f
             return;
         }
 
-        long brought = Math.Min(due - done, _settings.Most) * _settings.Filled;
+        Add(content, Math.Min(due - done, _settings.Most) * _settings.Filled);
+    }
+
+    private void Add(Content content, long brought)
+    {
         long tokens = Volatile.Read(ref content.Tokens);
         for (long seen; ; tokens = seen)
         {

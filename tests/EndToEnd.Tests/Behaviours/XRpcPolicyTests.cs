@@ -179,6 +179,87 @@ public sealed class XRpcPolicyTests : IDisposable
         proxy.Stat("redis.x.downstream_rq_mirrored").ShouldBe(1);
     }
 
+    /// <summary>Routes to one server, whose part is not cut, and to another. A request that one route refuses takes nothing from the others.</summary>
+    [Fact]
+    public void RateLimit_OfEveryRouteOfARequest_IsAsked()
+    {
+        const string Once = "rate_limit: {max_tokens: 1, tokens_per_fill: 1, fill_interval: 3600s}", Refused = "-ERR MeshL4: rate limit exceeded";
+        using Sidecar proxy = Start(
+            $"{{name: a, match: {{key_prefix: 'a:'}}, forward: {{cluster: other}}, policies: {{{Once}}}}}, {{name: b, match: {{key_prefix: 'b:'}}, forward: {{cluster: other}}, policies: {{{Once}}}}}, "
+            + "{name: free, match: {key_prefix: 'f:'}, forward: {cluster: other}}, {name: all, forward: {cluster: main}}",
+            out int port);
+        using Call client = Call.To(port);
+        client.Ask("MSET z 1 f:1 v a:1 v").ShouldBe("+OK");
+        foreach (string request in (string[])["SET a:1 v", "MSET z 1 a:1 v", "MSET f:1 v a:1 v", "MSET b:1 v a:1 v", "MSET z 1 b:1 v a:1 v", "MSETNX b:2 v a:2 v"])
+        {
+            client.Ask(request).ShouldBe(Refused, request);
+        }
+
+        client.Ask("MGET b:1 f:1 b:2").ShouldBe("*3");
+        client.Take("$-1\r\n$1\r\nv\r\n$-1\r\n".Length);
+        client.Ask("EXISTS z b:1").ShouldBe(Refused);
+        proxy.Stat("redis.x.downstream_rq_rate_limited").ShouldBe(7);
+    }
+
+    [Fact]
+    public void Fault_OfAnyRouteOfARequest_Happens()
+    {
+        using Sidecar proxy = Start(
+            "{name: a, match: {key_prefix: 'a:'}, forward: {cluster: other}, policies: {faults: [{methods: [MSET, MSETNX, MGET], abort: {message: 'ERR a'}}]}}, "
+            + "{name: b, match: {key_prefix: 'b:'}, forward: {cluster: other}, policies: {faults: [{methods: [MSET, DEL], abort: {message: 'ERR b'}}]}}, "
+            + "{name: free, match: {key_prefix: 'f:'}, forward: {cluster: other}}, {name: all, forward: {cluster: main}}",
+            out int port);
+        using Call client = Call.To(port);
+        client.Ask("MSET z 1 a:1 x").ShouldBe("-ERR a");
+        client.Ask("MGET f:1 a:1").ShouldBe("-ERR a");
+        client.Ask("MSETNX f:1 v a:1 v").ShouldBe("-ERR a");
+        client.Ask("MSET z 1 b:1 x a:1 x").ShouldBe("-ERR b");
+        client.Ask("DEL a:1 b:1").ShouldBe("-ERR b");
+        client.Ask("EXISTS z a:1 b:1 f:1").ShouldBe(":0");
+        proxy.Stat("redis.x.error_fault").ShouldBe(5);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(", lb_policy: RING_HASH")]
+    public void Mirror_OfARoute_GetsTheKeysOfThatRoute(string policy)
+    {
+        using Peer third = Peer.Redis();
+        using Sidecar proxy = Start(
+            "{name: m, match: {key_prefix: 'm:'}, forward: {cluster: main, remove_key_prefix: true}, policies: {mirrors: [{cluster: third}]}}, "
+            + "{name: n, match: {key_prefix: 'n:'}, forward: {cluster: main}}, {name: o, match: {key_prefix: 'o:'}, forward: {cluster: other}, policies: {mirrors: [{cluster: third}]}}, {name: all, forward: {cluster: other}}",
+            out int port,
+            "",
+            Boot.Cluster("third", [third.Address], policy));
+        using Call client = Call.To(port);
+        client.Ask("MSET z 1 m:1 v").ShouldBe("+OK");
+        client.Ask("MSET m:2 v z 1 m:3 v").ShouldBe("+OK");
+        client.Ask("MSET n:1 v m:4 v").ShouldBe("+OK");
+        client.Ask("MSET m:5 v o:6 v n:1 v").ShouldBe("+OK");
+        client.Ask("MSETNX n:7 v m:7 v").ShouldBe(":1");
+        client.Ask("MSET z 1 n:1 v").ShouldBe("+OK");
+        using Call copies = Call.To(third.Port);
+        Wait.Until(() => copies.Ask("EXISTS 1 2 3 4 5 o:6") == ":6", "a copy is missing");
+        copies.Ask("DBSIZE").ShouldBe(":6");
+        proxy.Stat("redis.x.downstream_rq_mirror_skipped").ShouldBe(1);
+    }
+
+    /// <summary>Routes that have their mirrors of the proxy are one to those, and a request that nobody could cut is copied whole.</summary>
+    [Fact]
+    public void Mirror_OfAllRoutes_GetsRequestsOfSeveralWhole()
+    {
+        using Sidecar proxy = Start(
+            "{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main}, policies: {faults: [{methods: [GET], delay: 0.1s}]}}, {name: all, forward: {cluster: main}}",
+            out int port,
+            "mirrors: [{cluster: other}]");
+        using Call client = Call.To(port);
+        client.Ask("MSETNX a:1 v z v").ShouldBe(":1");
+        client.Ask("MSET z v a:2 v").ShouldBe("+OK");
+        using Call copies = Call.To(_other.Port);
+        Wait.Until(() => copies.Ask("EXISTS a:1 z a:2") == ":3", "a copy is missing");
+        proxy.Stat("redis.x.downstream_rq_mirrored").ShouldBe(2);
+    }
+
     public void Dispose()
     {
         _redis.Dispose();

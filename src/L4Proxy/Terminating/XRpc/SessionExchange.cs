@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Immutable;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.XRpc.Contracts;
@@ -27,6 +28,9 @@ internal readonly record struct Target(XRpcRouteSnapshot Route, ClusterSnapshot 
 internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchange
     where TCodec : struct, IXRpcCodec<TCodec>
 {
+    /// <summary>In place of the name of a cluster: the keys that a copy is not for. No cluster has an empty name.</summary>
+    private const string LeftOut = "";
+
     private readonly ScratchWriter _answer = new();
     private readonly ScratchWriter _before = new();
     private readonly ScratchWriter _replacement = new();
@@ -39,6 +43,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private readonly List<XRpcRouteSnapshot> _conditional = [];
     private XRpcSession<TCodec> _session = null!;
     private string? _copyTo;
+    private ImmutableArray<XRpcMirrorSnapshot> _copyOf;
     private bool _used;
 
     public bool RoutesByKey => _copyTo is not null || _session.Proxy.Routes.Current.LooksAtKeys || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
@@ -87,6 +92,9 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         return _keyBytes.Written.Slice(start, length);
     }
 
+    /// <summary>The policies of the routes that the keys belong to, where routes have some of their own.</summary>
+    public KeyPolicies Policies { get; } = new();
+
     public int FragmentCount => _fragments.Count;
 
     /// <summary>Binds to a client, for one call.</summary>
@@ -102,10 +110,13 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     }
 
     /// <summary>Binds to a client, for a copy of its request: all targets are servers of that cluster, whatever the routes say.</summary>
-    public SessionExchange<TCodec> ForCopy(XRpcSession<TCodec> session, string cluster)
+    /// <param name="session">The client.</param>
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="of">Keys of routes with other mirrors than these are left out; default leaves none out.</param>
+    public SessionExchange<TCodec> ForCopy(XRpcSession<TCodec> session, string cluster, ImmutableArray<XRpcMirrorSnapshot> of = default)
     {
         For(session);
-        _copyTo = cluster;
+        (_copyTo, _copyOf) = (cluster, of);
         return this;
     }
 
@@ -144,6 +155,17 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
             _used = true;
             _keys.Add((_keyBytes.Count, key.Length, route));
             _keyBytes.Write(key);
+        }
+
+        if (route is not null && _session.Proxy.Routes.Current.PoliciesDiffer)
+        {
+            if (_copyTo is not null && !_copyOf.IsDefault && route.Policies.Mirrors != _copyOf)
+            {
+                return NumberOf(Target.None(route, LeftOut));
+            }
+
+            _used = true;
+            Policies.Add(route);
         }
 
         Target target = default;
@@ -256,6 +278,9 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
 
     public Target TargetAt(int number) => _targets[number];
 
+    /// <summary>Whether a fragment has the keys that are not copied.</summary>
+    public bool IsLeftOut(int index) => ReferenceEquals(_targets[_fragments[index].Target].Absent, LeftOut);
+
     /// <summary>A fragment that was written.</summary>
     public Target FragmentAt(int index, out ReadOnlySpan<byte> bytes)
     {
@@ -287,6 +312,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         _keyBytes.Clear();
         _keys.Clear();
         _conditional.Clear();
+        Policies.Clear();
         Rejecting = null;
     }
 }

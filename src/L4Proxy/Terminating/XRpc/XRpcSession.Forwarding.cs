@@ -183,7 +183,7 @@ internal sealed partial class XRpcSession<TCodec>
             return AnswerLocally(frame, route is null ? LocalReplyReason.NoRoute : LocalReplyReason.Configured, route?.RejectMessage);
         }
 
-        if ((!route.Policies.IsPlain || IsPinned || _owner.Exchange.KeyCount > 0 || (decision.Flags & ForwardFlags.AllKeys) != 0)
+        if ((!route.Policies.IsPlain || IsPinned || _owner.Exchange.Policies.AreOfSeveralRoutes || _owner.Exchange.KeyCount > 0 || (decision.Flags & ForwardFlags.AllKeys) != 0)
             && !MayPass(frame, decision, route, key, _admitted || IsAllowed(route, frame, key, decision.Flags, target), out bool wait))
         {
             return !wait;

@@ -28,6 +28,22 @@ internal sealed partial class XRpcSession<TCodec>
 
         bool mayCopy = MayCopy && frame.IsWhole && frame.Head.Replies != FrameHead.UntilEnd && !IsPinned
             && (decision.Flags & OwnConnection) == 0;
+        KeyPolicies several = _owner.Exchange.Policies;
+        if (!several.AreMirroredApart)
+        {
+            Mirror(frame, decision, route, key, mayCopy, isPart: false);
+            return;
+        }
+
+        // Each mirror gets the keys of its own routes.
+        for (int i = 0; i < several.Mirrored.Count; i++)
+        {
+            Mirror(frame, decision, several.Mirrored[i], default, mayCopy, isPart: true);
+        }
+    }
+
+    private void Mirror(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool mayCopy, bool isPart)
+    {
         foreach (XRpcMirrorSnapshot mirror in route.Policies.Mirrors)
         {
             if ((mirror.ExcludeReads && (decision.Flags & ForwardFlags.ReadOnly) != 0) || !mirror.Fraction.Draw(_owner.Worker.Random))
@@ -35,7 +51,7 @@ internal sealed partial class XRpcSession<TCodec>
                 continue;
             }
 
-            if (!mayCopy || !TryCopy(frame, decision, route, mirror.Cluster, key))
+            if (!mayCopy || !(isPart ? TryCopyPart(frame, route, mirror.Cluster) : TryCopy(frame, decision, route, mirror.Cluster, key)))
             {
                 _stats.MirrorsSkipped++;
             }
@@ -81,6 +97,23 @@ internal sealed partial class XRpcSession<TCodec>
             default:
                 return false;
         }
+    }
+
+    /// <summary>
+    /// A copy of what a request has for the routes with these mirrors. The conversation cuts it as if the other keys were on a server of their own, which gets
+    /// nothing; false where it cannot be cut.
+    /// </summary>
+    private bool TryCopyPart(in FrameView frame, XRpcRouteSnapshot route, string cluster)
+    {
+        SessionExchange<TCodec> exchange = _owner.Copying.ForCopy(this, cluster, route.Policies.Mirrors);
+        exchange.Consider(_codec, frame);
+        bool sent = _conversation.OnCopy(in _codec, frame, exchange).Act == Act.Split;
+        for (int i = 0; sent && i < exchange.FragmentCount; i++)
+        {
+            sent = exchange.IsLeftOut(i) || SendCopy(BindTo(exchange.FragmentAt(i, out ReadOnlySpan<byte> piece)), route, piece, expectsReply: true);
+        }
+
+        return sent;
     }
 
     /// <summary>Copies of the pieces of a split request; of one that is the same for every server, one.</summary>

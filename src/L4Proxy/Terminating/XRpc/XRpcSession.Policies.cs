@@ -17,27 +17,27 @@ internal sealed partial class XRpcSession<TCodec>
     private bool _leftSome;
 
     /// <summary>
-    /// Asks the route's policies. False: the request was answered, or waits (<paramref name="wait"/>). What authorization says is told
+    /// Asks the route's policies, or those of all routes that its keys belong to. False: the request was answered, or waits (<paramref name="wait"/>). What authorization says is told
     /// (<paramref name="allowed"/>), for a request may belong to several routes.
     /// </summary>
     private bool Admit(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool allowed, out bool wait)
     {
         wait = false;
         _faultMessage = null;
-        XRpcPoliciesSnapshot policies = route.Policies;
+        KeyPolicies several = _owner.Exchange.Policies;
         if (!allowed)
         {
             _stats.Denied++;
             return !AnswerLocally(frame, LocalReplyReason.Denied);
         }
 
-        if (policies.RateLimit is { } bucket && !bucket.TryTake())
+        if (several.AreOfSeveralRoutes ? !several.TryTakeAll() : route.Policies.RateLimit is { } bucket && !bucket.TryTake())
         {
             _stats.RateLimited++;
             return !AnswerLocally(frame, LocalReplyReason.RateLimited);
         }
 
-        if (FaultOf(frame, policies) is { } fault && (fault.Delay > TimeSpan.Zero || fault.AbortMessage is not null))
+        if ((several.AreOfSeveralRoutes ? FaultOf(frame, several) : FaultOf(frame, route.Policies)) is { } fault)
         {
             return ApplyFault(frame, fault, out wait);
         }
@@ -138,10 +138,24 @@ internal sealed partial class XRpcSession<TCodec>
             {
                 if (draw < fault.Fraction.Millionths)
                 {
-                    return fault;
+                    return fault.Delay > TimeSpan.Zero || fault.AbortMessage is not null ? fault : null;
                 }
 
                 draw = policies.FaultsAddUp ? draw - (int)fault.Fraction.Millionths : random.Next((int)Share.All);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The first in the order of the keys.</summary>
+    private XRpcFaultSnapshot? FaultOf(in FrameView frame, KeyPolicies policies)
+    {
+        for (int i = 0; i < policies.Faults.Count; i++)
+        {
+            if (FaultOf(frame, policies.Faults[i]) is { } fault)
+            {
+                return fault;
             }
         }
 

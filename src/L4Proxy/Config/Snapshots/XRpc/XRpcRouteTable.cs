@@ -27,6 +27,8 @@ internal sealed class XRpcRouteTable
         CatchAll = ByKey([]);
         LooksAtKeys = HasPrefixes || Conditional.Any(static route => !route.Match.KeyPrefix.IsEmpty);
         HasAuthorization = routes.Any(static route => route.Policies.Authorization is not null);
+        PoliciesDiffer = routes.Any(route => route.Policies.RateLimit != routes[0].Policies.RateLimit
+            || route.Policies.Faults != routes[0].Policies.Faults || route.Policies.Mirrors != routes[0].Policies.Mirrors);
     }
 
     /// <summary>All routes as configured.</summary>
@@ -55,6 +57,9 @@ internal sealed class XRpcRouteTable
 
     /// <summary>Whether any route allows or denies: then every key of a request, and so its route, has to be known.</summary>
     public bool HasAuthorization { get; }
+
+    /// <summary>Whether routes have rate limits, faults or mirrors of their own: then those of every route that a request has keys of are asked.</summary>
+    public bool PoliciesDiffer { get; }
 
     /// <summary>Whether the key decides; else <see cref="CatchAll"/> takes what no conditional route takes.</summary>
     public bool HasPrefixes => LongestPrefix > 0;
