@@ -64,7 +64,9 @@ public interface IXRpcCodec<TSelf>
     /// <param name="frame">The frame that was scanned last.</param>
     /// <param name="edit">What to change.</param>
     /// <param name="output">Where to.</param>
-    /// <returns>False when this frame cannot be changed so; nothing was written then.</returns>
+    /// <returns>
+    /// False when this frame cannot be changed so; nothing was written then. The request is answered with an error, or its answer replaced by one.
+    /// </returns>
     bool WriteEdited(in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output);
 
     /// <summary>

@@ -5,7 +5,7 @@ using MeshL4.XRpc.Contracts;
 namespace MeshL4.Codecs.Tests.Hosted;
 
 /// <summary>The sample codec, which does not tell where a frame's id is: whoever wants another has the frame written anew. A request with
-/// <c>!last</c> in it is its client's last.</summary>
+/// <c>!last</c> in it is its client's last; an answer with <c>!frozen</c> in it, or one that ends with 13, cannot be written anew.</summary>
 internal struct UnplacedIdCodec : IXRpcCodec<UnplacedIdCodec>
 {
     private PingPongCodec _inner;
@@ -31,5 +31,6 @@ internal struct UnplacedIdCodec : IXRpcCodec<UnplacedIdCodec>
 
     public readonly bool TryMeta(in FrameView frame, int meta, out ReadOnlySpan<byte> value) => _inner.TryMeta(frame, meta, out value);
 
-    public readonly bool WriteEdited(in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) => _inner.WriteEdited(frame, edit, output);
+    public readonly bool WriteEdited(in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output) =>
+        (frame.Head.Kind == FrameKind.Request || (frame.Bytes.IndexOf("!frozen"u8) < 0 && !frame.Bytes.EndsWith("13"u8))) && _inner.WriteEdited(frame, edit, output);
 }

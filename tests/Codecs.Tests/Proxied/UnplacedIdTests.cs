@@ -22,6 +22,38 @@ public sealed class UnplacedIdTests
         (mesh.Server.Accepted, mesh.Server.RepeatedIds).ShouldBe((1, 0));
     }
 
+    /// <summary>Under the proxy's id, which another call of the client's has, it would be that one's.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(200_000)]
+    public async Task AnswerThatCannotBeWrittenAnew_IsAnErrorForItsCall(int length)
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(codec: "unplaced");
+        PingPongConnection client = mesh.Connect();
+
+        PingPongMessage answer = await CallAsync(client, 77, "echo", "!frozen".PadRight(length));
+
+        (answer.Kind, answer.Id, answer.Payload).ShouldBe((PingPongKind.Failure, 77u, "proxy: the upstream's answer is malformed"));
+        (await CallAsync(client, 78, "echo", "next")).ShouldBe(new PingPongMessage(PingPongKind.Result, 78, "", "next"));
+        (await mesh.Proxy.StatAsync("unplaced.unplaced.downstream_rq_active")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task ItemThatCannotBeWrittenAnew_EndsItsStreamWithAnError()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(codec: "unplaced");
+        PingPongConnection client = mesh.Connect();
+
+        await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 77, "count", "15"));
+
+        (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Item, 77, "", "15"));
+        (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Item, 77, "", "14"));
+        PingPongMessage end = await Next(client);
+        (end.Kind, end.Id).ShouldBe((PingPongKind.Failure, 77u));
+        (await CallAsync(client, 78, "echo", "next")).ShouldBe(new PingPongMessage(PingPongKind.Result, 78, "", "next"));
+        (await mesh.Proxy.StatAsync("unplaced.unplaced.downstream_rq_active")).ShouldBe(0);
+    }
+
     [Fact]
     public async Task Calls_AreNeitherMirroredNorTriedAgainNorHedged()
     {

@@ -243,29 +243,49 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             (pending.SentAt, _slots.Excused(slot)) = (now, 0);
         }
 
-        if (pending.Session is { IsClosed: false } session && !pending.Has(PendingFlags.Hidden))
+        if (pending.Session is { IsClosed: false } session && !pending.Has(PendingFlags.Hidden) && !TryGive(session, ref pending, frame))
         {
-            Give(session, ref pending, frame);
+            FailAnswered(slot, LocalReplyReason.UpstreamBroken, isOver: Ends(Reply.Kind));
         }
-
-        if (Ends(Reply.Kind))
+        else if (Ends(Reply.Kind))
         {
             EndRequest(slot, now);
         }
     }
 
-    private void Give(XRpcSession<TCodec> session, ref Pending<TCodec> pending, Span<byte> frame)
+    /// <summary>A frame of the answer came that its client cannot have, and gets an error for; of a stream more may follow, for nobody.</summary>
+    private void FailAnswered(int slot, LocalReplyReason reason, bool isOver)
+    {
+        Pending<TCodec> failed = _slots[slot];
+        if (isOver)
+        {
+            _slots.Free(slot);
+        }
+        else
+        {
+            Abandon(slot);
+        }
+
+        failed.Session?.RequestFailed(failed, reason, default, mayRetry: false);
+    }
+
+    /// <summary>False for a frame that the codec cannot write under its client's id.</summary>
+    private bool TryGive(XRpcSession<TCodec> session, ref Pending<TCodec> pending, Span<byte> frame)
     {
         if (pending.State is { Race: not null } && pending.Has(PendingFlags.Hedged) && !session.WinsRace(ref pending))
         {
-            return;
+            return true;
         }
 
-        ReadOnlySpan<byte> bytes = WithId(frame, pending.Id, isWhole: true);
+        if (!TryWithId(frame, pending.Id, isWhole: true, out ReadOnlySpan<byte> bytes))
+        {
+            return false;
+        }
+
         if (pending.State is { Captures: true } state)
         {
             session.Capture(state, bytes);
-            return;
+            return true;
         }
 
         pending.Flags |= PendingFlags.InParts;
@@ -274,19 +294,25 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         {
             StallFor(session, inTurn: false);
         }
+
+        return true;
     }
 
-    private ReadOnlySpan<byte> WithId(Span<byte> frame, ulong id, bool isWhole)
+    /// <summary>An answer as its client knows it; under the id that it has here it could be that of another call.</summary>
+    private bool TryWithId(Span<byte> frame, ulong id, bool isWhole, out ReadOnlySpan<byte> bytes)
     {
+        bytes = frame;
         if (ReplyPlace is { } place)
         {
             IdBytes.Write(frame, place, id);
-            return frame;
+            return true;
         }
 
         ScratchWriter edited = Owner.Edited;
         edited.Clear();
-        return Codec.WriteEdited(new FrameView(ref Reply, frame, isWhole), new HeadEdit(id), edited) ? edited.Written : frame;
+        bool written = Codec.WriteEdited(new FrameView(ref Reply, frame, isWhole), new HeadEdit(id), edited);
+        bytes = edited.Written;
+        return written;
     }
 
     /// <summary>A part of a long frame; the first one has its head.</summary>
@@ -328,22 +354,20 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     {
         bool wanted = slot >= 0 && _slots[slot] is { Session.IsClosed: false, State: not { Captures: true } } && !_slots[slot].Has(PendingFlags.Hidden)
             && (!_slots[slot].Has(PendingFlags.Hedged) || _slots[slot].Session!.WinsRace(ref _slots[slot]));
-        if (wanted)
+        if (wanted && TryWithId(part, _slots[slot].Id, isWhole: false, out ReadOnlySpan<byte> bytes))
         {
             ref Pending<TCodec> pending = ref _slots[slot];
             pending.Flags |= PendingFlags.Begun;
             _passing = pending.Session!;
             _passing.BeginPart(this);
-            _passing.DeliverPart(this, WithId(part, pending.Id, isWhole: false));
+            _passing.DeliverPart(this, bytes);
             return;
         }
 
         _skipping = true;
-        if (slot >= 0 && _slots[slot].Session is { } session)
+        if (slot >= 0)
         {
-            Pending<TCodec> failed = _slots[slot];
-            Abandon(slot);
-            session.RequestFailed(failed, LocalReplyReason.TooLarge, default, mayRetry: false);
+            FailAnswered(slot, wanted ? LocalReplyReason.UpstreamBroken : LocalReplyReason.TooLarge, isOver: false);
         }
     }
 
