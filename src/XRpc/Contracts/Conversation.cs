@@ -63,7 +63,10 @@ public abstract class Conversation<TCodec>
     /// <param name="kind">Its kind.</param>
     /// <param name="frame">The frame when it is short, else its beginning.</param>
     /// <param name="exchange">As in <see cref="OnReply"/>.</param>
-    /// <returns><see cref="ReplyAct.Unpin"/> ends the relaying: the client shares connections again.</returns>
+    /// <returns>
+    /// <see cref="ReplyAct.Unpin"/> ends the relaying, and the client shares connections again; <see cref="ReplyAct.EndRelay"/> ends it and leaves the client
+    /// its connection.
+    /// </returns>
     public virtual ReplyAct OnRelayed(FrameKind kind, in FrameView frame, IExchange exchange) => ReplyAct.Pass;
 
     /// <summary>Makes one answer of those of a split request's fragments, all of which are there.</summary>
@@ -93,6 +96,12 @@ public enum ReplyAct
 
     /// <summary>The client gets it. On a connection that relays it answers what had <see cref="ForwardFlags.Wait"/>, and the relaying goes on.</summary>
     Resume,
+
+    /// <summary>The client gets it, and its own connection relays from here on. For an answer that all behind it wait for (<see cref="ForwardFlags.Wait"/>).</summary>
+    Relay,
+
+    /// <summary>The client gets it, and its connection relays no more but stays its own: answers, of which none is due, are paired with requests again.</summary>
+    EndRelay,
 }
 
 /// <summary>The answers of a split request.</summary>

@@ -153,7 +153,7 @@ public sealed partial class RedisConversation
                 return decision;
             case var _ when before == Replies.On || _relaying:
                 return decision;
-            case Act.Forward when _replies != Replies.On && (decision.Flags & ForwardFlags.Relay) == 0:
+            case Act.Forward when _replies != Replies.On && (decision.Flags & ForwardFlags.Relay) == 0 && decision.Tag != (short)Purpose.Monitor:
                 return decision with { Flags = decision.Flags | ForwardFlags.Observe, Tag = (short)(decision.Tag | (short)Purpose.Muted) };
             case Act.Split:
                 return decision with { Tag = (short)(decision.Tag | (short)Purpose.Muted) };

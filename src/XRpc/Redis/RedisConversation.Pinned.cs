@@ -16,8 +16,7 @@ public sealed partial class RedisConversation
     {
         if (request.Id == RedisCommandId.Monitor)
         {
-            _pendingRelay = RelayedRequest.Endless;
-            return Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Relay) with { Tag = (short)Purpose.Relay };
+            return Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.Monitor };
         }
 
         // What was never switched on needs no connection to be switched off.
@@ -78,7 +77,8 @@ public sealed partial class RedisConversation
                 return;
             case Purpose.Relay:
                 _relaying = true;
-                _sticky |= _pendingRelay.LeavesTraces;
+                _leavesTraces |= _pendingRelay.LeavesTraces;
+                _sticky |= _leavesTraces;
                 (_subscriptions ??= new RedisSubscriptions()).Add(_pendingRelay);
                 return;
         }
@@ -94,7 +94,11 @@ public sealed partial class RedisConversation
             case Purpose.Pin when !IsError(reply):
                 _sticky = true;
                 return ReplyAct.Pass;
-            case Purpose.Pin when !_sticky && !_watching:
+            case Purpose.Monitor when !IsError(reply):
+                _relaying = true;
+                (_subscriptions ??= new RedisSubscriptions()).Add(RelayedRequest.Endless);
+                return ReplyAct.Relay;
+            case Purpose.Pin or Purpose.Monitor when !_sticky && !_watching:
                 // The server would not: its connection is as it was.
                 return _dirty ? LetGo() : ReplyAct.Unpin;
             case Purpose.OpenTransaction:

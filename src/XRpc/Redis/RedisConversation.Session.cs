@@ -234,7 +234,7 @@ public sealed partial class RedisConversation
         _authenticated = _options.Passwords.IsEmpty;
         _name = null;
         _replies = Replies.On;
-        (_sticky, _dirty, _relaying) = (false, false, false);
+        (_sticky, _dirty, _relaying, _leavesTraces) = (false, false, false, false);
         _subscriptions?.Clear();
         ForgetTransaction();
     }

@@ -13,6 +13,9 @@ public sealed partial class RedisConversation
     private RelayedRequest _pendingRelay;
     private bool _relaying;
 
+    /// <summary>Whether the server took something while the connection relayed whose end cannot be told there: it relays for good.</summary>
+    private bool _leavesTraces;
+
     /// <inheritdoc/>
     public override ReplyAct OnRelayed(FrameKind kind, in FrameView frame, IExchange exchange)
     {
@@ -27,7 +30,7 @@ public sealed partial class RedisConversation
                 ForgetAll(exchange);
                 UpdatePlain();
                 return ReplyAct.UnpinAndClose;
-            case RelayEnd.NothingLeft when !_sticky && !_watching:
+            case RelayEnd.NothingLeft when !_leavesTraces:
                 _relaying = false;
                 UpdatePlain();
                 if (subscriptions.TakeName() is { } name)
@@ -36,7 +39,7 @@ public sealed partial class RedisConversation
                     (_name, _dirty) = (NameOf(name), true);
                 }
 
-                return _dirty ? LetGo() : ReplyAct.Unpin;
+                return _sticky || _watching ? ReplyAct.EndRelay : _dirty ? LetGo() : ReplyAct.Unpin;
             case RelayEnd.ResetRefused:
                 return ReplyAct.Resume;
             default:
@@ -133,8 +136,9 @@ public sealed partial class RedisConversation
             case RedisCommandId.Reset when request.Count == 1:
                 return RelayedRequest.Reset;
             case RedisCommandId.Quit:
-            case RedisCommandId.Monitor when !refusedThere && request.Count == 1:
                 return RelayedRequest.Endless;
+            case RedisCommandId.Monitor when !refusedThere:
+                return RelayedRequest.Monitor;
             case RedisCommandId.Client when !refusedThere && request.Count == 3 && request.Is(1, "SETNAME"u8):
                 return RelayedRequest.Other with { Name = request.Arguments[2].ToArray() };
             default:

@@ -43,6 +43,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
         ChangePinned,
         Reset,
         Pin,
+        Monitor,
         Relay,
 
         /// <summary>The client wants no answer; may stand beside any of the others.</summary>

@@ -21,8 +21,11 @@ internal enum RelayEnd
 /// <param name="Answers">Frames that answer it; 0: as many as are subscribed to, at least one; negative: without end.</param>
 internal readonly record struct RelayedRequest(RedisCommandId Command, int Answers)
 {
-    /// <summary>MONITOR, and QUIT, behind which the server ends the connection.</summary>
+    /// <summary>A MONITOR that the server took, and QUIT, behind which it ends the connection.</summary>
     public static RelayedRequest Endless => new(RedisCommandId.Monitor, -1);
+
+    /// <summary>A MONITOR that the server may refuse.</summary>
+    public static RelayedRequest Monitor => new(RedisCommandId.Monitor, 1);
 
     /// <summary>RESET.</summary>
     public static RelayedRequest Reset => new(RedisCommandId.Reset, 1);
@@ -118,9 +121,13 @@ internal sealed class RedisSubscriptions
             _name = name;
         }
 
-        if (Answer(word) == RedisCommandId.Reset)
+        switch (Answer(word))
         {
-            return RelayEnd.ResetRefused;
+            case RedisCommandId.Reset:
+                return RelayEnd.ResetRefused;
+            case RedisCommandId.Monitor when frame[0] == (byte)'+':
+                _endless = true;
+                return RelayEnd.None;
         }
 
         return _unanswered.Count == 0 && _channels + _patterns + _shards == 0 ? RelayEnd.NothingLeft : RelayEnd.None;

@@ -16,7 +16,8 @@ public sealed class RedisRefusedStateTests : IDisposable
     private readonly Peer _redis = Peer.Redis(
         "--user", "multi", "on", ">x", "~*", "&*", "+@all", "-multi",
         "--user", "discard", "on", ">x", "~*", "&*", "+@all", "-discard",
-        "--user", "unwatch", "on", ">x", "~*", "&*", "+@all", "-unwatch");
+        "--user", "unwatch", "on", ">x", "~*", "&*", "+@all", "-unwatch",
+        "--user", "monitor", "on", ">x", "~*", "&*", "+@all", "-monitor");
 
     private readonly List<IDisposable> _others = [];
 
@@ -125,6 +126,40 @@ public sealed class RedisRefusedStateTests : IDisposable
         first.Ask("MULTI").ShouldBe("+OK");
         first.Ask("SET k 2").ShouldBe("+QUEUED");
         first.Ask("EXEC").ShouldBe("*-1");
+    }
+
+    /// <summary>The client monitors nothing, and changes its state as before; who may monitor does, behind that.</summary>
+    [Theory]
+    [InlineData("MONITOR", "-NOPERM")]
+    [InlineData("MONITOR x", "-ERR wrong number of arguments for 'monitor' command")]
+    public void Monitor_ThatIsRefused_IsForItsAnswerAlone(string command, string refusal)
+    {
+        (Call first, _) = Clients("monitor");
+        first.Ask(command).ShouldStartWith(refusal);
+        first.Ask("SELECT 1").ShouldBe("+OK");
+        first.Ask("CLIENT SETNAME me").ShouldBe("+OK");
+        first.Ask("EXISTS k").ShouldBe(":0");
+        first.Ask("AUTH default x").ShouldBe("+OK");
+        first.Ask("MONITOR").ShouldBe("+OK");
+        Call.Ask(_redis.Port, "PING seen");
+        first.ReadLine()!.ShouldEndWith("\"PING\" \"seen\"");
+        first.Ask("RESET").ShouldBe("+RESET");
+        first.Ask("EXISTS k").ShouldBe(":0");
+    }
+
+    /// <summary>While it is subscribed the client's connection relays: what is refused there is an answer like any other.</summary>
+    [Fact]
+    public void Monitor_ThatIsRefusedToASubscriber_EndsWithItsAnswer()
+    {
+        (Call first, _) = Clients("monitor");
+        first.Ask("HELLO 3").ShouldBe("%7");
+        first.Send("SUBSCRIBE c\nMONITOR\nUNSUBSCRIBE c\nPING end\n");
+        for (string? line = ""; line != "end"; line = first.ReadLine())
+        {
+            line.ShouldNotBeNull();
+        }
+
+        first.Ask("SELECT 1").ShouldBe("+OK");
     }
 
     /// <summary>What is as new goes back: transactions that end in order have one connection, however many there are.</summary>

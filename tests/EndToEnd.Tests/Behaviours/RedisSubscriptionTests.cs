@@ -42,6 +42,72 @@ public sealed class RedisSubscriptionTests : IDisposable
         client.Rest().ShouldEndWith("+OK\r\n");
     }
 
+    /// <summary>A connection that was kept before is kept on, and answers there are the proxy's to look at again once nothing is subscribed.</summary>
+    [Theory]
+    [InlineData(2, "WATCH k", "UNWATCH", "+OK")]
+    [InlineData(3, "WATCH k", "UNWATCH", "+OK")]
+    [InlineData(3, "CLIENT TRACKING ON", "CLIENT TRACKING OFF", "+OK")]
+    [InlineData(2, "CLIENT NO-EVICT ON", "CLIENT NO-EVICT OFF", "+OK")]
+    public void KeptConnection_RelaysNoMoreOnceNothingIsSubscribed(int version, string before, string after, string answer)
+    {
+        using Sidecar proxy = Start("one", out int port);
+        using Call client = Call.To(port);
+        client.Send($"HELLO {version}\n{before}\nSUBSCRIBE c\nUNSUBSCRIBE c\nPING end\n");
+        for (string? line = ""; line != "end"; line = client.ReadLine())
+        {
+            line.ShouldNotBeNull();
+        }
+
+        client.Ask("SELECT 1").ShouldBe("+OK");
+        client.Ask("SET k 1").ShouldBe("+OK");
+        client.Ask(after).ShouldBe(answer);
+        client.Send("MULTI\nSELECT 2\nEXISTS k\nEXEC\nSELECT 1\nEXISTS k\n");
+        string[] answers = ["+OK", "+QUEUED", "+QUEUED", "*2", "+OK", ":0", "+OK", ":1"];
+        answers.Select(_ => client.ReadLine()).ShouldBe(answers);
+    }
+
+    /// <summary>What the server tells without being asked, right behind the end of a subscription too, reaches the client, and is nobody's answer.</summary>
+    [Fact]
+    public void KeptConnection_TellsOfEveryKeyThatChanges_WhetherItRelaysOrNot()
+    {
+        using Sidecar proxy = Start("one", out int port);
+        using Call client = Call.To(port);
+        HashSet<string> told = [];
+        client.Send("HELLO 3\nCLIENT TRACKING ON BCAST NOLOOP\nPING begun\n");
+        ReadTo("begun");
+        using Call writer = Call.To(_servers[0].Port);
+        for (int round = 0; round < 10; round++)
+        {
+            client.Send("SUBSCRIBE c\n");
+            writer.Send(string.Concat(Enumerable.Range(0, 200).Select(i => $"SET key:{round}:{i} 1\n")));
+            client.Send($"UNSUBSCRIBE c\nSET own {round}\n");
+            for (int i = 0; i < 200; i++)
+            {
+                writer.ReadLine().ShouldBe("+OK");
+            }
+
+            client.Send($"PING end:{round}\n");
+            ReadTo($"end:{round}");
+            client.Send("SELECT 0\n");
+        }
+
+        client.Send("GET own\n");
+        ReadTo("9");
+        told.Count.ShouldBe(2000);
+
+        void ReadTo(string end)
+        {
+            for (string? line = ""; line != end; line = client.ReadLine())
+            {
+                line.ShouldNotBeNull();
+                if (line.StartsWith("key:", StringComparison.Ordinal))
+                {
+                    told.Add(line);
+                }
+            }
+        }
+    }
+
     [Theory]
     [InlineData("turns")]
     [InlineData("least")]

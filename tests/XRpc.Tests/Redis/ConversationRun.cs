@@ -200,6 +200,7 @@ internal sealed partial class ConversationRun : IDisposable
     private void Apply(ReplyAct act)
     {
         IsResumed |= act == ReplyAct.Resume;
+        IsRelaying = act == ReplyAct.Relay || (IsRelaying && act != ReplyAct.EndRelay);
         if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose or ReplyAct.ReplaceAndClose)
         {
             (_pinned, IsRelaying) = (null, false);

@@ -160,6 +160,11 @@ internal sealed partial class XRpcSession<TCodec>
             Unpin(own, reusable: !closes && (act == ReplyAct.Unpin || IsAsNewBehind(head)));
         }
 
+        if (act == ReplyAct.Relay && _pinned is { } relay)
+        {
+            relay.IsRelaying = true;
+        }
+
         bool replaced = act is ReplyAct.Replace or ReplyAct.ReplaceAndClose;
         ReadOnlySpan<byte> bytes = replaced ? exchange.AnswerBytes : state.Reply;
         if (pending.Has(PendingFlags.Ahead))

@@ -344,22 +344,38 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>A frame of the server passed on a connection that relays.</summary>
-    public void Relayed(UpstreamLink<TCodec> link, in FrameHead head, ReadOnlySpan<byte> bytes)
+    /// <param name="link">The connection.</param>
+    /// <param name="head">Head of the frame.</param>
+    /// <param name="bytes">The frame, or its end.</param>
+    /// <param name="due">What the client has not got yet, to the frame's end.</param>
+    /// <returns>Whether it has got that now, since the relaying ended: a connection that closes takes its bytes with it.</returns>
+    public bool Relayed(UpstreamLink<TCodec> link, in FrameHead head, ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> due)
     {
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
         ReplyAct act = _conversation.OnRelayed(head.Kind, new FrameView(in head, bytes, isWhole: head.Length == bytes.Length), exchange);
-        if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose)
+        if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose or ReplyAct.EndRelay)
         {
-            Unpin(link, reusable: act == ReplyAct.Unpin);
+            Deliver(due);
+            link.IsRelaying = false;
+            if (act != ReplyAct.EndRelay)
+            {
+                Unpin(link, reusable: act == ReplyAct.Unpin);
+            }
+
             if (_pause != Pause.None || !_held.IsEmpty || _stopReading)
             {
                 _owner.Attend(this);
             }
+
+            return true;
         }
-        else if (act == ReplyAct.Resume && _pause == Pause.Relay)
+
+        if (act == ReplyAct.Resume && _pause == Pause.Relay)
         {
             _pause = Pause.None;
             _owner.Attend(this);
         }
+
+        return false;
     }
 }

@@ -142,8 +142,9 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             {
                 // Answers due from before, those to a preamble above all, are not the client's.
                 run?.Deliver(bytes[runStart..start]);
-                _scanned = 0;
-                return start + Relay(bytes[start..]);
+                run = null;
+                start = at += Relay(bytes[at..]);
+                continue;
             }
 
             ScanStatus status = Codec.Scan(bytes[at..], ref Reply, out int consumed);
@@ -245,9 +246,12 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         }
     }
 
+    /// <summary>Passes on what comes, up to where the relaying ends.</summary>
+    /// <returns>Bytes taken, at least one.</returns>
     private int Relay(Span<byte> bytes)
     {
         IsSuspect = false;
+        int given = 0;
         int at = 0;
         XRpcSession<TCodec>? client = PinnedTo;
         if (client is null || client.IsClosed)
@@ -256,7 +260,6 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             return bytes.Length;
         }
 
-        client.Deliver(bytes);
         while (at < bytes.Length && IsRelaying && State != LinkState.Closed)
         {
             int start = at;
@@ -264,25 +267,29 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             at += consumed;
             if (status == ScanStatus.Bad)
             {
+                client.Deliver(bytes[given..]);
                 Close(LocalReplyReason.UpstreamBroken, reset: true);
+                return bytes.Length;
             }
-            else if (status == ScanStatus.Done)
+
+            if (status == ScanStatus.Done)
             {
                 if (Reply.Kind is FrameKind.Ping or FrameKind.GoAway)
                 {
                     TakeControl();
                 }
 
-                client.Relayed(this, Reply, bytes[start..at]);
+                given = client.Relayed(this, Reply, bytes[start..at], bytes[given..at]) ? at : given;
             }
         }
 
+        client.Deliver(bytes[given..at]);
         if (client.IsOverfullInTurn)
         {
             StallFor(client, inTurn: true);
         }
 
-        return bytes.Length;
+        return at;
     }
 
     /// <summary>
