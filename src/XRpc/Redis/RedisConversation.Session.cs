@@ -71,7 +71,7 @@ public sealed partial class RedisConversation
             return _authenticated ? KeylessAnywhere(request, exchange, ForwardFlags.None) : Error(exchange, RedisErrors.HelloNeedsAuthentication);
         }
 
-        if (!Utf8Parser.TryParse(request.Arguments[1], out long version, out int used) || used != request.Arguments[1].Length)
+        if (!TryVersion(request.Arguments[1], out long version))
         {
             return Error(exchange, RedisErrors.VersionNoInteger);
         }
@@ -240,6 +240,20 @@ public sealed partial class RedisConversation
     }
 
     private static bool IsError(in FrameView reply) => reply.Head.Kind == FrameKind.ErrorResponse;
+
+    /// <summary>As strict as the server: no plus, and no zero in front.</summary>
+    private static bool TryVersion(ReadOnlySpan<byte> text, out long version)
+    {
+        RespNumber number = default;
+        bool valid = true;
+        foreach (byte digit in text)
+        {
+            valid = valid && number.TryAppend(digit);
+        }
+
+        version = number.Value;
+        return valid && number.IsValid;
+    }
 
     private static bool TryNumber(ReadOnlySpan<byte> text, out int number) =>
         Utf8Parser.TryParse(text, out number, out int used) && used == text.Length && number >= 0 && text[0] is >= (byte)'0' and <= (byte)'9';

@@ -99,8 +99,9 @@ internal sealed class RedisSubscriptions
 
         if (_endless && frame[0] == (byte)'-' && AwaitsReset)
         {
-            // What MONITOR sends is no error: this answers the RESET.
+            // What MONITOR sends is no error: this answers the RESET, or something before it.
             _unanswered.Clear();
+            _unanswered.Enqueue(RelayedRequest.Reset);
             return RelayEnd.ResetRefused;
         }
 

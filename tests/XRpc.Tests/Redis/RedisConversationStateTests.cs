@@ -264,6 +264,23 @@ public sealed class RedisConversationStateTests : IDisposable
     }
 
     [Fact]
+    public void Reset_BehindAnErrorOfWhoMonitors_IsTakenWhenItsAnswerComes()
+    {
+        using var run = new ConversationRun([_peer]);
+        run.Ask("MONITOR").ShouldBe("+OK\r\n");
+        run.Ask("GET", "k");
+        run.Ask("RESET");
+        run.Relayed(1).ShouldStartWith("-ERR Replica can't interact with the keyspace");
+        for (string seen = run.Relayed(1); seen != "+RESET\r\n"; seen = run.Relayed(1))
+        {
+            run.IsRelaying.ShouldBeTrue();
+        }
+
+        run.IsRelaying.ShouldBeFalse();
+        run.Ask("SELECT", "1").ShouldBe("+OK\r\n");
+    }
+
+    [Fact]
     public void Monitor_Relays_WhatOthersDo()
     {
         using var run = new ConversationRun([_peer]);

@@ -22,6 +22,7 @@ public sealed class RedisConversationTests
         "MULTI\nGET a\nSELECT 99\nSELECT 6\nSELECT x\nSET a 6\nSELECT 98\nEXEC\nGET a\nSELECT 0\nGET a\nMULTI\nSELECT 7\nNOPE\nEXEC\nGET a",
         "WATCH a\nSELECT 3\nGET a\nMULTI\nSET a 1\nEXEC\nGET a\nWATCH a\nSELECT 4\nUNWATCH\nGET a\nSET a 2\nSELECT 3\nGET a",
         "HELLO 4\nHELLO x\nHELLO 3 AUTH a b\nHELLO 3 FOO\nHELLO 3 AUTH a\nAUTH\nAUTH a b c\nAUTH wrong\nAUTH a b\nGET k",
+        "HELLO 03\nHELLO +3\nHELLO 0\nHELLO -3\nHELLO -0\nHELLO 3x\nGET k",
         "CLIENT SETNAME me\nCLIENT GETNAME\nCLIENT SETNAME \"a b\"\nCLIENT GETNAME\nCLIENT SETNAME \"\"\nCLIENT GETNAME\nCLIENT REPLY x\nCLIENT\nCLIENT FOO\nCLIENT ID x",
         "BLPOP q 0.05\nRPUSH q a b\nBLPOP q 1\nBRPOP q 1\nBLPOP q\nXADD s 1-1 f v\nXREAD BLOCK 1 STREAMS s 5-5\nXREAD STREAMS s 0\nXREAD BLOCK 0 STREAMS s 0",
         "EVAL \"return KEYS[1]\" 1 a\nEVAL \"return 1\" 0\nEVAL \"return redis.error_reply('X y')\" 0\nEVALSHA 0 0\nSCRIPT LOAD \"return 7\"\nSCRIPT EXISTS 0 1",
