@@ -106,7 +106,8 @@ internal static class ExtensionDecoder
         NetworkFilter filter = NetworkFilterDecoder.Decode(name, settings, scope, scope);
         return new ExtensionSnapshot(type, filter, filter.Terminal?.Needs ?? [])
         {
-            Fixed = LiveRoutes.Without(settings) is { } rest ? FilterChainDecoder.Digest(rest) : null,
+            // What could not be read was told.
+            Fixed = filter.Terminal is not null && LiveRoutes.Without(settings) is { } rest ? FilterChainDecoder.Digest(rest) : null,
         };
     }
 

@@ -316,7 +316,6 @@ internal sealed partial class XRpcSession<TCodec>
             link.AppendRest(rest);
             _streaming = null;
             link.RestSent();
-            _stopReading |= _saidLast;
             if (_pinned == link && (_unpinsBehind || (_pinnedForOne && link.InFlight == 0)))
             {
                 // Its answer came already, or none will come that gives the connection back.
@@ -330,6 +329,7 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
+        _stopReading |= _saidLast;
         _skipping = false;
     }
 

@@ -8,6 +8,9 @@ namespace MeshL4.L4Proxy.Upstream.Pools;
 internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     where TCodec : struct, IXRpcCodec<TCodec>
 {
+    /// <summary>Bytes of a frame that are held at most before it has told what it is.</summary>
+    private const int MostUnknown = 1024 * 1024;
+
     private readonly PendingRing<TCodec> _ring = new();
 
     /// <summary>Bytes of a frame whose head is not known: it may be no answer, and is held until that shows.</summary>
@@ -15,6 +18,9 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
     /// <summary>A frame goes on whose head is known: its bytes are taken as they come.</summary>
     private bool _headKnown;
+
+    /// <summary>The frame that is held began when nobody was due an answer.</summary>
+    private bool _isUnasked;
 
     public FifoLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
         : base(owner, pool, cluster, endpoint, profile)
@@ -158,13 +164,21 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
             if (status != ScanStatus.Done && IsUnknown(status, consumed, now))
             {
-                continue;
+                if (at - start <= MostUnknown)
+                {
+                    continue;
+                }
+
+                run?.Deliver(bytes[runStart..start]);
+                Close(LocalReplyReason.UpstreamBroken, reset: true);
+                return bytes.Length;
             }
 
-            if ((Reply.Kind > FrameKind.ErrorResponse && !IsAnswer(Reply.Kind)) || _ring.IsEmpty)
+            if ((Reply.Kind > FrameKind.ErrorResponse && !IsAnswer(Reply.Kind)) || _ring.IsEmpty || _isUnasked)
             {
                 run?.Deliver(bytes[runStart..start]);
                 run = null;
+                _isUnasked = false;
                 TakeUnasked(bytes[start..at], status == ScanStatus.Done);
             }
             else
@@ -203,6 +217,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     private bool IsUnknown(ScanStatus status, int bytes, long now)
     {
         _headKnown |= status == ScanStatus.Head;
+        _isUnasked |= _ring.IsEmpty && !_headKnown;
         if (!_ring.IsEmpty && (!_headKnown || IsAnswer(Reply.Kind)))
         {
             PartCame(bytes, now);
