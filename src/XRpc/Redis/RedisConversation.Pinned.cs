@@ -14,6 +14,12 @@ public sealed partial class RedisConversation
 
     private Decision PinFor(in RedisRequest request, IExchange exchange)
     {
+        if (exchange.IsPinned && !exchange.IsQuiet)
+        {
+            // As in Change: given up behind a request that blocks it would happen all the same, later, and nobody would know.
+            return Decision.NeedQuiet;
+        }
+
         if (request.Id == RedisCommandId.Monitor)
         {
             return Keyless(request, exchange, ForwardFlags.Pin | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.Monitor };
@@ -99,7 +105,7 @@ public sealed partial class RedisConversation
                 (_subscriptions ??= new RedisSubscriptions()).Add(RelayedRequest.Endless);
                 return ReplyAct.Relay;
             case Purpose.Pin or Purpose.Monitor when !_sticky && !_watching:
-                // The server would not: its connection is as it was.
+                // The server would not: its connection is as it was. Where it said nothing the request is still due there, and the runtime closes it.
                 return _dirty ? LetGo() : ReplyAct.Unpin;
             case Purpose.OpenTransaction:
                 return Opened(reply);

@@ -84,6 +84,12 @@ public sealed partial class RedisConversation
     {
         // Those of a transaction that was not executed changed nothing.
         _selects?.Clear();
+        if (exchange.IsPinned && !exchange.IsQuiet)
+        {
+            // As in Change: given up behind a request that blocks it would happen all the same, later.
+            return Decision.NeedQuiet;
+        }
+
         if (exchange.IsPinned)
         {
             return Keyless(request, exchange, ForwardFlags.Own | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.BeginTransaction };
@@ -283,7 +289,7 @@ public sealed partial class RedisConversation
             if (_sticky)
             {
                 // Of a transaction that the server did not discard nothing is executed; its connection is no other client's.
-                (_transaction, _spoiled) = IsError(reply) ? (Transaction.Open, true) : (_transaction, _spoiled);
+                (_transaction, _spoiled) = IsRefusedDiscard(reply) ? (Transaction.Open, true) : (_transaction, _spoiled);
                 return ReplyAct.Replace;
             }
 
@@ -299,13 +305,16 @@ public sealed partial class RedisConversation
     private ReplyAct Discarded(in FrameView reply)
     {
         _selects?.Clear();
-        if (IsError(reply))
+        if (IsRefusedDiscard(reply))
         {
             (_transaction, _spoiled) = (_sticky ? Transaction.Open : Transaction.Deferred, true);
         }
 
         return _dirty && !_sticky ? LetGo() : ReplyAct.Pass;
     }
+
+    /// <summary>A transaction that is over at the server was not refused to end.</summary>
+    private static bool IsRefusedDiscard(in FrameView reply) => IsError(reply) && !reply.Bytes.StartsWith("-ERR DISCARD without MULTI"u8);
 
     private ReplyAct LetGo()
     {

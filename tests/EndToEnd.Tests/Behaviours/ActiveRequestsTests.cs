@@ -51,6 +51,30 @@ public sealed class ActiveRequestsTests : IDisposable
         proxy.Stat(Active).ShouldBe(0);
     }
 
+    /// <summary>What the proxy asks for a transaction of its own is no request of the client's.</summary>
+    [Fact]
+    public void ClientThatLeavesBeforeItsTransactionBegan_IsNotCountedAnyMore()
+    {
+        using Sidecar proxy = Sidecar.Start(new Boot()
+            .Listen("l", _port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: slow}").Replace("op_timeout: 5s", "op_timeout: 100s", StringComparison.Ordinal)))
+            .With(Boot.Cluster("slow", [_slow.Address])));
+        using Call witness = Call.To(_port);
+        witness.Ask("SET k 1").ShouldBe("+OK");
+        _slow.Signal("STOP");
+        long before = proxy.Stat("cluster.slow.upstream_cx_tx_bytes_total");
+        Call leaves = Call.To(_port);
+        leaves.Ask("MULTI").ShouldBe("+OK");
+        leaves.Send(RedisFront.Command("SET", "k", "2"));
+        Wait.Until(() => proxy.Stat("cluster.slow.upstream_cx_tx_bytes_total") > before, "MULTI is not sent");
+        leaves.Socket.LingerState = new LingerOption(true, 0);
+        leaves.Dispose();
+        Wait.Until(() => proxy.Stat("redis.r.downstream_cx_active") == 1, "a client is served that left");
+        proxy.Stat(Active).ShouldBe(0);
+        _slow.Signal("CONT");
+        witness.Ask("STRLEN k").ShouldBe(":1");
+        proxy.Stat(Active).ShouldBe(0);
+    }
+
     public void Dispose()
     {
         _slow.Dispose();

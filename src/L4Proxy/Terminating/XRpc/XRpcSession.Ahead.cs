@@ -7,6 +7,9 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <content>What a conversation asks on the connection that a request is to have, before that goes.</content>
 internal sealed partial class XRpcSession<TCodec>
 {
+    /// <summary>It is due: in flight, and no request of the client's.</summary>
+    private bool _asksAhead;
+
     /// <summary>Sends it alone; the frame is handled again when it was answered, and nothing behind it before.</summary>
     private bool SendAhead(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link)
     {
@@ -37,6 +40,7 @@ internal sealed partial class XRpcSession<TCodec>
             Method = (ushort)frame.Head.Method,
             Flags = PendingFlags.Ahead | TimingOf(route),
         };
+        _asksAhead = true;
         _pause = Pause.Quiet;
         return false;
     }

@@ -170,6 +170,8 @@ internal sealed partial class XRpcSession<TCodec>
         if (pending.Has(PendingFlags.Ahead))
         {
             bytes = default;
+            _asksAhead = false;
+            _requestFlags |= state.Flags;
         }
         else
         {

@@ -356,7 +356,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         _held.Release(_owner.Loop.Memory);
         _downstream.ReachedEnd = _reachedEnd;
         _downstream.EndsInOrder = _inOrder;
-        _stats.RequestsEnded += InFlight - ended;
+        _stats.RequestsEnded += InFlight - ended - (_asksAhead ? 1 : 0);
         if (!IsOrdered && InFlight > 0)
         {
             _owner.NoteGone();
