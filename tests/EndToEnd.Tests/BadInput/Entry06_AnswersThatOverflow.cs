@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using MeshL4.TestKit.Codecs;
 using MeshL4.XRpc.Contracts;
@@ -23,12 +25,51 @@ public sealed class Entry06_AnswersThatOverflow
         using var front = new RedisFront(hostile.Address.ToString());
         using Call client = Call.To(front.Port);
         client.Send(RedisFront.Command("GET", "k"));
-        client.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+        client.Socket.Shutdown(SocketShutdown.Send);
         client.Ends().ShouldBeTrue();
         front.EndedWithReason();
         front.Witness();
         Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held for what was declared");
     }
+
+    /// <summary>What comes before an answer has told what it is is held, and so has a bound: an attribute of version 3 may be as long as a server likes.</summary>
+    [Fact]
+    public async Task AttributeWithoutAnEnd_IsHeldToABound_AndFailsItsRequests()
+    {
+        using var hostile = new TcpListener(IPAddress.Loopback, 0);
+        hostile.Start();
+        Task<long> taken = FloodAsync(hostile, "|1\r\n$1\r\nk\r\n$536870912\r\n");
+        using var front = new RedisFront(hostile.LocalEndpoint.ToString()!);
+        using Call client = Call.To(front.Port);
+        client.Send(RedisFront.Command("GET", "k"));
+        client.ReadLine()!.ShouldStartWith("-");
+        (await taken).ShouldBeLessThan(64 << 20);
+        front.Witness();
+        Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held any more");
+    }
+
+    /// <summary>Answers the first request with a beginning and bytes without an end; how many were taken.</summary>
+    private static async Task<long> FloodAsync(TcpListener server, string beginning)
+    {
+        using Socket socket = await server.AcceptSocketAsync();
+        byte[] bytes = new byte[64 * 1024];
+        await socket.ReceiveAsync(bytes);
+        long sent = await socket.SendAsync(System.Text.Encoding.ASCII.GetBytes(beginning));
+        try
+        {
+            while (sent < 256 << 20)
+            {
+                sent += await socket.SendAsync(bytes);
+            }
+        }
+        catch (SocketException)
+        {
+            // Closed.
+        }
+
+        return sent;
+    }
+
     /// <summary>Answers that the proxy itself looks into: parts that it merges, cursors that it changes, states that it keeps.</summary>
     [Theory]
     [InlineData("MGET a b")]
@@ -47,7 +88,7 @@ public sealed class Entry06_AnswersThatOverflow
             using var front = new RedisFront([one.Address.ToString()!, two.Address.ToString()!]);
             using Call client = Call.To(front.Port);
             client.Send(command + "\r\n");
-            client.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+            client.Socket.Shutdown(SocketShutdown.Send);
             client.Ends().ShouldBeTrue(command + ": " + answer);
             front.Witness();
             Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held for what was declared");
