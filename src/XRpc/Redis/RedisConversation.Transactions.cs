@@ -84,15 +84,12 @@ public sealed partial class RedisConversation
     {
         // Those of a transaction that was not executed changed nothing.
         _selects?.Clear();
-        if (exchange.IsPinned && !exchange.IsQuiet)
-        {
-            // As in Change: given up behind a request that blocks it would happen all the same, later.
-            return Decision.NeedQuiet;
-        }
-
         if (exchange.IsPinned)
         {
-            return Keyless(request, exchange, ForwardFlags.Own | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.BeginTransaction };
+            // As in Change: given up behind a request that blocks it would happen all the same, later.
+            return exchange.IsQuiet
+                ? Keyless(request, exchange, ForwardFlags.Own | ForwardFlags.Observe | ForwardFlags.Wait) with { Tag = (short)Purpose.BeginTransaction }
+                : Decision.NeedQuiet;
         }
 
         _watchLost = _watching;

@@ -18,20 +18,13 @@ internal sealed partial class XRpcSession<TCodec>
             return AnswerLocally(frame, LocalReplyReason.Overflow);
         }
 
-        RequestState<TCodec> state = _owner.States.Rent();
-        state.Captures = state.Observes = true;
-        (state.Tag, state.Route, state.SentOn) = (decision.Tag, route, link);
-        state.StartedAt = _cameAt == 0 ? _now : _cameAt;
-        state.ForwardedAt = _now;
-        state.KeepSeed(SeedOf(frame));
-
         link.Output.Append(_owner.Exchange.BeforeBytes);
         link.MarkDirty();
         link.LastUsedMs = _owner.Loop.NowMilliseconds;
         link.Add() = new Pending<TCodec>
         {
             Session = this,
-            State = state,
+            State = RentState(frame, decision, route, link, observes: true),
             SentAt = _now,
             Id = frame.Head.Id,
             Seed = frame.Head.ReplySeed,

@@ -191,17 +191,22 @@ internal sealed partial class XRpcSession<TCodec>
             return null;
         }
 
-        RequestState<TCodec> state = _owner.States.Rent();
-        state.Captures = state.Observes = observes;
-        state.Tag = decision.Tag;
-        state.Route = route;
-        state.SentOn = link;
+        RequestState<TCodec> state = RentState(frame, decision, route, link, observes);
         state.Retries = retries ? policies.Retry!.Retries : 0;
         state.KeepsRequest = retries || hedges;
         state.IsHedged = hedges;
+        state.IsLogged = logs;
+        return state;
+    }
+
+    /// <summary>What is remembered of any request that is sent now.</summary>
+    private RequestState<TCodec> RentState(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, bool observes)
+    {
+        RequestState<TCodec> state = _owner.States.Rent();
+        state.Captures = state.Observes = observes;
+        (state.Tag, state.Route, state.SentOn) = (decision.Tag, route, link);
         (state.StartedAt, state.Flags) = (_cameAt == 0 ? _now : _cameAt, _requestFlags);
         state.ForwardedAt = _now;
-        state.IsLogged = logs;
         state.KeepSeed(SeedOf(frame));
         return state;
     }
