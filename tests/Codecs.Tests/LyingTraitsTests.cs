@@ -1,5 +1,4 @@
 using MeshL4.Samples.PingPong;
-using MeshL4.Samples.PingPong.Tests;
 using MeshL4.TestKit.Codecs;
 using MeshL4.XRpc.Contracts;
 using Shouldly;
@@ -12,34 +11,34 @@ public sealed class LyingTraitsTests
 {
     private static readonly Dictionary<string, ICodecConformance> Kits = new()
     {
-        [nameof(NameInUpperCase)] = Kit<NameInUpperCase>(),
-        [nameof(HeadOfAMegabyte)] = Kit<HeadOfAMegabyte>(),
-        [nameof(KeyThatIsNotThere)] = Kit<KeyThatIsNotThere>(),
-        [nameof(KeyBehindTheBody)] = Kit<KeyBehindTheBody>(),
-        [nameof(ServiceThatIsNotThere)] = Kit<ServiceThatIsNotThere>(),
-        [nameof(MetadataTwice)] = Kit<MetadataTwice>(),
-        [nameof(MetadataInUpperCase)] = Kit<MetadataInUpperCase>(),
-        [nameof(MethodsInUpperCase)] = Kit<MethodsInUpperCase>(),
-        [nameof(NoBitsForIds)] = Kit<NoBitsForIds>(),
-        [nameof(MoreBitsThanTheIdHas)] = Kit<MoreBitsThanTheIdHas>(),
-        [nameof(IdOfThreeBytes)] = Kit<IdOfThreeBytes>(),
-        [nameof(ReplyIdOfThreeBytes)] = Kit<ReplyIdOfThreeBytes>(),
-        [nameof(ReplyIdAlone)] = Kit<ReplyIdAlone>(),
-        [nameof(ReplyIdElsewhere)] = Kit<ReplyIdElsewhere>(),
-        [nameof(KeepsWholeRequests)] = Kit<KeepsWholeRequests>(),
-        [nameof(NewTraitsAtEveryLook)] = Kit<NewTraitsAtEveryLook>(),
-        [nameof(AnswersInOrder)] = Kit<AnswersInOrder>(),
-        [nameof(NoHeartbeats)] = Kit<NoHeartbeats>(),
-        [nameof(ClientsHeartbeatsAlone)] = Kit<ClientsHeartbeatsAlone>(),
-        [nameof(MethodsWithoutNames)] = Kit<MethodsWithoutNames>(),
-        [nameof(SharedThoughItPins)] = Kit<SharedThoughItPins>(),
-        [nameof(NoIds)] = Kit<NoIds>(),
-        [nameof(OneWayWithAnAnswer)] = Kit<OneWayWithAnAnswer>(),
-        [nameof(AnswersThatAreOneWay)] = Kit<AnswersThatAreOneWay>(),
-        [nameof(ServersThatAsk)] = Kit<ServersThatAsk>(),
-        [nameof(NoEditsOfMetadata)] = Kit<NoEditsOfMetadata>(),
-        [nameof(IdElsewhere)] = Kit<IdElsewhere>(),
-        [nameof(MetadataInTheHead)] = Kit<MetadataInTheHead>(),
+        [nameof(NameInUpperCase)] = LyingKit.Of<NameInUpperCase>(),
+        [nameof(HeadOfAMegabyte)] = LyingKit.Of<HeadOfAMegabyte>(),
+        [nameof(KeyThatIsNotThere)] = LyingKit.Of<KeyThatIsNotThere>(),
+        [nameof(KeyBehindTheBody)] = LyingKit.Of<KeyBehindTheBody>(),
+        [nameof(ServiceThatIsNotThere)] = LyingKit.Of<ServiceThatIsNotThere>(),
+        [nameof(MetadataTwice)] = LyingKit.Of<MetadataTwice>(),
+        [nameof(MetadataInUpperCase)] = LyingKit.Of<MetadataInUpperCase>(),
+        [nameof(MethodsInUpperCase)] = LyingKit.Of<MethodsInUpperCase>(),
+        [nameof(NoBitsForIds)] = LyingKit.Of<NoBitsForIds>(),
+        [nameof(MoreBitsThanTheIdHas)] = LyingKit.Of<MoreBitsThanTheIdHas>(),
+        [nameof(IdOfThreeBytes)] = LyingKit.Of<IdOfThreeBytes>(),
+        [nameof(ReplyIdOfThreeBytes)] = LyingKit.Of<ReplyIdOfThreeBytes>(),
+        [nameof(ReplyIdAlone)] = LyingKit.Of<ReplyIdAlone>(),
+        [nameof(ReplyIdElsewhere)] = LyingKit.Of<ReplyIdElsewhere>(),
+        [nameof(KeepsWholeRequests)] = LyingKit.Of<KeepsWholeRequests>(),
+        [nameof(NewTraitsAtEveryLook)] = LyingKit.Of<NewTraitsAtEveryLook>(),
+        [nameof(AnswersInOrder)] = LyingKit.Of<AnswersInOrder>(),
+        [nameof(NoHeartbeats)] = LyingKit.Of<NoHeartbeats>(),
+        [nameof(ClientsHeartbeatsAlone)] = LyingKit.Of<ClientsHeartbeatsAlone>(),
+        [nameof(MethodsWithoutNames)] = LyingKit.Of<MethodsWithoutNames>(),
+        [nameof(SharedThoughItPins)] = LyingKit.Of<SharedThoughItPins>(),
+        [nameof(NoIds)] = LyingKit.Of<NoIds>(),
+        [nameof(OneWayWithAnAnswer)] = LyingKit.Of<OneWayWithAnAnswer>(),
+        [nameof(AnswersThatAreOneWay)] = LyingKit.Of<AnswersThatAreOneWay>(),
+        [nameof(ServersThatAsk)] = LyingKit.Of<ServersThatAsk>(),
+        [nameof(NoEditsOfMetadata)] = LyingKit.Of<NoEditsOfMetadata>(),
+        [nameof(IdElsewhere)] = LyingKit.Of<IdElsewhere>(),
+        [nameof(MetadataInTheHead)] = LyingKit.Of<MetadataInTheHead>(),
     };
 
     public static TheoryData<string, string, string> Lies => new()
@@ -85,17 +84,12 @@ public sealed class LyingTraitsTests
     [Fact]
     public void Checks_OfACodecThatDoesNotLie_Pass()
     {
-        ICodecConformance kit = Kit<Truth>();
+        ICodecConformance kit = LyingKit.Of<Truth>();
         foreach (string check in Lies.Select(static row => (string)row[1]).Distinct())
         {
             kit.Check(check);
         }
     }
-
-    private static CodecConformance<LyingCodec<TLie>> Kit<TLie>()
-        where TLie : ILie => new(PingPongSample.Value);
-
-    private sealed class Truth : ILie;
 
     private sealed class NameInUpperCase : ILie
     {

@@ -16,20 +16,20 @@ public sealed class LyingWritesTests
 
     private static readonly Dictionary<string, ICodecConformance> Kits = new()
     {
-        [nameof(OtherMethods)] = Kit<OtherMethods>(),
-        [nameof(MetadataOverThePayload)] = Kit<MetadataOverThePayload>(),
-        [nameof(MetadataOverOneByte)] = Kit<MetadataOverOneByte>(),
-        [nameof(MetadataOverOtherMetadata)] = Kit<MetadataOverOtherMetadata>(),
-        [nameof(MetadataOverFlags)] = Kit<MetadataOverFlags>(),
-        [nameof(NewMetadataOverThePayload)] = Kit<NewMetadataOverThePayload>(),
-        [nameof(MetadataOrId)] = Kit<MetadataOrId>(),
-        [nameof(MetadataOrKey)] = Kit<MetadataOrKey>(),
-        [nameof(MetadataIgnored)] = Kit<MetadataIgnored>(),
-        [nameof(KeyOverThePayload)] = Kit<KeyOverThePayload>(),
-        [nameof(RemovalIgnored)] = Kit<RemovalIgnored>(),
-        [nameof(MoreAtHead)] = Kit<MoreAtHead>(),
-        [nameof(OverTheServiceAtHead)] = Kit<OverTheServiceAtHead>(),
-        [nameof(Successes)] = Kit<Successes>(),
+        [nameof(OtherMethods)] = LyingKit.Of<OtherMethods>(),
+        [nameof(MetadataOverThePayload)] = LyingKit.Of<MetadataOverThePayload>(),
+        [nameof(MetadataOverOneByte)] = LyingKit.Of<MetadataOverOneByte>(),
+        [nameof(MetadataOverOtherMetadata)] = LyingKit.Of<MetadataOverOtherMetadata>(),
+        [nameof(MetadataOverFlags)] = LyingKit.Of<MetadataOverFlags>(),
+        [nameof(NewMetadataOverThePayload)] = LyingKit.Of<NewMetadataOverThePayload>(),
+        [nameof(MetadataOrId)] = LyingKit.Of<MetadataOrId>(),
+        [nameof(MetadataOrKey)] = LyingKit.Of<MetadataOrKey>(),
+        [nameof(MetadataIgnored)] = LyingKit.Of<MetadataIgnored>(),
+        [nameof(KeyOverThePayload)] = LyingKit.Of<KeyOverThePayload>(),
+        [nameof(RemovalIgnored)] = LyingKit.Of<RemovalIgnored>(),
+        [nameof(MoreAtHead)] = LyingKit.Of<MoreAtHead>(),
+        [nameof(OverTheServiceAtHead)] = LyingKit.Of<OverTheServiceAtHead>(),
+        [nameof(Successes)] = LyingKit.Of<Successes>(),
     };
 
     public static TheoryData<string, string, string> Lies => new()
@@ -66,9 +66,9 @@ public sealed class LyingWritesTests
     [Fact]
     public void Check_OfACodecThatDoesNotLie_Passes()
     {
-        foreach (string check in Kit<Truth>().Checks)
+        foreach (string check in LyingKit.Of<Truth>().Checks)
         {
-            Kit<Truth>().Check(check);
+            LyingKit.Of<Truth>().Check(check);
         }
     }
 
@@ -80,9 +80,6 @@ public sealed class LyingWritesTests
         var kit = new CodecConformance<PingPongCodec>(sample with { Frames = [.. sample.Frames.Select(static frame => frame with { Method = null })] });
         Should.Throw<ConformanceException>(() => kit.Check("golden frames are what they are")).Message.ShouldContain("its Method is not given; the codec says call");
     }
-
-    private static CodecConformance<LyingCodec<TLie>> Kit<TLie>()
-        where TLie : ILie => new(PingPongSample.Value);
 
     /// <summary>Writes what is asked for, with another thing changed behind.</summary>
     private static bool Spoiled(in PingPongCodec codec, in FrameView frame, in HeadEdit edit, IBufferWriter<byte> output, Action<byte[]> spoil)
@@ -107,8 +104,6 @@ public sealed class LyingWritesTests
     }
 
     private static bool IsSet(in HeadEdit edit) => edit.Metadata is { Count: > 0 };
-
-    private sealed class Truth : ILie;
 
     private sealed class OtherMethods : ILie
     {

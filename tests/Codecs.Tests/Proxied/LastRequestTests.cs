@@ -23,11 +23,7 @@ public sealed class LastRequestTests
     public async Task LastRequest_HasAConnectionOfItsOwn_WhichIsClosedBehindItsAnswer(string codec, int body)
     {
         await using LineMesh mesh = await LineMesh.StartAsync(codec: codec);
-        LineEnd other = await mesh.ConnectAsync();
-        LineEnd client = await mesh.ConnectAsync();
-        await other.SendAsync("b1\n");
-        LineEnd server = await mesh.AcceptAsync();
-        (await server.ReadAsync()).ShouldBe("b1");
+        (LineEnd client, LineEnd other, LineEnd server) = await BesideAnotherAsync(mesh);
         await SendInPartsAsync(client, "L", body);
 
         LineEnd own = await mesh.AcceptAsync();
@@ -48,11 +44,7 @@ public sealed class LastRequestTests
     public async Task LastRequestWithoutAnAnswer_HasAConnectionOfItsOwn_WhichIsClosedBehindIt(string codec, int body)
     {
         await using LineMesh mesh = await LineMesh.StartAsync(codec: codec);
-        LineEnd other = await mesh.ConnectAsync();
-        LineEnd client = await mesh.ConnectAsync();
-        await other.SendAsync("b1\n");
-        LineEnd server = await mesh.AcceptAsync();
-        (await server.ReadAsync()).ShouldBe("b1");
+        (LineEnd client, LineEnd other, LineEnd server) = await BesideAnotherAsync(mesh);
         await SendInPartsAsync(client, "M", body);
 
         LineEnd own = await mesh.AcceptAsync();
@@ -68,11 +60,7 @@ public sealed class LastRequestTests
     public async Task LastRequest_IsNotTriedAgain()
     {
         await using LineMesh mesh = await LineMesh.StartAsync("retry: {num_retries: 1, budget_percent: {value: 100}}", codec: "beats");
-        LineEnd other = await mesh.ConnectAsync();
-        LineEnd client = await mesh.ConnectAsync();
-        await other.SendAsync("b1\n");
-        LineEnd server = await mesh.AcceptAsync();
-        (await server.ReadAsync()).ShouldBe("b1");
+        (LineEnd client, LineEnd other, LineEnd server) = await BesideAnotherAsync(mesh);
         await client.SendAsync("L\n");
         LineEnd own = await mesh.AcceptAsync();
         (await own.ReadAsync()).ShouldBe("L");
@@ -127,6 +115,17 @@ public sealed class LastRequestTests
         (await Next(witness)).Id.ShouldBe(1u);
         await Should.ThrowAsync<IOException>(async () => await Next(client));
         mesh.Server.Accepted.ShouldBe(2);
+    }
+
+    /// <summary>A client, another that has a request in flight, and the connection that this is on.</summary>
+    private static async Task<(LineEnd Client, LineEnd Other, LineEnd Server)> BesideAnotherAsync(LineMesh mesh)
+    {
+        LineEnd other = await mesh.ConnectAsync();
+        LineEnd client = await mesh.ConnectAsync();
+        await other.SendAsync("b1\n");
+        LineEnd server = await mesh.AcceptAsync();
+        (await server.ReadAsync()).ShouldBe("b1");
+        return (client, other, server);
     }
 
     private static async Task SendInPartsAsync(LineEnd client, string request, int body)

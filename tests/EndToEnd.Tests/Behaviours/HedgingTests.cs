@@ -132,8 +132,7 @@ public sealed class HedgingTests : IDisposable
     private Sidecar Start(string policies, out int port)
     {
         port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{{forward: {{cluster: pair}}}}]}}, policies: {{{policies}}}}}}}";
+        string filter = Boot.XRpc("{forward: {cluster: pair}}", $", policies: {{{policies}}}");
         return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("pair", [_one.Address, _two.Address])));
     }
 }

@@ -25,7 +25,7 @@ public sealed class KeylessRequestTests : IDisposable
         using Call direct = Call.To(_other.Port);
         direct.Ask("SET kept 1").ShouldBe("+OK");
         using Call client = Call.To(port);
-        Greet(client, version);
+        client.Hello(version);
         foreach (string command in commands.Split('|'))
         {
             client.Send(command + "\r\n");
@@ -64,7 +64,7 @@ public sealed class KeylessRequestTests : IDisposable
         using Call direct = Call.To(_main.Port);
         direct.Ask("SET a:1 x").ShouldBe("+OK");
         using Call client = Call.To(port);
-        Greet(client, version);
+        client.Hello(version);
         client.Send(first + "\r\n");
         client.ReadLine().ShouldNotBeNull().ShouldNotStartWith("-");
         client.Send(denied + "\r\n");
@@ -150,21 +150,10 @@ public sealed class KeylessRequestTests : IDisposable
         _other.Dispose();
     }
 
-    private static void Greet(Call client, int version)
-    {
-        client.Send($"HELLO {version}\r\n");
-        while (client.ReadLine() is { } line && line != "*0")
-        {
-            line.ShouldNotStartWith("-");
-        }
-    }
-
     private Sidecar Start(string routes, out int port)
     {
         port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{routes}]}}}}}}";
-        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With([
+        return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(Boot.XRpc(routes))).With([
             Boot.Cluster("main", [_main.Address]), Boot.Cluster("other", [_other.Address]),
             Boot.Cluster("both", [_main.Address, _other.Address], ", lb_policy: RING_HASH")]));
     }

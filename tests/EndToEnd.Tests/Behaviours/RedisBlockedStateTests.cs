@@ -14,9 +14,7 @@ public sealed class RedisBlockedStateTests : IDisposable
     private readonly Sidecar _proxy;
 
     public RedisBlockedStateTests() => _proxy = Sidecar.Start(
-        new Boot().Listen("l", _port, Boot.Chain(
-            "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, policies: {timeout: 0.3s}, "
-            + "route_config: {routes: [{forward: {cluster: main}}]}}}")).With(Boot.Cluster("main", [_redis.Address])), concurrency: 1);
+        new Boot().Listen("l", _port, Boot.Chain(Boot.XRpc("{forward: {cluster: main}}", ", policies: {timeout: 0.3s}"))).With(Boot.Cluster("main", [_redis.Address])), concurrency: 1);
 
     [Theory]
     [InlineData("MULTI", "SET k 1|+QUEUED", "EXEC|*1")]

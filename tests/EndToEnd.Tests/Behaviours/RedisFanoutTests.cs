@@ -43,7 +43,7 @@ public sealed class RedisFanoutTests : IDisposable
     {
         string[] gone = [$"127.0.0.1:{Ports.Free()}", $"127.0.0.1:{Ports.Free()}"];
         using Sidecar proxy = Start(
-            XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: gone}}, {name: all, forward: {cluster: one}}", ", upstream: {health_check_interval: 0.2s}"),
+            Boot.XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: gone}}, {name: all, forward: {cluster: one}}", ", upstream: {health_check_interval: 0.2s}"),
             out int port,
             Boot.Cluster("gone", gone, ", common_lb_config: {healthy_panic_threshold: {value: 0}}"));
         using Call client = Call.To(port);
@@ -63,7 +63,7 @@ public sealed class RedisFanoutTests : IDisposable
     public void ClusterWithoutServers_HasAPartThatFails(string policy)
     {
         using Sidecar proxy = Start(
-            XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: none}}, {name: b, match: {key_prefix: 'b:'}, forward: {cluster: none}}, {name: all, forward: {cluster: one}}"),
+            Boot.XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: none}}, {name: b, match: {key_prefix: 'b:'}, forward: {cluster: none}}, {name: all, forward: {cluster: one}}"),
             out int port,
             Boot.Cluster("none", [], policy));
         using Call client = Call.To(port);
@@ -88,7 +88,7 @@ public sealed class RedisFanoutTests : IDisposable
     public void ClustersThatAllHaveNoServer_HaveNoAnswer()
     {
         using Sidecar proxy = Start(
-            XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: none}}, {name: all, forward: {cluster: empty}}"),
+            Boot.XRpc("{name: a, match: {key_prefix: 'a:'}, forward: {cluster: none}}, {name: all, forward: {cluster: empty}}"),
             out int port,
             Boot.Cluster("none", []), Boot.Cluster("empty", [], ", lb_policy: MAGLEV"));
         using Call client = Call.To(port);
@@ -102,7 +102,7 @@ public sealed class RedisFanoutTests : IDisposable
     [InlineData(", key_prefix: 'a:'")]
     public void CommandsThatNoRouteNames_HaveNone(string more)
     {
-        using Sidecar proxy = Start(XRpc($"{{name: few, match: {{methods: [GET, SET, EXISTS]{more}}}, forward: {{cluster: one}}}}"), out int port);
+        using Sidecar proxy = Start(Boot.XRpc($"{{name: few, match: {{methods: [GET, SET, EXISTS]{more}}}, forward: {{cluster: one}}}}"), out int port);
         using Call client = Call.To(port);
         client.Ask("SET a:1 v").ShouldBe("+OK");
         foreach (string command in (string[])["FLUSHALL", "DBSIZE", "KEYS *", "SCAN 0", "SELECT 1", "HELLO 3", "AUTH a"])
@@ -147,7 +147,7 @@ public sealed class RedisFanoutTests : IDisposable
     public void PoliciesOfTheDefaultRoute_HoldForWhatHasNoKey(string cluster)
     {
         using Sidecar proxy = Start(
-            XRpc($"{{name: a, match: {{key_prefix: 'a:'}}, forward: {{cluster: {cluster}}}}}, {{name: all, forward: {{cluster: {cluster}}}, {NoFlush}}}"), out int port);
+            Boot.XRpc($"{{name: a, match: {{key_prefix: 'a:'}}, forward: {{cluster: {cluster}}}}}, {{name: all, forward: {{cluster: {cluster}}}, {NoFlush}}}"), out int port);
         using Call client = Call.To(port);
         client.Ask("SET k v").ShouldBe("+OK");
         client.Ask("FLUSHALL").ShouldStartWith("-");
@@ -166,9 +166,6 @@ public sealed class RedisFanoutTests : IDisposable
         client.Send(RedisFront.Command(words));
         return client.ReadLine();
     }
-
-    private static string XRpc(string routes, string more = "") =>
-        $"{{name: x, typed_config: {{'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, route_config: {{name: r, routes: [{routes}]}}{more}}}}}";
 
     private Sidecar Start(string filter, out int port, params string[] clusters)
     {

@@ -15,8 +15,7 @@ public sealed class RedisIdleTests : IDisposable
     public void Subscriber_ThatOnlyListens_StaysWhileMessagesCome_AndASilentOneGoes()
     {
         int port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{{forward: {{cluster: main}}}}]}}, idle_timeout: {IdleSeconds}s}}}}";
+        string filter = Boot.XRpc("{forward: {cluster: main}}", $", idle_timeout: {IdleSeconds}s");
         using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("main", [_redis.Address])));
         using Call listens = Subscribe(port, "news");
         using Call silent = Subscribe(port, "nothing");

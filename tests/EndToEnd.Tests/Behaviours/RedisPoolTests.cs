@@ -271,8 +271,7 @@ public sealed class RedisPoolTests : IDisposable
     private static Sidecar Start(string routes, Boot boot, out int port, string more = "", int loops = 1)
     {
         port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{routes}]}}{more}}}}}";
+        string filter = Boot.XRpc(routes, more);
         return Sidecar.Start(boot.Listen("l", port, Boot.Chain(filter)), concurrency: loops);
     }
 }

@@ -149,8 +149,7 @@ public sealed class RedisRequestStateTests : IDisposable
     private static Sidecar Start(string policies, string[] servers, out int port)
     {
         port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{{forward: {{cluster: main}}}}]}}, policies: {{{policies}}}}}}}";
+        string filter = Boot.XRpc("{forward: {cluster: main}}", $", policies: {{{policies}}}");
         return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("main", servers)), concurrency: 1);
     }
 }

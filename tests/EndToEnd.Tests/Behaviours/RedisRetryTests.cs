@@ -104,8 +104,7 @@ public sealed class RedisRetryTests : IDisposable
     private Sidecar Start(string more, out int port, int concurrency = 2)
     {
         port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + "route_config: {name: r, routes: [{forward: {cluster: pair}}]}, policies: {retry: {num_retries: 2}}}}";
+        string filter = Boot.XRpc("{forward: {cluster: pair}}", ", policies: {retry: {num_retries: 2}}");
         return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("pair", [_one.Address, _two.Address], more)), concurrency: concurrency);
     }
 }

@@ -330,8 +330,7 @@ public sealed class RedisSubscriptionTests : IDisposable
         string[] all = [.. _servers.Select(static server => server.Address)];
         string forward = route == "weighted" ? "weighted_clusters: {clusters: [{name: turns, weight: 50}, {name: one, weight: 50}]}" : $"cluster: {route}";
         string checks = route == "checked" ? ", upstream: {health_check_interval: 0.2s}" : "";
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{before}{{name: all, forward: {{{forward}}}}}]}}{checks}}}}}";
+        string filter = Boot.XRpc($"{before}{{name: all, forward: {{{forward}}}}}", checks);
         return Sidecar.Start(new Boot { BusyLoopPercent = 0 }
             .Listen("l", port, Boot.Chain(filter))
             .With(

@@ -127,8 +127,7 @@ public sealed class XRpcBypassTests : IDisposable
     {
         using Peer other = Peer.Redis();
         int port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + "route_config: {name: r, routes: [{forward: {cluster: ring, hash_by: key}}]}}}";
+        string filter = Boot.XRpc("{forward: {cluster: ring, hash_by: key}}");
         using Sidecar proxy = Sidecar.Start(
             new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("ring", [_redis.Address, other.Address], ", lb_policy: RING_HASH")));
         using Call client = Call.To(port);
@@ -162,7 +161,11 @@ public sealed class XRpcBypassTests : IDisposable
     {
         using Sidecar proxy = Start(All, NoFlush, out int port);
         using Call client = Call.To(port);
-        Greet(client, version);
+        if (version == 3)
+        {
+            client.Hello(version);
+        }
+
         client.Send(string.Concat(commands.Split('|').Select(static one => RedisFront.Command(one.Split(' ')))));
         client.Rest().ShouldEndWith("-NOPERM MeshL4: this command is not allowed\r\n");
         _direct.Ask("EXISTS kept").ShouldBe(":1");
@@ -175,7 +178,7 @@ public sealed class XRpcBypassTests : IDisposable
     {
         using Sidecar proxy = Start("{name: no, match: {key_prefix: 'no:'}, reject: {message: ERR closed}}, " + All, "", out int port);
         using Call client = Call.To(port);
-        Greet(client, 3);
+        client.Hello(3);
         client.Send(RedisFront.Command("SUBSCRIBE", "a"));
         Wait.Until(() => _direct.Ask("PUBLISH a x") == ":1", "not subscribed");
         client.Send(RedisFront.Command("GET", "kept") + RedisFront.Command("GET", "no:1"));
@@ -187,7 +190,7 @@ public sealed class XRpcBypassTests : IDisposable
     {
         using Sidecar proxy = Start(All, NoFlush, out int port);
         using Call client = Call.To(port);
-        Greet(client, 3);
+        client.Hello(3);
         client.Send(RedisFront.Command("SUBSCRIBE", "a") + RedisFront.Command("GET", "kept") + RedisFront.Command("UNSUBSCRIBE") + RedisFront.Command("PING"));
         string[] expected = [">3", "$9", "subscribe", "$1", "a", ":1", "$1", "1", ">3", "$11", "unsubscribe", "$1", "a", ":0", "+PONG"];
         foreach (string line in expected)
@@ -202,22 +205,10 @@ public sealed class XRpcBypassTests : IDisposable
         _redis.Dispose();
     }
 
-    private static void Greet(Call client, int version)
-    {
-        if (version == 3)
-        {
-            client.Ask("HELLO 3").ShouldBe("%7");
-            for (string? line = ""; line != "*0"; line = client.ReadLine())
-            {
-            }
-        }
-    }
-
     private Sidecar Start(string routes, string more, out int port)
     {
         port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{routes}]}}{(more.Length > 0 ? ", " + more : "")}}}}}";
+        string filter = Boot.XRpc(routes, more.Length > 0 ? ", " + more : "");
         return Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With(Boot.Cluster("main", [_redis.Address])));
     }
 }

@@ -270,8 +270,7 @@ public sealed class XRpcPolicyTests : IDisposable
     private Sidecar Start(string routes, out int port, string policies = "", params string[] clusters)
     {
         port = Ports.Free();
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{routes}]}}, policies: {{{policies}}}}}}}";
+        string filter = Boot.XRpc(routes, $", policies: {{{policies}}}");
         return Sidecar.Start(new Boot()
             .Listen("l", port, Boot.Chain(filter))
             .With([Boot.Cluster("main", [_redis.Address]), Boot.Cluster("other", [_other.Address]), .. clusters]));

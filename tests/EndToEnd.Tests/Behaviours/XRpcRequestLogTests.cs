@@ -17,8 +17,7 @@ public sealed class XRpcRequestLogTests : IDisposable
         int port = Ports.Free();
         string log = "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, "
             + $"path: {_folder.At("requests.log")}, log_format: {{text_format_source: {{inline_string: \"%CONNECTION_TERMINATION_DETAILS% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER%\\n\"}}}}}}}}";
-        string filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
-            + $"route_config: {{name: r, routes: [{{name: m, forward: {{cluster: ring}}}}]}}, policies: {{request_log: {{access_log: [{log}]}}}}}}}}";
+        string filter = Boot.XRpc("{name: m, forward: {cluster: ring}}", $", policies: {{request_log: {{access_log: [{log}]}}}}");
         using Sidecar proxy = Sidecar.Start(new Boot()
             .Listen("l", port, Boot.Chain(filter))
             .With([Boot.Cluster("ring", [_one.Address, _two.Address], ", lb_policy: RING_HASH")]));

@@ -42,6 +42,12 @@ internal sealed class Boot
     public static string Redis(string routes) =>
         $"{{name: redis, typed_config: {{'@type': {Types}extensions.filters.network.redis_proxy.v3.RedisProxy, stat_prefix: r, settings: {{op_timeout: 5s}}, prefix_routes: {{{routes}}}}}}}";
 
+    /// <summary>Redis by the common message of all RPC protocols, with the stat prefix <c>x</c>.</summary>
+    /// <param name="routes">Members of the list of routes.</param>
+    /// <param name="more">Further members of the message, with a comma in front.</param>
+    public static string XRpc(string routes, string more = "") =>
+        $"{{name: x, typed_config: {{'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, route_config: {{name: r, routes: [{routes}]}}{more}}}}}";
+
     /// <summary>An element of listener_filters: tls_inspector, http_inspector, proxy_protocol or original_dst.</summary>
     public static string Inspector(string name, string more = "")
     {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
+using Shouldly;
 
 namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
 
@@ -82,6 +83,15 @@ internal sealed class Call : IDisposable
     {
         Send(line + "\n");
         return ReadLine();
+    }
+
+    /// <summary>Speaks a version of RESP from here on; the server's words about itself are read.</summary>
+    public void Hello(int version)
+    {
+        Ask($"HELLO {version}").ShouldBe(version == 3 ? "%7" : "*14");
+        while (ReadLine().ShouldNotBeNull() != "*0")
+        {
+        }
     }
 
     /// <summary>One line without its end; null at the end of the stream.</summary>
