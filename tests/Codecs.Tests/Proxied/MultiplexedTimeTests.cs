@@ -14,6 +14,8 @@ public sealed class MultiplexedTimeTests : IAsyncLifetime
 {
     private const int Parts = 40;
     private const int PartBytes = 128 * 1024;
+    private const int TinyCalls = 40;
+    private const int ShortCalls = 800;
 
     private readonly TcpListener _server = new(IPAddress.Loopback, 0);
     private readonly List<IDisposable> _owned = [];
@@ -93,6 +95,41 @@ public sealed class MultiplexedTimeTests : IAsyncLifetime
         (await told).Payload.ShouldBe(end);
     }
 
+    /// <summary>
+    /// Each of its answers is short, but more came than it takes: the connection stands still for it again and again, which is not the fault of others. So many
+    /// are asked for only by a client whose answers were tiny before.
+    /// </summary>
+    [Fact]
+    public async Task CallThatIsNeverAnswered_IsOverItsTime_WhileAnotherClientReadsSlowly()
+    {
+        int port = await StartAsync("timeout: 1s");
+        PingPongConnection slow = Connect(port, receiveBuffer: 64 * 1024);
+        PingPongConnection waiting = Connect(port);
+        await slow.WriteAsync(Call(1, "tiny"));
+        PingPongConnection server = await AcceptAsync();
+        string payload = new('s', 32 * 1024);
+        _ = AnswerAsync(server, payload);
+        for (int i = 0; i < TinyCalls; i++)
+        {
+            (await Next(slow)).Payload.ShouldBeEmpty();
+            await slow.WriteAsync(Call(1, "tiny"));
+        }
+
+        (await Next(slow)).Payload.ShouldBeEmpty();
+        await slow.WriteAsync([.. Enumerable.Range(1, ShortCalls).Select(static i => Call((uint)i, "short"))]);
+        await waiting.WriteAsync(Call(1, "never"));
+        Task<PingPongMessage> told = Next(waiting);
+        int read = 0;
+        for (; !told.IsCompleted && read < ShortCalls; read++)
+        {
+            (await Next(slow)).Payload.ShouldBe(payload);
+            await Task.Delay(read % 4 == 0 ? 40 : 0);
+        }
+
+        read.ShouldBeLessThan(ShortCalls / 2);
+        (await told).Payload.ShouldBe("proxy: no answer in time");
+    }
+
     public Task InitializeAsync() => Task.CompletedTask;
 
     public async Task DisposeAsync()
@@ -131,6 +168,17 @@ public sealed class MultiplexedTimeTests : IAsyncLifetime
         return port;
     }
 
+    private static async Task AnswerAsync(PingPongConnection server, string payload)
+    {
+        while (await server.ReadAsync() is { } asked)
+        {
+            if (asked.Service != "never")
+            {
+                await server.WriteAsync(new PingPongMessage(PingPongKind.Result, asked.Id, "", asked.Service == "tiny" ? "" : payload));
+            }
+        }
+    }
+
     private async Task<PingPongConnection> AcceptAsync()
     {
         var server = new PingPongConnection(await _server.AcceptSocketAsync());
@@ -138,9 +186,9 @@ public sealed class MultiplexedTimeTests : IAsyncLifetime
         return server;
     }
 
-    private PingPongConnection Connect(int port)
+    private PingPongConnection Connect(int port, int receiveBuffer = 256 * 1024)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveBufferSize = receiveBuffer };
         socket.Connect(IPAddress.Loopback, port);
         var client = new PingPongConnection(socket);
         _owned.Add(client);

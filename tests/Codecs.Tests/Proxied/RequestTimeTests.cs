@@ -33,7 +33,7 @@ public sealed class RequestTimeTests
     [InlineData("timeout: 50s, ")]
     public async Task PerTryTimeout_HasTheOtherServerAsked(string timeout)
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync(TwoServers, $", policies: {{{timeout}retry: {{per_try_timeout: 0.3s}}}}");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(TwoServers, $", policies: {{{timeout}retry: {{per_try_timeout: 1s}}}}");
         mesh.Server.IsFrozen = true;
         PingPongConnection client = mesh.Connect();
 

@@ -126,6 +126,9 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
+    /// <summary>Stopwatch ticks of when a connection last went on that had waited for it; 0 for never.</summary>
+    public long TookAt { get; set; }
+
     /// <summary>A connection waits for this client.</summary>
     /// <param name="link">The connection.</param>
     /// <param name="inTurn">For its socket alone; else also for what is held until its turn comes.</param>

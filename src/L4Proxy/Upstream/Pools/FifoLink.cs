@@ -87,17 +87,16 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     /// </summary>
     public override void ExpireRequests(long now)
     {
-        if (_ring.IsEmpty || StalledBy is not null || State == LinkState.Closed)
+        if (_ring.IsEmpty || State == LinkState.Closed)
         {
             return;
         }
 
-        long since = Math.Max(ReadsSince, FlowsAt);
         bool anybody = false;
         for (int i = 0; i < _ring.Count; i++)
         {
             ref Pending<TCodec> pending = ref _ring[i];
-            if (pending.TimeoutMs > 0 && !pending.Has(PendingFlags.Abandoned) && HasWaited(pending, since, now))
+            if (pending.TimeoutMs > 0 && !pending.Has(PendingFlags.Abandoned) && HasWaited(pending, now))
             {
                 IsSuspect = true;
                 Pending<TCodec> given = pending;
@@ -116,10 +115,10 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     }
 
     /// <summary>While it connects, what Envoy's <c>op_timeout</c> bounds has the time of connecting.</summary>
-    private bool HasWaited(in Pending<TCodec> pending, long since, long now)
+    private bool HasWaited(in Pending<TCodec> pending, long now)
     {
         bool perAnswer = pending.Has(PendingFlags.PerAnswer);
-        long from = Math.Max(pending.SentAt, perAnswer ? Math.Max(since, AnsweredAt) : since);
+        long from = Math.Max(CountsFrom(pending, now), perAnswer ? Math.Max(FlowsAt, AnsweredAt) : FlowsAt);
         return !(perAnswer && State == LinkState.Connecting) && System.Diagnostics.Stopwatch.GetElapsedTime(from, now).TotalMilliseconds >= pending.TimeoutMs;
     }
 

@@ -92,12 +92,6 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             return;
         }
 
-        if (StalledBy is not null)
-        {
-            // Not read: what is late is a client, which has a time of its own.
-            return;
-        }
-
         int passing = _passing is null ? -1 : _slots.Find(Reply.Id);
         for (int i = 0; i < _slots.Count && State != LinkState.Closed && InFlight > 0; i++)
         {
@@ -125,7 +119,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     private bool HasWaited(int slot, bool isPassing, long now)
     {
         ref Pending<TCodec> pending = ref _slots[slot];
-        long since = Math.Max(pending.SentAt, ReadsSince);
+        long since = CountsFrom(pending, now);
         if (isPassing)
         {
             return IsOver(Math.Max(since, FlowsAt));

@@ -88,16 +88,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     /// <summary>Was given out although it takes nothing new, as there may be no connection more to its address.</summary>
     public bool IsLastResort { get; set; }
 
-    /// <summary>The client whose unread answers keep this connection from being read; null for none.</summary>
-    public XRpcSession<TCodec>? StalledBy { get; private set; }
-
     public long LastReadMs { get; private set; }
-
-    /// <summary>
-    /// Stopwatch ticks of when it was last let be read again, as what the server said before lies unread for a moment more, or of the last part of a
-    /// request that is sent in parts.
-    /// </summary>
-    protected long ReadsSince { get; private set; }
 
     /// <summary>Stopwatch ticks of the last <see cref="Portion"/> of a long answer: while one comes, nobody's time is over.</summary>
     protected long FlowsAt { get; private set; }
@@ -245,18 +236,6 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         return true;
     }
 
-    /// <summary>Does not read on before this client took what it has.</summary>
-    /// <param name="session">The client.</param>
-    /// <param name="inTurn">It gets bytes of this connection in their turn, so that only its socket is waited for.</param>
-    protected void StallFor(XRpcSession<TCodec> session, bool inTurn)
-    {
-        if (StalledBy is null)
-        {
-            StalledBy = session;
-            session.NoteStalled(this, inTurn);
-        }
-    }
-
     /// <summary>A part of an answer came that is not its end.</summary>
     protected void PartCame(int bytes, long now)
     {
@@ -274,19 +253,6 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         if (length > Portion)
         {
             FlowsAt = now;
-        }
-    }
-
-    /// <summary>The client took its answers, or is gone.</summary>
-    public void Unstall()
-    {
-        StalledBy = null;
-        ReadsSince = Owner.Now();
-        LastReadMs = Owner.Loop.NowMilliseconds;
-        GiveTimeToAnswer();
-        if (State == LinkState.Open)
-        {
-            Owner.ReadLater(this);
         }
     }
 
