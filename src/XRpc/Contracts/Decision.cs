@@ -38,7 +38,9 @@ public enum ForwardFlags : ushort
     /// </summary>
     Pin = 1,
 
-    /// <summary>This request alone goes on a connection of its own; requests behind it wait for its answer.</summary>
+    /// <summary>
+    /// This request alone goes on a connection of its own, each part of it where it is split; requests behind it wait for its answer.
+    /// </summary>
     PinOnce = 2,
 
     /// <summary>

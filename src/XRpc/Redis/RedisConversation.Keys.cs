@@ -86,6 +86,35 @@ public sealed partial class RedisConversation
 
     private Decision Fanout(in RedisRequest request, IExchange exchange)
     {
+        if (RedisForwarding.IsForBlocked(request.Command) && !exchange.IsPinned)
+        {
+            return exchange.IsQuiet ? Apart(FanoutFrom(request, exchange), exchange) : Decision.NeedQuiet;
+        }
+
+        return FanoutFrom(request, exchange);
+    }
+
+    /// <summary>
+    /// What ends a script or a pause has a connection to itself: on another it would wait for the end. That connection is in database 0: a server that
+    /// a script keeps busy takes no SELECT.
+    /// </summary>
+    private Decision Apart(in Decision decision, IExchange exchange)
+    {
+        if (decision.Act is not (Act.Forward or Act.Split))
+        {
+            return decision;
+        }
+
+        if (_profile.Database != 0)
+        {
+            exchange.Profile = (_profile with { Database = 0 }).ToConnection();
+        }
+
+        return decision with { Flags = decision.Flags | ForwardFlags.PinOnce, Tag = (short)Purpose.Apart };
+    }
+
+    private static Decision FanoutFrom(in RedisRequest request, IExchange exchange)
+    {
         int nodes = exchange.IsPinned ? 0 : exchange.AllTargets(RedisForwarding.IsHome(request.Command));
         if (nodes <= 1)
         {

@@ -45,9 +45,10 @@ public sealed partial class RedisConversation
             return true;
         }
 
-        if (_transaction == Transaction.None && (RedisCommandId)request.Method is RedisCommandId.Select or RedisCommandId.Hello or RedisCommandId.Auth)
+        if (_transaction == Transaction.None && (RedisCommandId)request.Method is RedisCommandId.Select or RedisCommandId.Hello or RedisCommandId.Auth
+            or RedisCommandId.Script or RedisCommandId.Function or RedisCommandId.Client)
         {
-            // It was to go to a connection of the state that it asks for, which this client is not in.
+            // It was to go to a connection of another state, that it asks for or that does not matter to it, which this client is not in.
             exchange.Profile = _profile.ToConnection();
         }
         else if (ends && _transaction != Transaction.None)

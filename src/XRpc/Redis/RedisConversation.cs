@@ -46,6 +46,9 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
         Monitor,
         Relay,
 
+        /// <summary>On a connection of another state than the client's.</summary>
+        Apart,
+
         /// <summary>The client wants no answer; may stand beside any of the others.</summary>
         Muted = 256,
     }
@@ -109,6 +112,11 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
         }
 
         EndSkip();
+        if (((Purpose)decision.Tag & ~Purpose.Muted) == Purpose.Apart)
+        {
+            exchange.Profile = _profile.ToConnection();
+        }
+
         Sent((Purpose)decision.Tag & ~Purpose.Muted);
         UpdatePlain();
     }

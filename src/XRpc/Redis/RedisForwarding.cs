@@ -8,6 +8,16 @@ internal static class RedisForwarding
     private static readonly short[] OneKey = Build(static c => c.Rule is RedisRule.Default or RedisRule.Home || (c.Rule == RedisRule.Key && c.IsSingleKey));
     private static readonly short[] ManyKeys = Build(static c => c.Rule is RedisRule.Key or RedisRule.Split);
 
+    private static readonly RedisCommand?[] ForBlocked =
+    [
+        RedisCommandTable.FindSubcommand(RedisCommandId.Script, "KILL"u8),
+        RedisCommandTable.FindSubcommand(RedisCommandId.Function, "KILL"u8),
+        RedisCommandTable.FindSubcommand(RedisCommandId.Client, "UNPAUSE"u8),
+    ];
+
+    /// <summary>Whether a command ends what other requests wait for: it must not wait behind them.</summary>
+    public static bool IsForBlocked(RedisCommand command) => Array.IndexOf(ForBlocked, command) >= 0;
+
     /// <summary>Flags of a command that its head alone decides on: one key at a fixed place, or none at all; -1 for others.</summary>
     public static int OfOneKey(RedisCommandId command) => OneKey[(int)command];
 

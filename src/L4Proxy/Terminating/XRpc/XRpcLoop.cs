@@ -60,6 +60,9 @@ internal sealed class XRpcLoop<TCodec> : ITurnEnd
     /// <summary>For an answer of the proxy's own, or a control frame.</summary>
     public ScratchWriter Local { get; } = new();
 
+    /// <summary>Connections of the parts of a request, while it is being sent.</summary>
+    public List<UpstreamLink<TCodec>?> Links { get; } = [];
+
     /// <summary>For a frame that is changed on its way.</summary>
     public ScratchWriter Edited { get; } = new();
 

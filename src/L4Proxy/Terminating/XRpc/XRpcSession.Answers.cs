@@ -340,14 +340,19 @@ internal sealed partial class XRpcSession<TCodec>
             return !wait;
         }
 
-        Span<int> bindings = count <= 64 ? stackalloc int[count] : new int[count];
-        bool linked = TryLinks(bindings, out wait);
-        for (int i = 0; i < count; i++)
+        bool apart = (decision.Flags & ForwardFlags.PinOnce) != 0;
+        if (apart && InFlight > 0 && IsOrdered)
         {
-            if (bindings[i] >= 0 && _bindings[bindings[i]].Link is { } link)
-            {
-                link.IsChosen = false;
-            }
+            PauseUntilQuiet();
+            return false;
+        }
+
+        List<UpstreamLink<TCodec>?> links = _owner.Links;
+        links.Clear();
+        bool linked = TryLinks(links, count, apart, out wait);
+        foreach (UpstreamLink<TCodec>? link in links)
+        {
+            link?.IsChosen = false;
         }
 
         if (!linked)
@@ -374,7 +379,13 @@ internal sealed partial class XRpcSession<TCodec>
         for (int i = 0; i < count; i++)
         {
             Target target = exchange.FragmentAt(i, out ReadOnlySpan<byte> bytes);
-            SendFragment(split, i, target, bindings[i] < 0 ? null : _bindings[bindings[i]].Link, bytes, decision);
+            SendFragment(split, i, target, links[i], bytes, decision);
+        }
+
+        links.Clear();
+        if (apart && IsOrdered)
+        {
+            PauseUntilQuiet();
         }
 
         return true;
@@ -384,21 +395,25 @@ internal sealed partial class XRpcSession<TCodec>
     /// Finds the connections of all fragments, none of which is closed for the place of another. False when one makes the request wait, or the limit of
     /// a cluster is reached.
     /// </summary>
-    private bool TryLinks(Span<int> bindings, out bool wait)
+    private bool TryLinks(List<UpstreamLink<TCodec>?> links, int count, bool apart, out bool wait)
     {
         wait = false;
-        for (int i = 0; i < bindings.Length; i++)
+        for (int i = 0; i < count; i++)
         {
-            bindings[i] = BindTo(_owner.Exchange.FragmentAt(i, out _));
-            if (bindings[i] < 0)
+            int binding = BindTo(_owner.Exchange.FragmentAt(i, out _));
+            if (binding < 0)
             {
                 // Its part fails by itself.
+                links.Add(null);
                 continue;
             }
 
-            if (SharedLink(bindings[i]) is not { } link)
+            UpstreamLink<TCodec>? link = apart ? BorrowedLink(_bindings[binding]) : SharedLink(binding);
+            if (link is null)
             {
-                return !(wait = true);
+                // At the bound of private ones nothing would tell when there is another.
+                wait = !apart;
+                return false;
             }
 
             if (link.MustWait(this))
@@ -408,7 +423,8 @@ internal sealed partial class XRpcSession<TCodec>
             }
 
             link.IsChosen = true;
-            if (_bindings[bindings[i]] is { IsLimited: true } limited && !link.TryCount(limited.Cluster.Limits))
+            links.Add(link);
+            if (_bindings[binding] is { IsLimited: true } limited && !link.TryCount(limited.Cluster.Limits))
             {
                 return false;
             }

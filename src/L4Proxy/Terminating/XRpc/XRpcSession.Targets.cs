@@ -374,12 +374,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A connection for this client alone; null at the bound.</summary>
     private UpstreamLink<TCodec>? PrivateLink(in Binding binding, bool forOne)
     {
-        (ClusterSnapshot cluster, EndpointSnapshot endpoint) = (binding.Cluster, binding.Endpoint);
-        UpstreamPool<TCodec> pool = _owner.Pool(cluster.Name);
-        pool.Settings = Proxy.Upstream;
-        UpstreamLink<TCodec>? link = pool.Borrow(cluster, endpoint, binding.Profile, Proxy.Upstream.MaxPinnedConnections);
-        Record.ClusterName ??= cluster.Name;
-        Record.UpstreamHost ??= endpoint.Address;
+        UpstreamLink<TCodec>? link = BorrowedLink(binding);
         if (link is { State: not LinkState.Closed })
         {
             link.PinnedTo = this;
@@ -387,6 +382,17 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         return link;
+    }
+
+    /// <summary>A connection on which nothing is due; null at the bound.</summary>
+    private UpstreamLink<TCodec>? BorrowedLink(in Binding binding)
+    {
+        (ClusterSnapshot cluster, EndpointSnapshot endpoint) = (binding.Cluster, binding.Endpoint);
+        UpstreamPool<TCodec> pool = _owner.Pool(cluster.Name);
+        pool.Settings = Proxy.Upstream;
+        Record.ClusterName ??= cluster.Name;
+        Record.UpstreamHost ??= endpoint.Address;
+        return pool.Borrow(cluster, endpoint, binding.Profile, Proxy.Upstream.MaxPinnedConnections);
     }
 
     /// <summary>The client's state at a cluster: behind the cluster's own login, if it has one for this protocol.</summary>

@@ -210,7 +210,7 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
         foreach (UpstreamLink<TCodec> link in _private)
         {
             // Not the one that asks for room: it is here already, and connects.
-            if (link is not { PinnedTo: null, InFlight: 0, State: LinkState.Open })
+            if (link is not { PinnedTo: null, InFlight: 0, State: LinkState.Open, IsChosen: false })
             {
                 continue;
             }
