@@ -8,6 +8,9 @@ public sealed partial class PingPongServer
     /// <summary>Characters of an item of <c>bulk</c>: more than a proxy holds of an answer.</summary>
     public const int BulkItem = 200_000;
 
+    /// <summary>Characters of an answer of <c>huge</c>: more than a proxy holds of a frame that does not tell what it is.</summary>
+    public const int HugeAnswer = 2 * 1024 * 1024;
+
     private async Task AnswerAsync(PingPongConnection from, PingPongMessage message)
     {
         switch (message.Kind)
@@ -116,6 +119,9 @@ public sealed partial class PingPongServer
                 break;
             case "long":
                 await from.WriteAsync(result with { Payload = call.Payload.PadLeft(BulkItem) });
+                break;
+            case "huge":
+                await from.WriteAsync(result with { Payload = new string('h', HugeAnswer) });
                 break;
             case "half":
                 await InHalvesAsync(from, result with { Payload = call.Payload.PadLeft(BulkItem) });

@@ -8,7 +8,7 @@ namespace MeshL4.Samples.PingPong.Peers;
 /// <summary>
 /// A server whose services behave as servers do, well and badly: <c>echo</c>, <c>who</c> (its name, and what it was asked), <c>reverse</c>
 /// (holds calls until as many wait as the payload says, then answers the last one first), <c>beat</c> (asks the caller for a sign of life
-/// before it answers; <c>longbeat</c> in a long frame), <c>long</c> (a long answer), <c>half</c> (half of a long answer, the rest when told),
+/// before it answers; <c>longbeat</c> in a long frame), <c>long</c> (a long answer), <c>huge</c> (one of 2 MiB), <c>half</c> (half of a long answer, the rest when told),
 /// <c>fail</c>, <c>never</c>, <c>close</c>, <c>partial</c> (ends inside its answer), <c>cut</c> (inside a long one), <c>garbage</c>, <c>away</c>
 /// (GoAway before the answer), <c>aside</c> (End of no stream before it, twice). A subscription to any service counts down from its payload, one to <c>bulk</c> with long items, one to
 /// <c>torn</c> with a long item behind the others that ends inside; <c>stuck</c> and <c>bulkstuck</c> say nothing behind their items, <c>broken</c> and

@@ -9,7 +9,8 @@ public enum ScanStatus
     /// <summary>
     /// As <see cref="More"/>, and from here on the head is known: kind, flags, id, method and every metadata value of tiers
     /// 0 and 1. Said at most once a frame, and only of a frame that goes on behind the bytes given: a short one goes straight to
-    /// <see cref="Done"/>. A codec that never says it has its frames held until they are whole.
+    /// <see cref="Done"/>. A codec that never says it has its frames held until they are whole: requests up to 64 KiB,
+    /// answers of multiplexed protocols and frames that may be no answer up to 1 MiB. A longer one ends its connection.
     /// </summary>
     Head,
 

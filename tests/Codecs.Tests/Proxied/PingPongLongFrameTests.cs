@@ -178,6 +178,21 @@ public sealed class PingPongLongFrameTests
         mesh.Server.Pongs.ShouldBe(1);
     }
 
+    /// <summary>The codec knows no color. The connection that was borrowed for the call is free, and nobody's.</summary>
+    [Fact]
+    public async Task LongCall_ThatCannotBeWritten_LeavesThoseBehindIt_AndTheLongOnesOfOthers_TheirServers()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(
+            "{match: {key_prefix: refused}, forward: {cluster: other}, policies: {request_metadata: [{name: color, set: red}]}}, {match: {key_prefix: echo}, forward: {cluster: other}}, "
+            + "{forward: {cluster: main}}", ", upstream: {max_pinned_connections: 1}");
+        PingPongConnection client = mesh.Connect();
+
+        (await CallAsync(client, 1, "refused", new string('x', PingPongServer.HugeAnswer))).Kind.ShouldBe(PingPongKind.Failure);
+
+        (await CallAsync(client, 2, "who")).Payload.ShouldStartWith("main");
+        (await CallAsync(mesh.Connect(), 3, "echo", new string('x', PingPongServer.HugeAnswer))).Payload.Length.ShouldBe(PingPongServer.HugeAnswer);
+    }
+
     private static void IsLong(PingPongMessage answer, string text) => (answer.Payload.Trim(), answer.Payload.Length).ShouldBe((text, PingPongServer.BulkItem));
 
     /// <summary>Call 1 has half of its answer passed on.</summary>

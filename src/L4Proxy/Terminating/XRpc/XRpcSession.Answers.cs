@@ -17,6 +17,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>The protocol's error for a request that goes nowhere. Always true: the frame is dealt with.</summary>
     private bool AnswerLocally(in FrameView frame, LocalReplyReason reason, string? words = null)
     {
+        UnpinUnused();
         if (IsRelaying)
         {
             return EndRelay(frame, reason, words);

@@ -365,6 +365,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _lastFailure = null;
+        _pinnedUnused = false;
         link.MarkDirty();
         link.LastUsedMs = _owner.Loop.NowMilliseconds;
         _stats.Asked(frame.Head.Method);

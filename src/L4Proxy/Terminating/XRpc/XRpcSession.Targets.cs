@@ -17,6 +17,9 @@ internal sealed partial class XRpcSession<TCodec>
     private int _bindingCount;
     private UpstreamLink<TCodec>? _pinned;
     private bool _pinnedForOne;
+
+    /// <summary>Nothing was sent on the client's connection yet: a request that ends here gives it back.</summary>
+    private bool _pinnedUnused;
     private bool _saidLast;
 
     /// <summary>The client's connection goes back behind the frame that is being forwarded.</summary>
@@ -378,7 +381,7 @@ internal sealed partial class XRpcSession<TCodec>
         if (link is { State: not LinkState.Closed })
         {
             link.PinnedTo = this;
-            (_pinned, _pinnedForOne) = (link, forOne);
+            (_pinned, _pinnedForOne, _pinnedUnused) = (link, forOne, true);
         }
 
         return link;
@@ -404,6 +407,15 @@ internal sealed partial class XRpcSession<TCodec>
     /// a connection for one request alone left no state.
     /// </summary>
     private bool IsAsNewBehind(in FrameHead reply) => _pinnedForOne || reply.Kind != FrameKind.ErrorResponse;
+
+    /// <summary>The request that the client's own connection was borrowed for is not sent: those behind it have servers of their own.</summary>
+    private void UnpinUnused()
+    {
+        if (_pinnedUnused && _pinned is { } link)
+        {
+            Unpin(link, reusable: true);
+        }
+    }
 
     /// <summary>Gives the client's own connection up.</summary>
     private void Unpin(UpstreamLink<TCodec> link, bool reusable)

@@ -8,9 +8,6 @@ namespace MeshL4.L4Proxy.Upstream.Pools;
 internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     where TCodec : struct, IXRpcCodec<TCodec>
 {
-    /// <summary>Bytes of a frame that are held at most before it has told what it is.</summary>
-    private const int MostUnknown = 1024 * 1024;
-
     private readonly PendingRing<TCodec> _ring = new();
 
     /// <summary>Bytes of a frame whose head is not known: it may be no answer, and is held until that shows.</summary>

@@ -164,6 +164,12 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             }
 
             _headKnown |= status is ScanStatus.Head or ScanStatus.Done;
+            if (!_headKnown && at - start > MostUnknown)
+            {
+                Close(LocalReplyReason.UpstreamBroken, reset: true);
+                return bytes.Length;
+            }
+
             bool done = status == ScanStatus.Done;
             if (_passing is not null || _skipping || (!done && at - start > MostHeld && _headKnown))
             {

@@ -20,6 +20,9 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     /// <summary>Bytes waiting for the server above which clients are not read from.</summary>
     public const int HighWatermark = 1024 * 1024;
 
+    /// <summary>Bytes of a frame that are held at most before it has told what it is.</summary>
+    protected const int MostUnknown = 1024 * 1024;
+
     private const int LowWatermark = 256 * 1024;
 
     /// <summary>So much of one answer is progress: without any, a server that sends a byte now and then would be waited for.</summary>
@@ -269,8 +272,23 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         }
     }
 
-    /// <summary>Reads until nothing is there, a client stalls it, or others should have their turn.</summary>
+    /// <summary>Reads until nothing is there, a client stalls it, or others should have their turn. A defect of a codec costs this connection, and no other.</summary>
     public void Read()
+    {
+        try
+        {
+            ReadAnswers();
+        }
+#pragma warning disable CA1031 // Whatever it is, and wherever: who waits here is told.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            Owner.Loop.Fault(defect);
+            Close(LocalReplyReason.UpstreamBroken, reset: true);
+        }
+    }
+
+    private void ReadAnswers()
     {
         for (int round = 0; State == LinkState.Open && StalledBy is null && _connection!.Socket.Readable; round++)
         {
@@ -286,7 +304,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
                 Interlocked.Add(ref Cluster.State.Counters.CxRxBytesTotal, count);
                 LastReadMs = Owner.Loop.NowMilliseconds;
                 TellAlive();
-                Keep(bytes, TakeGuarded(bytes));
+                Keep(bytes, Take(bytes));
                 Recount();
                 if (IsEnding)
                 {
@@ -324,23 +342,6 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         {
             Owner.Loop.Memory.Return(_held);
             _held = null;
-        }
-    }
-
-    /// <summary>A defect of a codec costs this connection, and no other.</summary>
-    private int TakeGuarded(Span<byte> bytes)
-    {
-        try
-        {
-            return Take(bytes);
-        }
-#pragma warning disable CA1031 // Whatever it is.
-        catch (Exception defect)
-#pragma warning restore CA1031
-        {
-            Owner.Loop.Fault(defect);
-            Close(LocalReplyReason.UpstreamBroken, reset: true);
-            return bytes.Length;
         }
     }
 
