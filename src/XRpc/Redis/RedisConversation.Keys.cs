@@ -245,16 +245,21 @@ public sealed partial class RedisConversation
         return IsCustom(request) ? 1 : 0;
     }
 
-    private bool IsCustom(in RedisRequest request)
-    {
-        if (request.Id != RedisCommandId.Other || request.Count < 2)
-        {
-            return false;
-        }
+    private bool IsCustom(in RedisRequest request) => request.Id == RedisCommandId.Other && request.Count > 1 && IsCustom(request.Arguments[0]);
 
+    /// <summary>Whether a command that is not in the table, and not whole yet, may be one of the configuration's: its name is, or is too long to be seen here.</summary>
+    private bool MayBeCustom(ReadOnlySpan<byte> begun)
+    {
+        int at = 0;
+        return !_options.CustomCommands.IsEmpty
+            && (!RespReader.TryHeader(begun, ref at, out _, out _) || !RespReader.TryBulk(begun, ref at, out ReadOnlySpan<byte> name) || IsCustom(name));
+    }
+
+    private bool IsCustom(ReadOnlySpan<byte> name)
+    {
         foreach (string custom in _options.CustomCommands)
         {
-            if (custom.Length == request.Arguments[0].Length && Ascii.EqualsIgnoreCase(request.Arguments[0], custom))
+            if (custom.Length == name.Length && Ascii.EqualsIgnoreCase(name, custom))
             {
                 return true;
             }

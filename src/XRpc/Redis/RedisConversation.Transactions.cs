@@ -120,11 +120,7 @@ public sealed partial class RedisConversation
 
     private Decision InTransaction(in RedisRequest request, IExchange exchange)
     {
-        if (_transaction == Transaction.Open && !exchange.IsPinned)
-        {
-            // The connection was lost, and what it had queued with it.
-            (_transaction, _spoiled) = (Transaction.Deferred, true);
-        }
+        ForgetLost(exchange);
 
         // With the wrong number of arguments the others are queued like any command: the server refuses them, and the transaction is spoiled.
         switch (request.Id)
@@ -157,17 +153,8 @@ public sealed partial class RedisConversation
             return Error(exchange, RedisErrors.RefusedInMulti(request.Command));
         }
 
-        if (_multiRefused is { } refused)
+        if (TryAnswerQueued(exchange))
         {
-            _multiRefused = null;
-            AnswerTo(exchange).Write(refused);
-            return Answered();
-        }
-
-        if (_transaction == Transaction.Deferred && (_spoiled || _watchLost))
-        {
-            // It will not be executed: nothing needs to reach a server.
-            AnswerTo(exchange).Write("+QUEUED\r\n"u8);
             return Answered();
         }
 
@@ -187,13 +174,53 @@ public sealed partial class RedisConversation
         decision = decision with { Flags = decision.Flags & (ForwardFlags.Pin | ForwardFlags.Own | ForwardFlags.OnlyServer) };
         if (_transaction == Transaction.Deferred)
         {
-            exchange.Before.Write("*1\r\n$5\r\nMULTI\r\n"u8);
-            return decision with { Flags = decision.Flags | ForwardFlags.Ahead, Tag = (short)Purpose.OpenTransaction };
+            return OpenBefore(decision, exchange);
         }
 
         return request.Id == RedisCommandId.Select ? SelectLater(request, decision)
             : request.Command.Rule == RedisRule.Pin ? decision with { Tag = (short)Purpose.PinInTransaction }
             : decision;
+    }
+
+    /// <summary>A long command that is to be the first of a transaction, and is not whole yet: its head chooses the node.</summary>
+    private Decision QueueFirst(in RespRequestHead head, IExchange exchange)
+    {
+        ForgetLost(exchange);
+        return TryAnswerQueued(exchange) ? Answered() : OpenBefore(Decision.Forward((int)head.KeyOffset, (int)head.KeyLength, ForwardFlags.Pin), exchange);
+    }
+
+    private static Decision OpenBefore(in Decision decision, IExchange exchange)
+    {
+        exchange.Before.Write("*1\r\n$5\r\nMULTI\r\n"u8);
+        return decision with { Flags = decision.Flags | ForwardFlags.Ahead, Tag = (short)Purpose.OpenTransaction };
+    }
+
+    /// <summary>Answers a command of a transaction that no server has, or will execute: nothing needs to reach one.</summary>
+    private bool TryAnswerQueued(IExchange exchange)
+    {
+        if (_multiRefused is { } refused)
+        {
+            _multiRefused = null;
+            AnswerTo(exchange).Write(refused);
+            return true;
+        }
+
+        bool isOver = _transaction == Transaction.Deferred && (_spoiled || _watchLost);
+        if (isOver)
+        {
+            AnswerTo(exchange).Write("+QUEUED\r\n"u8);
+        }
+
+        return isOver;
+    }
+
+    /// <summary>Where the connection of a transaction was lost, what it had queued went with it.</summary>
+    private void ForgetLost(IExchange exchange)
+    {
+        if (_transaction == Transaction.Open && !exchange.IsPinned)
+        {
+            (_transaction, _spoiled) = (Transaction.Deferred, true);
+        }
     }
 
     /// <summary>The answer to a MULTI that was answered here, when its server is known. What was refused leaves a connection that nobody else is to get.</summary>

@@ -168,9 +168,15 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     private Decision OnHead(in RespRequestHead head, in FrameView frame, IExchange exchange)
     {
         int flags = RedisForwarding.OfOneKey(head.Command);
-        if (flags < 0 || head.IsInline || _transaction == Transaction.Deferred || !_options.CustomCommands.IsEmpty)
+        flags = flags < 0 && !exchange.RoutesByKey ? RedisForwarding.OfManyKeys(head.Command) : flags;
+        if (flags < 0 || head.IsInline || (head.Command == RedisCommandId.Other && MayBeCustom(frame.Bytes)))
         {
             return Decision.NeedWhole;
+        }
+
+        if (_transaction == Transaction.Deferred || (_transaction == Transaction.Open && !exchange.IsPinned))
+        {
+            return Mute(QueueFirst(head, exchange), _replies);
         }
 
         if (exchange.IsRelaying && IsSubscribedThere)

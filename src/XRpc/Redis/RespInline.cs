@@ -141,7 +141,7 @@ public static class RespInline
 
     private static bool TryTakeWord(ReadOnlySpan<byte> line, ref int at, byte[] words, ref int written)
     {
-        while (at < line.Length && !IsSpace(line[at]))
+        while (at < line.Length && !EndsWord(line[at]))
         {
             byte value = line[at++];
             if (value is not ((byte)'"' or (byte)'\''))
@@ -215,7 +215,11 @@ public static class RespInline
 
     private static int HexDigit(byte value) => value <= '9' ? value - '0' : (value & 0xDF) - 'A' + 10;
 
+    /// <summary>What the server passes over between words, and takes behind a closing quote.</summary>
     internal static bool IsSpace(byte value) => value is (byte)' ' or (>= 9 and <= 13);
+
+    /// <summary>What ends a word without quotes: not the vertical tab and the form feed, which the server passes over all the same.</summary>
+    internal static bool EndsWord(byte value) => value is (byte)' ' or (byte)'\t' or (byte)'\n' or (byte)'\r';
 
     private static void Write(byte[] words, ReadOnlySpan<int> ends, IBufferWriter<byte> output)
     {

@@ -35,7 +35,7 @@ internal static class RespLocalReply
         LocalReplyReason.Timeout => "no answer from the upstream in time",
         LocalReplyReason.Overflow => "too many requests in flight",
         LocalReplyReason.RateLimited => "rate limit exceeded",
-        LocalReplyReason.TooLarge => "the command is too long to be routed",
+        LocalReplyReason.TooLarge => "the command is too long",
         _ => "not supported through this proxy",
     };
 }

@@ -63,12 +63,11 @@ public partial struct RespRequestScanner
 
     private void TakeUnquoted(byte value)
     {
-        bool space = RespInline.IsSpace(value);
-        if (value == 0 || (space && _word == Word.Plain))
+        if (value == 0 || (_word == Word.Plain && RespInline.EndsWord(value)))
         {
             _word = Word.Ended;
         }
-        else if (!space)
+        else if (_word == Word.Plain || !RespInline.IsSpace(value))
         {
             _word = value == '"' ? Word.Double : value == '\'' ? Word.Single : Word.Plain;
             if (_word == Word.Plain)

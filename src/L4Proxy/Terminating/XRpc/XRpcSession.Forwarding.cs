@@ -270,7 +270,7 @@ internal sealed partial class XRpcSession<TCodec>
             return _pause != Pause.Quiet;
         }
 
-        if (link is null && !TryUnpinned(decision, route, key, target, own, frame.IsWhole, out link))
+        if (link is null && !TryUnpinned(decision, route, key, target, own, out link))
         {
             return false;
         }
@@ -290,7 +290,7 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     private bool TryUnpinned(
-        in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, in Target target, bool own, bool whole, out UpstreamLink<TCodec>? link)
+        in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, in Target target, bool own, out UpstreamLink<TCodec>? link)
     {
         link = null;
         _linkFailure = LocalReplyReason.NoHealthyUpstream;
@@ -308,7 +308,7 @@ internal sealed partial class XRpcSession<TCodec>
             return link is not null && (!_bindings[at].IsLimited || IsCounted(at, ref link));
         }
 
-        bool forOne = !whole || (decision.Flags & (ForwardFlags.Pin | ForwardFlags.Relay)) == 0;
+        bool forOne = (decision.Flags & (ForwardFlags.Pin | ForwardFlags.Relay)) == 0;
         link = PrivateLink(_bindings[at], forOne);
         (_pinnedRoute, _pinnedTable) = (route, Proxy.Routes.Current);
         _linkFailure = LocalReplyReason.Overflow;

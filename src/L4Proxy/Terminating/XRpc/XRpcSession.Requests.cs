@@ -18,6 +18,9 @@ internal sealed partial class XRpcSession<TCodec>
 
     private const int RoundsPerTurn = 4;
 
+    private static readonly string NotHeldWhole = $"the request has to be seen whole, and is over {MostHeld} bytes";
+    private static readonly string NoHead = $"the first {StreamThreshold} bytes do not tell what the request is";
+
     private readonly int _mostHead;
 
     private TCodec _codec;
@@ -224,7 +227,7 @@ internal sealed partial class XRpcSession<TCodec>
                 _headKnown |= status == ScanStatus.Head;
                 if (status != ScanStatus.More && _head.HeadLength > _mostHead)
                 {
-                    Refuse(LocalReplyReason.TooLarge, null, bytes[start..scanned], "head_too_large");
+                    Refuse(LocalReplyReason.TooLarge, $"the head of the request is over {_mostHead} bytes", bytes[start..scanned], "head_too_large");
                     break;
                 }
 
@@ -284,7 +287,7 @@ internal sealed partial class XRpcSession<TCodec>
         {
             if (_askedForWhole || !_headKnown)
             {
-                Refuse(LocalReplyReason.TooLarge, null, frame);
+                Refuse(LocalReplyReason.TooLarge, _askedForWhole ? NotHeldWhole : NoHead, frame);
                 return false;
             }
 
