@@ -74,7 +74,10 @@ public interface IExchange
 /// Connections are shared only by clients with equal profiles. Equality is by bytes.
 /// </summary>
 /// <param name="preamble">Requests to send first. Held, not copied.</param>
-/// <param name="replies">Answers to them; an error among them fails the connection, and is told to who waits for it.</param>
+/// <param name="replies">
+/// Answers to them; an error among them fails the connection, and is told to who waits for it. Nothing else is sent before all of them came. Always 0 in
+/// multiplexed protocols.
+/// </param>
 public sealed class ConnectionProfile(ReadOnlyMemory<byte> preamble, int replies) : IEquatable<ConnectionProfile>
 {
     private readonly int _hash = HashOf(preamble.Span);

@@ -350,6 +350,10 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
             {
                 Close(LocalReplyReason.ConnectFailed, reset: false, Reply.Length == bytes.Length ? bytes : default);
             }
+            else if (done)
+            {
+                PreambleAnswered();
+            }
         }
         else if (head.Session is { IsClosed: false } session && !head.Has(PendingFlags.Hidden) && !head.Has(PendingFlags.Abandoned))
         {

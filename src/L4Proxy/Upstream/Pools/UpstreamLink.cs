@@ -155,11 +155,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
     {
         if (!Profile.Preamble.IsEmpty)
         {
-            Output.Append(Profile.Preamble.Span);
-            for (int i = 0; i < Profile.Replies; i++)
-            {
-                Add() = new Pending<TCodec> { Flags = PendingFlags.Hidden | PendingFlags.Preamble, SentAt = Owner.Now() };
-            }
+            AppendPreamble();
         }
 
         _ = ConnectAsync();
@@ -184,9 +180,10 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
             return;
         }
 
-        long before = Output.Length;
-        bool alive = Output.SendTo(_connection!.Socket);
-        Interlocked.Add(ref Cluster.State.Counters.CxTxBytesTotal, before - Output.Length);
+        OutputQueue queue = Sendable;
+        long before = queue.Length;
+        bool alive = queue.SendTo(_connection!.Socket);
+        Interlocked.Add(ref Cluster.State.Counters.CxTxBytesTotal, before - queue.Length);
         if (!alive)
         {
             Close(LocalReplyReason.UpstreamClosed, reset: true);
@@ -266,7 +263,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
             Read();
         }
 
-        if (State == LinkState.Open && socket.Writable && !Output.IsEmpty)
+        if (State == LinkState.Open && socket.Writable && !Sendable.IsEmpty)
         {
             Flush();
         }
@@ -332,6 +329,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         State = LinkState.Closed;
         Pool.Remove(this);
         _connection?.Close(reset);
+        _preamble?.Clear();
         Output.Clear();
         XRpcSession<TCodec>? pinned = PinnedTo;
         FailPending(reason, rawReply);
