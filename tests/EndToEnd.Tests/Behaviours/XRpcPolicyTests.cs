@@ -45,6 +45,29 @@ public sealed class XRpcPolicyTests : IDisposable
         proxy.Stat("redis.x.downstream_rq_denied").ShouldBe(1);
     }
 
+    /// <summary>Its length lets no key pass, nor do bytes that are no text.</summary>
+    [Fact]
+    public void Authorization_ByExpression_JudgesKeysOfAnyLength()
+    {
+        using Sidecar proxy = Start(
+            "{name: all, forward: {cluster: main}}", out int port, "authorization: {deny: [{name: secrets, keys: [{safe_regex: {regex: 'secret:.*'}}]}, {name: fields, metadata: [{name: key, value: {safe_regex: {regex: 'x{100,}'}}}]}]}");
+        using Call client = Call.To(port);
+        foreach (string key in (string[])["secret:1", "secret:\u00ff\u00fe", "secret:" + new string('k', 4089), "secret:" + new string('k', 4090), "secret:" + new string('k', 60_000), "secret:" + new string('k', 500_000)])
+        {
+            client.Send(RedisFront.Command("MSET", "open", "v", key, "v"));
+            client.ReadLine().ShouldStartWith("-NOPERM");
+        }
+
+        foreach (string key in (string[])["secret:" + new string('k', 50_000), new string('x', 50_000)])
+        {
+            client.Send(RedisFront.Command("SET", key, "v"));
+            client.ReadLine().ShouldStartWith("-NOPERM");
+        }
+
+        client.Send(RedisFront.Command("SET", new string('k', 50_000), "v"));
+        client.ReadLine().ShouldBe("+OK");
+    }
+
     [Fact]
     public void Authorization_OfARoute_HoldsForItsKeysInRequestsOfSeveralRoutes()
     {
