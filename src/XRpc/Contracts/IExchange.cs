@@ -42,7 +42,10 @@ public interface IExchange
     /// <summary>Bytes to be given back to <see cref="Conversation{TCodec}.Merge"/>.</summary>
     IBufferWriter<byte> Notes { get; }
 
-    /// <summary>The server that a key belongs to; -1 when no route takes the key or there is no server.</summary>
+    /// <summary>
+    /// The server that a key belongs to; -1 when no route takes the key. A cluster without a usable server counts as one: what goes there fails. On a
+    /// connection of the client's own that is -1 too, and the runtime says what lacks when the request is refused.
+    /// </summary>
     /// <param name="key">Empty: the route of requests without a key.</param>
     /// <param name="readOnly">Whether a replica may answer.</param>
     /// <param name="removeKeyBytes">Bytes to take off the key's front on the way to that server.</param>
@@ -50,7 +53,7 @@ public interface IExchange
 
     /// <summary>
     /// The server at which all clients meet for a key, as <see cref="ForwardFlags.Home"/> says: where keys choose the key's own. On a connection of the
-    /// client's own it is <see cref="TargetOf"/>. -1 when no route takes the key or there is no server.
+    /// client's own it is <see cref="TargetOf"/>. -1 as there.
     /// </summary>
     /// <param name="key">What chooses where keys do.</param>
     int HomeOf(ReadOnlySpan<byte> key);

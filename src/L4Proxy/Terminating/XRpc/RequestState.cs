@@ -190,6 +190,9 @@ internal sealed class SplitRequest<TCodec> : MergeReplies
     /// <summary>The route whose policies hold for it.</summary>
     public XRpcRouteSnapshot? Route { get; set; }
 
+    /// <summary>The cluster of all its parts; null where there are several.</summary>
+    public string? Cluster { get; set; }
+
     /// <summary>When it came, in Stopwatch ticks.</summary>
     public long StartedAt { get; set; }
 
@@ -297,7 +300,7 @@ internal sealed class RequestStatePool<TCodec>
             Return(fragment);
         }
 
-        (split.Request, split.Route) = (default, null);
+        (split.Request, split.Route, split.Cluster) = (default, null, null);
         if (_splits.Count < Most)
         {
             _splits.Push(split);

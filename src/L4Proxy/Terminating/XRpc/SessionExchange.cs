@@ -45,6 +45,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     private string? _copyTo;
     private ImmutableArray<XRpcMirrorSnapshot> _copyOf;
     private bool _used;
+    private bool _lacksSome;
 
     public bool RoutesByKey => _copyTo is not null || _session.Proxy.Routes.Current.LooksAtKeys || _session.HashesKeys || _session.Proxy.Routes.Current.HasAuthorization;
 
@@ -81,6 +82,9 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
 
     /// <summary>A route that rejects, which a key belongs to; null for none.</summary>
     public XRpcRouteSnapshot? Rejecting { get; private set; }
+
+    /// <summary>What a key belongs to that no server has, asked for on a connection of the client's own, where it cannot be a part; null for none.</summary>
+    public Target? Lacking { get; private set; }
 
     /// <summary>Keys that the conversation asked about, where policies look at keys.</summary>
     public int KeyCount => _keys.Count;
@@ -140,7 +144,7 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
 
     public int HomeOf(ReadOnlySpan<byte> key) => Locate(key, readOnly: false, isHome: true, out _);
 
-    /// <summary>The number of the server for a key, and its route; -1 when no route takes the key or there is no server.</summary>
+    /// <summary>The number of the server for a key, or of the lack of one, and its route; -1 when no route takes the key.</summary>
     private int Locate(ReadOnlySpan<byte> key, bool readOnly, bool isHome, out XRpcRouteSnapshot? route)
     {
         route = RouteOf(key);
@@ -168,12 +172,45 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
             Policies.Add(route);
         }
 
-        Target target = default;
-        bool found = route is not null
-            && (_copyTo is not null ? _session.TryBind(route, _copyTo, key, out target)
-            : isHome ? _session.TryResolveHome(route, key, out target)
-            : _session.TryResolve(route, key, readOnly, out target));
-        return found ? NumberOf(target) : -1;
+        return route is null ? -1 : _copyTo is { } mirror ? NumberAt(mirror, route, key)
+            : NumberAt(isHome ? XRpcSession<TCodec>.HomeClusterOf(route) : _session.ClusterOf(route, readOnly), isHome, route, key);
+    }
+
+    /// <summary>A copy has no part that fails.</summary>
+    private int NumberAt(string mirror, XRpcRouteSnapshot route, ReadOnlySpan<byte> key) =>
+        _session.TryBind(route, mirror, key, out Target target) ? NumberOf(target) : -1;
+
+    private int NumberAt(string cluster, bool isHome, XRpcRouteSnapshot route, ReadOnlySpan<byte> key)
+    {
+        if (!(_lacksSome && IsAbsent(cluster))
+            && (isHome ? _session.TryResolveHome(route, cluster, key, out Target found) : _session.TryResolve(route, cluster, key, out found)))
+        {
+            return NumberOf(found);
+        }
+
+        Target none = Target.None(route, cluster);
+        if (_session.IsPinned)
+        {
+            (_used, Lacking) = (true, none);
+            return -1;
+        }
+
+        _lacksSome = true;
+        return NumberOf(none);
+    }
+
+    /// <summary>Whether a key was asked for there already: of many keys the lack is found once, and counted once.</summary>
+    private bool IsAbsent(string cluster)
+    {
+        foreach (Target target in _targets)
+        {
+            if (target.Absent == cluster)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     public int AllTargets(bool home = false)
@@ -281,6 +318,24 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
     /// <summary>Whether a fragment has the keys that are not copied.</summary>
     public bool IsLeftOut(int index) => ReferenceEquals(_targets[_fragments[index].Target].Absent, LeftOut);
 
+    /// <summary>The cluster that all fragments go to; null where there are several.</summary>
+    public string? FragmentCluster
+    {
+        get
+        {
+            string? first = _targets[_fragments[0].Target].ClusterName;
+            foreach ((int target, _) in _fragments)
+            {
+                if (_targets[target].ClusterName != first)
+                {
+                    return null;
+                }
+            }
+
+            return first;
+        }
+    }
+
     /// <summary>A fragment that was written.</summary>
     public Target FragmentAt(int index, out ReadOnlySpan<byte> bytes)
     {
@@ -313,6 +368,6 @@ internal sealed class SessionExchange<TCodec>(XRpcLoop<TCodec> owner) : IExchang
         _keys.Clear();
         _conditional.Clear();
         Policies.Clear();
-        Rejecting = null;
+        (Rejecting, Lacking, _lacksSome) = (null, null, false);
     }
 }

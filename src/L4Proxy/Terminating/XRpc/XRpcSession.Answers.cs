@@ -292,14 +292,14 @@ internal sealed partial class XRpcSession<TCodec>
             // Outrun by a copy, it was answered and told.
             if (!state.IsCopy && state.Race?.Winner is null)
             {
-                LogUnfinished(state.Route, pending.Method, state.Flags, state.StartedAt, state.SentOn);
+                LogUnfinished(state.Route, pending.Method, state.Flags, state.StartedAt, state.SentOn?.Cluster.Name, state.SentOn?.Endpoint);
             }
 
             GiveBack(state);
         }
         else if (--split.Missing == 0)
         {
-            LogUnfinished(split.Route, split.Request.Method, split.Flags, split.StartedAt, null);
+            LogUnfinished(split.Route, split.Request.Method, split.Flags, split.StartedAt, split.Cluster);
             GiveBack(split);
         }
     }
@@ -336,6 +336,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         XRpcRouteSnapshot first = exchange.FragmentAt(0, out _).Route;
         _asked = first;
+        string? cluster = exchange.FragmentCluster;
         if (!MayPass(frame, decision, first, default, _admitted || IsAllowedEverywhere(frame, count), out bool wait))
         {
             return !wait;
@@ -356,6 +357,7 @@ internal sealed partial class XRpcSession<TCodec>
             link?.IsChosen = false;
         }
 
+        _tried = cluster;
         if (!linked)
         {
             return !wait && AnswerLocally(frame, LocalReplyReason.Overflow);
@@ -364,7 +366,7 @@ internal sealed partial class XRpcSession<TCodec>
         _stats.Asked(frame.Head.Method);
         SplitRequest<TCodec> split = _owner.States.RentSplit();
         split.Begin(exchange.NotesBytes, decision.Tag);
-        (split.Route, split.StartedAt, split.Flags) = (first, _cameAt == 0 ? _now : _cameAt, _requestFlags);
+        (split.Route, split.Cluster, split.StartedAt, split.Flags) = (first, cluster, _cameAt == 0 ? _now : _cameAt, _requestFlags);
         split.Request = new Pending<TCodec>
         {
             Session = this, Sequence = TakeSequence(), SentAt = _now, Method = (ushort)frame.Head.Method, Id = frame.Head.Id, Seed = frame.Head.ReplySeed,
@@ -451,6 +453,7 @@ internal sealed partial class XRpcSession<TCodec>
         };
         if (link is null)
         {
+            _tried = target.Absent;
             FinishLocally(pending, LocalReplyReason.NoHealthyUpstream, default, $"no healthy upstream in cluster {target.Absent}");
             return;
         }

@@ -117,7 +117,7 @@ internal sealed partial class XRpcSession<TCodec>
         for (int i = 0; i < _delayed?.Count; i++)
         {
             _owner.Loop.Timers.Cancel(_delayed[i].Timer);
-            LogUnfinished(_delayed[i].Route, _delayed[i].Method, ResponseFlags.DI, _delayed[i].CameAt, null);
+            LogUnfinished(_delayed[i].Route, _delayed[i].Method, ResponseFlags.DI, _delayed[i].CameAt, cluster: null);
         }
 
         if (_delay is not null)

@@ -49,11 +49,12 @@ internal sealed partial class XRpcSession<TCodec>
             Act.Answer => AnswerWritten(frame, decision),
             Act.NeedWhole => AskForWhole(frame),
             Act.Split => Split(frame, decision),
+            Act.Refuse when exchange.Lacking is { } lacking => AnswerLacking(frame, lacking),
             Act.Refuse => AnswerLocally(frame, decision.Reason),
             Act.NeedQuiet => AwaitQuiet(frame),
             _ => true,
         };
-        _asked = null;
+        (_asked, _tried) = (null, null);
         if (dealt)
         {
             _admitted = _owesCopies = false;
@@ -74,6 +75,12 @@ internal sealed partial class XRpcSession<TCodec>
     {
         _asked = route;
         return AnswerLocally(frame, LocalReplyReason.Configured, route.RejectMessage);
+    }
+
+    private bool AnswerLacking(in FrameView frame, in Target lacking)
+    {
+        (_asked, _tried) = (lacking.Route, lacking.Absent);
+        return AnswerLocally(frame, LocalReplyReason.NoHealthyUpstream);
     }
 
     /// <summary>Besides requests with one answer or none: heartbeats, and streams where ids tell them apart.</summary>
@@ -255,6 +262,7 @@ internal sealed partial class XRpcSession<TCodec>
         in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, in Target target, out UpstreamLink<TCodec>? link)
     {
         link = _pinned;
+        _tried = link?.Cluster.Name;
         bool own = (decision.Flags & OwnConnection) != 0 || !frame.IsWhole || IsOneByOne;
         if (link is null && InFlight > 0 && ((own && IsOrdered) || (decision.Flags & ForwardFlags.Quiet) != 0))
         {
@@ -294,9 +302,11 @@ internal sealed partial class XRpcSession<TCodec>
     {
         link = null;
         _linkFailure = LocalReplyReason.NoHealthyUpstream;
-        int at = target.Cluster is not null ? BindTo(target)
-            : (decision.Flags & ForwardFlags.Home) != 0 ? BindHome(route, HomeClusterOf(route), decision.KeyLength > 0 ? key : default)
-            : Bind(ClusterOf(route, (decision.Flags & ForwardFlags.ReadOnly) != 0), key);
+        bool home = (decision.Flags & ForwardFlags.Home) != 0;
+        _tried = target.ClusterName ?? (home ? HomeClusterOf(route) : ClusterOf(route, (decision.Flags & ForwardFlags.ReadOnly) != 0));
+        int at = target.ClusterName is not null ? BindTo(target)
+            : home ? BindHome(route, _tried, decision.KeyLength > 0 ? key : default)
+            : Bind(_tried, key);
         if (at < 0)
         {
             return true;

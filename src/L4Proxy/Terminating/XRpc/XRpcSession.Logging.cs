@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Reporting;
 using MeshL4.L4Proxy.Terminating.Policies;
@@ -12,6 +13,9 @@ internal sealed partial class XRpcSession<TCodec>
 {
     /// <summary>The route of the frame at hand; null before it is found, and between frames.</summary>
     private XRpcRouteSnapshot? _asked;
+
+    /// <summary>Cluster that the frame at hand was tried at, whether it has a server or not; null where none was.</summary>
+    private string? _tried;
 
     /// <summary>When the frame came that has to wait, in Stopwatch ticks; 0 for none.</summary>
     private long _cameAt;
@@ -27,16 +31,11 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if (LogOf(_asked) is { } log)
         {
-            if (flags == ResponseFlags.UH && ClusterOf(_asked) is { } absent && !Config.Clusters.ContainsKey(absent))
-            {
-                flags = ResponseFlags.NC;
-            }
-
             long came = _cameAt == 0 ? _now : _cameAt;
             Log(log, new RequestEnd
             {
                 Route = _asked, Protocol = TCodec.Traits, Method = method, Outcome = outcome, Flags = flags | _requestFlags,
-                Duration = Since(came, _owner.Now()), Cluster = ClusterOf(_asked),
+                Duration = Since(came, _owner.Now()), Cluster = _tried,
             });
         }
     }
@@ -63,12 +62,12 @@ internal sealed partial class XRpcSession<TCodec>
             Log(log, new RequestEnd
             {
                 Route = route, Protocol = TCodec.Traits, Method = pending.Method, Outcome = isError ? RequestOutcome.Error : RequestOutcome.Response,
-                Flags = state.Flags, Duration = Since(state.StartedAt, now), Cluster = state.SentOn?.Cluster.Name ?? ClusterOf(route), Server = state.SentOn?.Endpoint,
+                Flags = state.Flags, Duration = Since(state.StartedAt, now), Cluster = state.SentOn?.Cluster.Name, Server = state.SentOn?.Endpoint,
             });
         }
     }
 
-    /// <summary>The parts of a request are answered. Its line names no server: there may be several.</summary>
+    /// <summary>The parts of a request are answered. Its line names no server, and no cluster where there are several.</summary>
     private void LogSplit(SplitRequest<TCodec> split, ReadOnlySpan<byte> answer, long now)
     {
         if (LogOf(split.Route) is { } log)
@@ -77,13 +76,13 @@ internal sealed partial class XRpcSession<TCodec>
             {
                 Route = split.Route, Protocol = TCodec.Traits, Method = split.Request.Method,
                 Outcome = IsError(answer) ? RequestOutcome.Error : RequestOutcome.Response,
-                Flags = split.Flags, Duration = Since(split.StartedAt, now), Cluster = ClusterOf(split.Route),
+                Flags = split.Flags, Duration = Since(split.StartedAt, now), Cluster = split.Cluster,
             });
         }
     }
 
     /// <summary>The client is gone, or was closed, before the answer was whole.</summary>
-    private void LogUnfinished(XRpcRouteSnapshot? route, int method, ResponseFlags flags, long started, UpstreamLink<TCodec>? link)
+    private void LogUnfinished(XRpcRouteSnapshot? route, int method, ResponseFlags flags, long started, string? cluster, EndpointSnapshot? server = null)
     {
         if (route is not null && LogOf(route) is { } log)
         {
@@ -91,7 +90,7 @@ internal sealed partial class XRpcSession<TCodec>
             {
                 Route = route, Protocol = TCodec.Traits, Method = method, Outcome = RequestOutcome.Unfinished,
                 Flags = flags | (Record.Flags == ResponseFlags.None ? ResponseFlags.DC : Record.Flags),
-                Duration = Since(started, _owner.Now()), Cluster = link?.Cluster.Name ?? ClusterOf(route), Server = link?.Endpoint,
+                Duration = Since(started, _owner.Now()), Cluster = cluster, Server = server,
             });
         }
     }
@@ -107,13 +106,10 @@ internal sealed partial class XRpcSession<TCodec>
 
     private static TimeSpan Since(long from, long to) => Stopwatch.GetElapsedTime(from, Math.Max(from, to));
 
-    /// <summary>Null where it is one of several.</summary>
-    private static string? ClusterOf(XRpcRouteSnapshot? route) =>
-        route is { Clusters: [{ } only], ReadCluster: null } ? only.Cluster : null;
-
     private ResponseFlags FlagsOf(LocalReplyReason reason) => reason switch
     {
         LocalReplyReason.NoRoute => ResponseFlags.NR,
+        LocalReplyReason.NoHealthyUpstream when _tried is { } absent && !Config.Clusters.ContainsKey(absent) => ResponseFlags.NC,
         LocalReplyReason.NoHealthyUpstream => ResponseFlags.UH,
         LocalReplyReason.ConnectFailed => ResponseFlags.UF,
         LocalReplyReason.UpstreamClosed => ResponseFlags.UC,

@@ -78,12 +78,12 @@ internal sealed partial class XRpcSession<TCodec>
     public Target? PinnedTarget() =>
         IsPinned && _pinnedRoute is { } route ? new Target(route, _pinned!.Cluster, _pinned.Endpoint) : null;
 
-    /// <summary>The server for a key of a route; false when there is none.</summary>
-    public bool TryResolve(XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool readOnly, out Target target)
+    /// <summary>The server for a key of a route in one of its clusters, or where the client's own connection is; false when there is none.</summary>
+    public bool TryResolve(XRpcRouteSnapshot route, string name, ReadOnlySpan<byte> key, out Target target)
     {
         if (!IsPinned || !SendsTo(route, _pinned!.Cluster.Name) || !Config.Clusters.TryGetValue(_pinned.Cluster.Name, out ClusterSnapshot? cluster))
         {
-            return TryBind(route, ClusterOf(route, readOnly), key, out target);
+            return TryBind(route, name, key, out target);
         }
 
         target = default;
@@ -217,8 +217,8 @@ internal sealed partial class XRpcSession<TCodec>
     public static string HomeClusterOf(XRpcRouteSnapshot route) => WeightedClusterChoice.At(route.Clusters, 0);
 
     /// <summary>The server of a route that all clients meet at; on a connection of the client's own that one's. False when there is none.</summary>
-    public bool TryResolveHome(XRpcRouteSnapshot route, ReadOnlySpan<byte> key, out Target target) =>
-        IsPinned ? TryResolve(route, key, readOnly: false, out target) : TryHome(route, HomeClusterOf(route), key, out target);
+    public bool TryResolveHome(XRpcRouteSnapshot route, string home, ReadOnlySpan<byte> key, out Target target) =>
+        IsPinned ? TryResolve(route, ClusterOf(route, readOnly: false), key, out target) : TryHome(route, home, key, out target);
 
     private bool TryHome(XRpcRouteSnapshot route, string cluster, ReadOnlySpan<byte> key, out Target target)
     {
