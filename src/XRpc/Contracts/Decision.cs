@@ -115,6 +115,12 @@ public readonly record struct Decision
     /// <summary>What becomes of the request.</summary>
     public Act Act { get; init; }
 
+    /// <summary>
+    /// The request may read keys that it does not name, so that nobody can ask rules about them: it is denied where the authorization of any route that leads to
+    /// the same cluster does not allow it whatever its keys are.
+    /// </summary>
+    public bool ReadsUnnamedKeys { get; init; }
+
     /// <summary>How it is forwarded.</summary>
     public ForwardFlags Flags { get; init; }
 

@@ -214,6 +214,8 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
             : _transaction != Transaction.None ? InTransaction(request, exchange)
             : ByRule(request, exchange);
         UpdatePlain();
+        decision = request.Id is RedisCommandId.Sort or RedisCommandId.SortRo && RedisKeys.HasPatterns(request.Arguments) && (decision.Flags & ForwardFlags.Own) == 0
+            ? decision with { ReadsUnnamedKeys = true } : decision;
         return Mute(ConcernsAllKeys(request, decision) ? decision with { Flags = decision.Flags | ForwardFlags.AllKeys } : decision, before);
     }
 

@@ -68,5 +68,22 @@ public static partial class RedisKeys
         return found;
     }
 
+    /// <summary>Whether SORT or SORT_RO has patterns of other keys to read. Without an asterisk BY reads nothing, and GET nothing but the element.</summary>
+    internal static bool HasPatterns(in RespArguments arguments)
+    {
+        for (int i = 2; i < arguments.Count - 1; i++)
+        {
+            bool reads = Is(arguments, i, "BY"u8) || Is(arguments, i, "GET"u8);
+            if (reads && arguments[i + 1].Contains((byte)'*'))
+            {
+                return true;
+            }
+
+            i += reads || Is(arguments, i, "STORE"u8) ? 1 : Is(arguments, i, "LIMIT"u8) ? 2 : 0;
+        }
+
+        return false;
+    }
+
     private static bool Is(in RespArguments arguments, int index, ReadOnlySpan<byte> word) => Ascii.EqualsIgnoreCase(arguments[index], word);
 }

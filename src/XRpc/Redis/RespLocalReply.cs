@@ -17,7 +17,7 @@ internal static class RespLocalReply
         {
             LocalReplyReason.Configured => reply.Message ?? "ERR MeshL4: refused",
             LocalReplyReason.BadFrame => "ERR Protocol error: " + reply.Message,
-            LocalReplyReason.Denied => "NOPERM MeshL4: this command is not allowed",
+            LocalReplyReason.Denied => "NOPERM MeshL4: " + (reply.Message ?? "this command is not allowed"),
             LocalReplyReason.NoRoute => "ERR MeshL4: no route for " + RedisCommandTable.Get((RedisCommandId)request.Method).Name,
             _ => "ERR MeshL4: " + (reply.Message ?? Words(reply.Reason)),
         };

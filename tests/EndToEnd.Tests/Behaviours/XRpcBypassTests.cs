@@ -98,6 +98,50 @@ public sealed class XRpcBypassTests : IDisposable
         client.Ask(line).ShouldStartWith("-NOPERM");
     }
 
+    /// <summary>A pattern reads keys that nobody can ask the rules about, in whatever state the client is.</summary>
+    [Theory]
+    [InlineData("SORT a:l GET secret:*")]
+    [InlineData("SORT a:l BY nosort LIMIT 0 1 get * STORE a:m")]
+    [InlineData("\"SORT\" a:l by secret:*->f")]
+    [InlineData("SORT_RO a:l BY nosort GET # GET secret:*->f")]
+    public void RulesByKey_LetNoPatternReadOtherKeys(string line)
+    {
+        _direct.Ask("RPUSH a:l 1").ShouldBe(":1");
+        using Sidecar denies = Start(All, NoFlush, out int port);
+        using Sidecar allows = Start(
+            "{name: a, match: {key_prefix: 'a:'}, forward: {cluster: main}, policies: {authorization: {deny: [{methods: [GET]}]}}}, "
+            + "{name: b, match: {key_prefix: 'b:'}, forward: {cluster: main}, policies: {authorization: {allow: [{keys: [{prefix: 'b:x'}]}]}}}", "", out int perRoute);
+        foreach (int to in (int[])[port, perRoute])
+        {
+            foreach (string state in (string[])["EXISTS a:l", "WATCH a:l", "MULTI"])
+            {
+                using Call client = Call.To(to);
+                client.Ask(state).ShouldNotBeNull().ShouldNotStartWith("-");
+                client.Ask(line).ShouldBe("-NOPERM MeshL4: not all keys that this command may read are allowed", state);
+            }
+
+            using Call subscriber = Call.To(to);
+            subscriber.Hello(3);
+            subscriber.Send(RedisFront.Command("SSUBSCRIBE", "a:c"));
+            Wait.Until(() => _direct.Ask("SPUBLISH a:c x") == ":1", "not subscribed");
+            subscriber.Send(line + "\r\n");
+            subscriber.Rest().ShouldEndWith("-NOPERM MeshL4: not all keys that this command may read are allowed\r\n");
+        }
+    }
+
+    /// <summary>What reads no other key is no matter of theirs, nor are rules that the request does not meet.</summary>
+    [Theory]
+    [InlineData("SORT a:l BY nosort", "{keys: [{prefix: 'secret:'}]}")]
+    [InlineData("SORT a:l GET # LIMIT 0 1 STORE a:*", "{keys: [{prefix: 'secret:'}]}")]
+    [InlineData("SORT a:l BY secret:* GET secret:*", "{methods: [GET], keys: [{prefix: 'secret:'}]}")]
+    public void RulesByKey_LetOtherSortsPass(string line, string rule)
+    {
+        _direct.Ask("RPUSH a:l 1").ShouldBe(":1");
+        using Sidecar proxy = Start(All, $"policies: {{authorization: {{deny: [{rule}]}}}}", out int port);
+        using Call client = Call.To(port);
+        client.Ask(line).ShouldNotBeNull().ShouldNotStartWith("-");
+    }
+
     [Fact]
     public void RoutesByMethod_TakeALineInQuotes()
     {

@@ -39,12 +39,38 @@ internal static class RequestAuthorization
         return false;
     }
 
+    /// <summary>Whether a request is allowed whatever its keys are: no DENY rule matches with some key, and an ALLOW rule that does not ask for keys does if there is any.</summary>
+    public static bool AllowsAnyKey<TCodec>(XRpcAuthorizationSnapshot rules, in TCodec codec, in FrameView frame, Downstream downstream)
+        where TCodec : struct, IXRpcCodec<TCodec>
+    {
+        foreach (XRpcAuthorizationRule rule in rules.Deny)
+        {
+            if (MatchesBesidesKeys(rule, codec, frame, downstream))
+            {
+                return false;
+            }
+        }
+
+        foreach (XRpcAuthorizationRule rule in rules.Allow)
+        {
+            if (rule.Keys.IsEmpty && MatchesBesidesKeys(rule, codec, frame, downstream))
+            {
+                return true;
+            }
+        }
+
+        return rules.Allow.IsEmpty;
+    }
+
     private static bool Matches<TCodec>(
         XRpcAuthorizationRule rule, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key, Downstream downstream)
+        where TCodec : struct, IXRpcCodec<TCodec> => Any(rule.Keys, key) && MatchesBesidesKeys(rule, codec, frame, downstream);
+
+    private static bool MatchesBesidesKeys<TCodec>(XRpcAuthorizationRule rule, in TCodec codec, in FrameView frame, Downstream downstream)
         where TCodec : struct, IXRpcCodec<TCodec>
     {
         if ((rule.Source is { } source && !source(MatchInput.Of(downstream))) || !RouteFinder.HasMethod(rule.Methods, frame.Head.Method, codec, frame)
-            || !Any(rule.Services, RouteFinder.Service(codec, frame)) || !Any(rule.Keys, key))
+            || !Any(rule.Services, RouteFinder.Service(codec, frame)))
         {
             return false;
         }

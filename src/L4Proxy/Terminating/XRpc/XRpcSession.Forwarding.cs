@@ -191,7 +191,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         if ((!route.Policies.IsPlain || IsPinned || _owner.Exchange.Policies.AreOfSeveralRoutes || _owner.Exchange.KeyCount > 0 || (decision.Flags & ForwardFlags.AllKeys) != 0)
-            && !MayPass(frame, decision, route, key, _admitted || IsAllowed(route, frame, key, decision.Flags, target), out bool wait))
+            && !MayPass(frame, decision, route, key, _admitted || IsAllowed(route, frame, key, decision, target), out bool wait))
         {
             return !wait;
         }

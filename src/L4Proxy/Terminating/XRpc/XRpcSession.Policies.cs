@@ -28,7 +28,7 @@ internal sealed partial class XRpcSession<TCodec>
         if (!allowed)
         {
             _stats.Denied++;
-            return !AnswerLocally(frame, LocalReplyReason.Denied);
+            return !AnswerLocally(frame, LocalReplyReason.Denied, decision.ReadsUnnamedKeys ? "not all keys that this command may read are allowed" : null);
         }
 
         if (several.AreOfSeveralRoutes ? !several.TryTakeAll() : route.Policies.RateLimit is { } bucket && !bucket.TryTake())
@@ -49,20 +49,15 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>
     /// Every key of the request has to be allowed by the rules of its own route. A request without keys has what its server has: those of its route have to
-    /// allow it, of the route that the client's own connection is for, and where it is about all keys of each that leads there.
+    /// allow it, of the route that the client's own connection is for, and where it is about all keys of each that leads there, as where it may read keys unnamed.
     /// </summary>
-    private bool IsAllowed(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key, ForwardFlags flags, in Target target)
+    private bool IsAllowed(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key, in Decision decision, in Target target)
     {
-        SessionExchange<TCodec> exchange = _owner.Exchange;
-        if (exchange.KeyCount > 0)
-        {
-            return AreKeysAllowed(frame);
-        }
-
-        return Allows(route, frame, key)
-            && (!IsPinned || !key.IsEmpty || Allows(PinnedRoute(), frame, default))
-            && ((flags & ForwardFlags.AllKeys) == 0
-                || AreAllKeysAllowed(IsPinned ? _pinned!.Cluster.Name : target.ClusterName ?? ClusterOf(route, readOnly: false), frame));
+        bool allowed = _owner.Exchange.KeyCount > 0 ? AreKeysAllowed(frame)
+            : Allows(route, frame, key) && (!IsPinned || !key.IsEmpty || Allows(PinnedRoute(), frame, default));
+        bool allKeys = decision.ReadsUnnamedKeys || ((decision.Flags & ForwardFlags.AllKeys) != 0 && _owner.Exchange.KeyCount == 0);
+        return allowed && (!allKeys
+            || AreAllKeysAllowed(IsPinned ? _pinned!.Cluster.Name : target.ClusterName ?? ClusterOf(route, readOnly: false), frame, decision.ReadsUnnamedKeys));
     }
 
     private bool AreKeysAllowed(in FrameView frame)
@@ -81,7 +76,10 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>Whether every route that leads to a cluster allows what is about all keys there.</summary>
-    private bool AreAllKeysAllowed(string cluster, in FrameView frame)
+    /// <param name="cluster">Its name.</param>
+    /// <param name="frame">The request.</param>
+    /// <param name="unnamed">Whether some of them alone may be meant, nobody knows which.</param>
+    private bool AreAllKeysAllowed(string cluster, in FrameView frame, bool unnamed = false)
     {
         XRpcRouteTable table = Proxy.Routes.Current;
         if (!table.HasAuthorization)
@@ -91,7 +89,8 @@ internal sealed partial class XRpcSession<TCodec>
 
         foreach (XRpcRouteSnapshot route in table.Routes)
         {
-            if ((SendsTo(route, cluster) || route.ReadCluster == cluster) && _owner.Exchange.MayTake(route) && !Allows(route, frame, default))
+            if ((SendsTo(route, cluster) || route.ReadCluster == cluster) && _owner.Exchange.MayTake(route)
+                && !(unnamed ? AllowsAnyKey(route, frame) : Allows(route, frame, default)))
             {
                 return false;
             }
@@ -102,6 +101,9 @@ internal sealed partial class XRpcSession<TCodec>
 
     private bool Allows(XRpcRouteSnapshot route, in FrameView frame, ReadOnlySpan<byte> key) =>
         route.Policies.Authorization is not { } rules || RequestAuthorization.Allows(rules, _codec, frame, key, _downstream);
+
+    private bool AllowsAnyKey(XRpcRouteSnapshot route, in FrameView frame) =>
+        route.Policies.Authorization is not { } rules || RequestAuthorization.AllowsAnyKey(rules, _codec, frame, _downstream);
 
     /// <summary>Whether a request may go on: its policies say so now, or said so before it had to wait.</summary>
     private bool MayPass(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, bool allowed, out bool wait)
