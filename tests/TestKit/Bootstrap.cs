@@ -44,8 +44,8 @@ internal sealed class Bootstrap
     public static string TcpProxy(string cluster, string more = "") =>
         Filter("tcp_proxy.v3.TcpProxy", $"stat_prefix: {cluster}, cluster: {cluster}{more}");
 
-    public static string RedisProxy(string cluster) => Filter(
-        "redis_proxy.v3.RedisProxy", $"stat_prefix: r, settings: {{op_timeout: 3s}}, prefix_routes: {{catch_all_route: {{cluster: {cluster}}}}}");
+    public static string RedisProxy(string cluster, string timeout = "3s") => Filter(
+        "redis_proxy.v3.RedisProxy", $"stat_prefix: r, settings: {{op_timeout: {timeout}}}, prefix_routes: {{catch_all_route: {{cluster: {cluster}}}}}");
 
     /// <summary>Requests of a protocol by the common message.</summary>
     /// <param name="codec">Name of the codec.</param>

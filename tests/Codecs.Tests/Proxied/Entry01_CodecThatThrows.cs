@@ -29,7 +29,6 @@ public sealed class Entry01_CodecThatThrows
         { "unrouted", Unanswerable, "the error is written while the client is served" },
         { "gone", Unanswerable, "the error is written when the connection was refused" },
         { "never", Unanswerable, "the error is written by the clock" },
-        { "close", Unanswerable, "the error is written when the server closes" },
     };
 
     [Theory]
@@ -38,9 +37,25 @@ public sealed class Entry01_CodecThatThrows
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(Routes, codec: "throwing");
         PingPongConnection witness = mesh.Connect();
+
+        await mesh.BesideAsync(witness, async () =>
+        {
+            await mesh.Connect().WriteAsync(Call(id, service, payload));
+            await EndsAsync(mesh);
+        });
+
+        await GoesOnAsync(mesh, witness);
+    }
+
+    /// <summary>The connection of all of them has ended: who waits for nothing notices nothing.</summary>
+    [Fact]
+    public async Task ServerThatCloses_WithACallThatCannotBeAnswered_CostsNobodyElse()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(Routes, codec: "throwing");
+        PingPongConnection witness = mesh.Connect();
         (await CallAsync(witness, 1, "echo", "before")).Payload.ShouldBe("before");
 
-        await mesh.Connect().WriteAsync(Call(id, service, payload));
+        await mesh.Connect().WriteAsync(Call(Unanswerable, "close", "the error is written when the server closes"));
 
         await EndsAsync(mesh);
         await GoesOnAsync(mesh, witness);
@@ -51,11 +66,13 @@ public sealed class Entry01_CodecThatThrows
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(Routes, codec: "throwing");
         PingPongConnection witness = mesh.Connect();
-        (await CallAsync(witness, 1, "echo", "before")).Payload.ShouldBe("before");
 
-        await mesh.Connect().WriteAsync(new PingPongMessage(PingPongKind.Ping, Unanswerable));
+        await mesh.BesideAsync(witness, async () =>
+        {
+            await mesh.Connect().WriteAsync(new PingPongMessage(PingPongKind.Ping, Unanswerable));
+            await EndsAsync(mesh);
+        });
 
-        await EndsAsync(mesh);
         await GoesOnAsync(mesh, witness);
     }
 
@@ -64,11 +81,13 @@ public sealed class Entry01_CodecThatThrows
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: main}, policies: {timeout: 3s}}", ", on_unknown: TCP", "throwing");
         PingPongConnection witness = mesh.Connect();
-        (await CallAsync(witness, 1, "echo", "before")).Payload.ShouldBe("before");
 
-        await mesh.Connect().WriteAsync("!"u8.ToArray());
+        await mesh.BesideAsync(witness, async () =>
+        {
+            await mesh.Connect().WriteAsync("!"u8.ToArray());
+            await EndsAsync(mesh);
+        });
 
-        await EndsAsync(mesh);
         await GoesOnAsync(mesh, witness);
     }
 

@@ -18,31 +18,22 @@ public sealed class PingPongHostileTests
     [Fact]
     public async Task Entry01_CorpusCutAnywhere_EndsItsConnectionOnly()
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync();
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(loops: 1);
         PingPongConnection witness = mesh.Connect();
         byte[][] corpus = [.. File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "corpus/pingpong.txt"))
             .Where(static line => line.Length > 0 && line[0] != '#').Select(static line => Convert.FromHexString(line.Split(' ')[1]))];
         corpus.Length.ShouldBeGreaterThan(2);
-        int connections = 0;
-        foreach ((byte[] bytes, int cut) in corpus.SelectMany(static bytes => Enumerable.Range(0, bytes.Length).Select(cut => (bytes, cut))))
+        await mesh.BesideAsync(witness, async () =>
         {
-            PingPongConnection client = mesh.Connect();
-            connections++;
-            try
+            int connections = 0;
+            foreach ((byte[] bytes, int cut) in corpus.SelectMany(static bytes => Enumerable.Range(0, bytes.Length).Select(cut => (bytes, cut))))
             {
-                await client.WriteAsync(bytes.AsMemory(0, cut));
-                await Task.Yield();
-                await client.WriteAsync(bytes.AsMemory(cut));
-                client.EndWriting();
+                await SayCutAsync(mesh.Connect(), bytes, cut);
+                connections++;
             }
-            catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
-            {
-                // The proxy has ended it already: the record below says so.
-            }
-        }
 
-        await Patience.UntilAsync(() => mesh.Proxy.Records().Count == connections, "every connection ends", () => $"{mesh.Proxy.Records().Count} of {connections}: {mesh.Proxy.Said}");
-        (await CallAsync(witness, 1, "echo", "still here")).Payload.ShouldBe("still here");
+            await Patience.UntilAsync(() => mesh.Proxy.Records().Count == connections, "every connection ends", () => $"{mesh.Proxy.Records().Count} of {connections}: {mesh.Proxy.Said}");
+        });
         (await mesh.Proxy.StatAsync("meshl4.loop_faults")).ShouldBe(0);
     }
 
@@ -50,17 +41,19 @@ public sealed class PingPongHostileTests
     public async Task Entry02_DeclaredLengthsOfManyClients_TakeMemoryForWhatWasSentOnly()
     {
         const int Crowd = 100;
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{match: {metadata: [{name: tenant, value: {exact: acme}}]}, forward: {cluster: other}}, {forward: {cluster: main}}");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{match: {metadata: [{name: tenant, value: {exact: acme}}]}, forward: {cluster: other}}, {forward: {cluster: main}}", loops: 1);
         byte[] call = PingPongConnection.Bytes(Call(1, "echo", "xyz")).ToArray();
         BinaryPrimitives.WriteUInt32BigEndian(call.AsSpan(PingPongFrame.BodyLengthAt), 1_000_000_000);
-        for (int i = 0; i < Crowd; i++)
+        await mesh.BesideAsync(mesh.Connect(), async () =>
         {
-            await mesh.Connect().WriteAsync(call);
-        }
+            for (int i = 0; i < Crowd; i++)
+            {
+                await mesh.Connect().WriteAsync(call);
+            }
 
-        await Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.buffers_rented") >= Crowd, "all have sent their beginning", () => mesh.Proxy.Said);
-        (await mesh.Proxy.StatAsync("meshl4.buffer_bytes_rented")).ShouldBeLessThan(Crowd * 16 * 1024);
-        (await CallAsync(mesh.Connect(), 1, "echo", "still here")).Payload.ShouldBe("still here");
+            await Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.buffers_rented") >= Crowd, "all have sent their beginning", () => mesh.Proxy.Said);
+            (await mesh.Proxy.StatAsync("meshl4.buffer_bytes_rented")).ShouldBeLessThan(Crowd * 16 * 1024);
+        });
     }
 
     /// <summary>The service stands for the method of protocols that have one in words.</summary>
@@ -114,6 +107,21 @@ public sealed class PingPongHostileTests
         string after = await mesh.Proxy.PageAsync("/stats");
         (after.Split('\n').Length - before).ShouldBeLessThan(5);
         after.ShouldNotContain("MADEUP", Case.Insensitive);
+    }
+
+    private static async Task SayCutAsync(PingPongConnection client, byte[] bytes, int cut)
+    {
+        try
+        {
+            await client.WriteAsync(bytes.AsMemory(0, cut));
+            await Task.Yield();
+            await client.WriteAsync(bytes.AsMemory(cut));
+            client.EndWriting();
+        }
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
+        {
+            // The proxy has ended it already: its record says so.
+        }
     }
 
     private sealed class TestFolder : IDisposable

@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using MeshL4.Samples.PingPong;
 using MeshL4.Samples.PingPong.Peers;
 using MeshL4.TestKit;
+using Shouldly;
 
 namespace MeshL4.Codecs.Tests.Proxied;
 
@@ -33,13 +35,14 @@ internal sealed class PingPongMesh : IAsyncDisposable
     /// <param name="routes">Members of the list of routes.</param>
     /// <param name="more">Further members of the filter.</param>
     /// <param name="codec">Another one than the sample's is one of the tests' own, and the proxy their executable, with one loop that all clients share.</param>
-    public static async Task<PingPongMesh> StartAsync(string routes = "{forward: {cluster: main}}", string more = "", string codec = "pingpong")
+    /// <param name="loops">Null for one with a codec of the tests, and two else.</param>
+    public static async Task<PingPongMesh> StartAsync(string routes = "{forward: {cluster: main}}", string more = "", string codec = "pingpong", int? loops = null)
     {
         var mesh = new PingPongMesh { _codec = codec };
         try
         {
             bool isSample = codec == "pingpong";
-            var bootstrap = new Bootstrap { Program = isSample ? Program() : Path.ChangeExtension(typeof(PingPongMesh).Assembly.Location, null), Concurrency = isSample ? 2 : 1 };
+            var bootstrap = new Bootstrap { Program = isSample ? Program() : Path.ChangeExtension(typeof(PingPongMesh).Assembly.Location, null), Concurrency = loops ?? (isSample ? 2 : 1) };
             mesh.Server = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "main"));
             bootstrap.Cluster("main", mesh.Server.EndPoint);
             mesh.Other = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "other"));
@@ -79,6 +82,26 @@ internal sealed class PingPongMesh : IAsyncDisposable
 
     /// <summary>A client of the server itself.</summary>
     public PingPongConnection ConnectDirectly() => Connect(Server.EndPoint.Port);
+
+    /// <summary>
+    /// With one loop: what is done to the proxy while a call of this client is in flight costs it neither its answer nor the connection to
+    /// the server that all of them share.
+    /// </summary>
+    /// <param name="witness">A client that was there before.</param>
+    /// <param name="harm">The server answers nothing meanwhile; in the end the proxy is through with it.</param>
+    public async Task BesideAsync(PingPongConnection witness, Func<Task> harm)
+    {
+        (await PingPongProxyTests.CallAsync(witness, 700, "echo", "before")).Payload.ShouldBe("before");
+        int accepted = Server.Accepted;
+        Server.IsFrozen = true;
+        await witness.WriteAsync(PingPongProxyTests.Call(701, "echo", "meanwhile"));
+        await Patience.UntilAsync(() => Server.Waiting == 1, "the server has the call", () => Proxy.Said);
+        await harm();
+        await Server.ThawAsync();
+        (await PingPongProxyTests.Next(witness)).ShouldBe(new PingPongMessage(PingPongKind.Result, 701, "", "meanwhile"));
+        (await PingPongProxyTests.CallAsync(witness, 702, "echo", "after")).Payload.ShouldBe("after");
+        Server.Accepted.ShouldBe(accepted, "the shared connection ended");
+    }
 
     public async ValueTask DisposeAsync()
     {

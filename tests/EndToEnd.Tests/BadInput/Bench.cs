@@ -5,7 +5,7 @@ namespace MeshL4.EndToEnd.Tests.BadInput;
 
 /// <summary>
 /// A proxy with every kind of listener in front of the cluster <c>bad</c>, and a good connection beside them: whatever
-/// happens to the others, the witness goes on and nothing is left behind.
+/// happens to the others, all on its loop, the witness goes on and nothing is left behind.
 /// </summary>
 internal sealed class Bench : IAsyncDisposable
 {
@@ -26,7 +26,7 @@ internal sealed class Bench : IAsyncDisposable
     public static async Task<Bench> StartAsync(Action<Bootstrap> addBad, params string[] prefix)
     {
         Peer echo = Peer.Echo();
-        var bootstrap = new Bootstrap();
+        var bootstrap = new Bootstrap { Concurrency = 1 };
         addBad(bootstrap);
         bootstrap.Cluster("echo", echo.Address);
         bootstrap.Engine("bad");
@@ -35,7 +35,7 @@ internal sealed class Bench : IAsyncDisposable
         {
             ["good"] = bootstrap.Listener("good", Bootstrap.TcpProxy("echo")),
             ["tcp"] = bootstrap.Listener("tcp", Bootstrap.TcpProxy("bad")),
-            ["redis"] = bootstrap.Listener("redis", Bootstrap.RedisProxy("bad")),
+            ["redis"] = bootstrap.Listener("redis", Bootstrap.RedisProxy("bad", "60s")),
             ["http"] = bootstrap.Listener("http", Bootstrap.HttpManager(), filters),
             ["sniff"] = bootstrap.Listener("sniff", Bootstrap.TcpProxy("bad"), filters),
             ["proxy"] = bootstrap.Listener("proxy", Bootstrap.TcpProxy("bad"), $", listener_filters: [{Bootstrap.ProxyProtocol}], listener_filters_timeout: 1s"),

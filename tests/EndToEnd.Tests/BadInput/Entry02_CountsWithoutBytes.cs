@@ -12,27 +12,31 @@ public sealed class Entry02_CountsWithoutBytes
     [Fact]
     public void DeclaredCount_OverTheLimit_IsAnErrorAndTheEnd()
     {
-        using var front = new RedisFront();
-        foreach (string bytes in new[] { "*2000000000\r\n", "*1\r\n$2000000000\r\n", "*1\r\n$99999999999999999999\r\n", "*-5\r\n$1\r\n" })
+        using RedisFront front = RedisFront.OneLoop();
+        front.Beside(() =>
         {
-            using Call client = Call.To(front.Port);
-            client.Send(bytes);
-            client.Send("*1\r\n$4\r\nPING\r\n");
-            client.ReadLine().ShouldNotBeNull();
-            front.Witness();
-        }
+            foreach (string bytes in new[] { "*2000000000\r\n", "*1\r\n$2000000000\r\n", "*1\r\n$99999999999999999999\r\n" })
+            {
+                using Call client = Call.To(front.Port);
+                client.Send(bytes);
+                client.Send("*1\r\n$4\r\nPING\r\n");
+                client.ReadLine().ShouldNotBeNull();
+            }
+        });
+        Call.Ask(front.Port, "*-5\r\n$1\r\n*1\r\n$4\r\nPING\r").ShouldNotBeNull();
+        front.Witness();
 
         // The last is no array, and then a word that is no command.
         front.Proxy.LoggedLines(3, "flags=DPE").ShouldAllBe(static line => line.Contains("details=redis_protocol_error"));
     }
 
     [Fact]
-    public void DeclaredLengths_OfManyClients_TakeMemoryForWhatWasSentOnly() => TakeMemoryForWhatWasSentOnly(new RedisFront());
+    public void DeclaredLengths_OfManyClients_TakeMemoryForWhatWasSentOnly() => TakeMemoryForWhatWasSentOnly(RedisFront.OneLoop());
 
     /// <summary>Who has not logged in can do no more harm: the limits come before the login.</summary>
     [Fact]
     public void DeclaredLengths_OfClientsWithoutALogin_TakeMemoryForWhatWasSentOnly() =>
-        TakeMemoryForWhatWasSentOnly(RedisFront.Common(", authentication: {passwords: [{inline_string: secret}]}"));
+        TakeMemoryForWhatWasSentOnly(RedisFront.Common("", loops: 1, password: "secret"));
 
     [Theory]
     [InlineData("*2000000000\r\n", ScanStatus.Bad)]
@@ -51,13 +55,19 @@ public sealed class Entry02_CountsWithoutBytes
         using RedisFront owned = front;
         long before = front.Allocated();
         List<Call> crowd = [.. Enumerable.Range(0, 200).Select(_ => Call.To(front.Port))];
-        crowd.ForEach(static client => client.Send("*1000000\r\n$536870912\r\nabc"));
-        Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") >= 200, "all have sent their beginning");
+        front.Beside(() =>
+        {
+            crowd.ForEach(static client => client.Send("*1000000\r\n$536870912\r\nabc"));
+            Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") >= 200, "all have sent their beginning");
+        });
 
         front.Proxy.Stat("meshl4.buffer_bytes_rented").ShouldBeLessThan(200 * 16 * 1024);
         (front.Allocated() - before).ShouldBeLessThan(32L * 1024 * 1024);
-        front.Witness();
-        crowd.ForEach(static client => client.Dispose());
+        front.Beside(() =>
+        {
+            crowd.ForEach(static client => client.Dispose());
+            Wait.Until(() => front.Proxy.Stat("redis.r.downstream_cx_active") == 1, "they are gone");
+        });
         Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "everything is given back");
     }
 }

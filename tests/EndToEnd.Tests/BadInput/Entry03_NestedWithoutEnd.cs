@@ -16,22 +16,29 @@ public sealed class Entry03_NestedWithoutEnd
     public void NestedAnswer_HundredThousandDeep_CostsOneRequestAtMost(string level)
     {
         using TestKit.Peer deep = TestKit.Peer.Banner(string.Concat(Enumerable.Repeat(level, 100_000)) + ":1\r\n");
-        using var front = new RedisFront(deep.Address.ToString());
-        using Call client = Call.To(front.Port);
-        client.Send(RedisFront.Command("GET", "k"));
-        client.ReadLine().ShouldNotBeNull();
-        client.Dispose();
-        front.EndedWithReason();
-        front.Witness();
+        using RedisFront front = RedisFront.OneLoop(deep.Address.ToString()!);
+        front.Beside(() =>
+        {
+            using Call client = Call.To(front.Port);
+            client.Send(RedisFront.Command("GET", "k"));
+            client.ReadLine().ShouldNotBeNull();
+            client.Dispose();
+            front.EndedWithReason();
+        });
     }
+
     [Theory]
     [InlineData("*1\r\n")]
     [InlineData("*1\r\n$1\r\nx\r\n*1\r\n")]
     public void NestedRequest_EndsItsConnectionOnly(string level)
     {
-        using var front = new RedisFront();
+        using RedisFront front = RedisFront.OneLoop();
         using Call client = Call.To(front.Port);
-        client.Send(string.Concat(Enumerable.Repeat(level, 10_000)));
+        front.Beside(() =>
+        {
+            client.Send(string.Concat(Enumerable.Repeat(level, 10_000)));
+            Wait.Until(() => front.Proxy.Stat("redis.r.downstream_cx_protocol_error") == 1, "it is taken for a request");
+        });
         client.ReadLine().ShouldNotBeNull();
         client.Ends().ShouldBeTrue();
         front.EndedWithReason();

@@ -22,13 +22,15 @@ public sealed class Entry06_AnswersThatOverflow
     public void Answer_ThatIsNone_EndsItsConnectionOnly(string answer)
     {
         using TestKit.Peer hostile = TestKit.Peer.Banner(answer);
-        using var front = new RedisFront(hostile.Address.ToString());
-        using Call client = Call.To(front.Port);
-        client.Send(RedisFront.Command("GET", "k"));
-        client.Socket.Shutdown(SocketShutdown.Send);
-        client.Ends().ShouldBeTrue();
-        front.EndedWithReason();
-        front.Witness();
+        using RedisFront front = RedisFront.OneLoop(hostile.Address.ToString()!);
+        front.Beside(() =>
+        {
+            using Call client = Call.To(front.Port);
+            client.Send(RedisFront.Command("GET", "k"));
+            client.Socket.Shutdown(SocketShutdown.Send);
+            client.Ends().ShouldBeTrue();
+            front.EndedWithReason();
+        });
         Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held for what was declared");
     }
 
@@ -39,12 +41,14 @@ public sealed class Entry06_AnswersThatOverflow
         using var hostile = new TcpListener(IPAddress.Loopback, 0);
         hostile.Start();
         Task<long> taken = FloodAsync(hostile, "|1\r\n$1\r\nk\r\n$536870912\r\n");
-        using var front = new RedisFront(hostile.LocalEndpoint.ToString()!);
+        using RedisFront front = RedisFront.OneLoop(hostile.LocalEndpoint.ToString()!);
         using Call client = Call.To(front.Port);
-        client.Send(RedisFront.Command("GET", "k"));
-        client.ReadLine()!.ShouldStartWith("-");
+        front.Beside(() =>
+        {
+            client.Send(RedisFront.Command("GET", "k"));
+            client.ReadLine()!.ShouldStartWith("-");
+        });
         (await taken).ShouldBeLessThan(64 << 20);
-        front.Witness();
         Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held any more");
     }
 
@@ -85,12 +89,14 @@ public sealed class Entry06_AnswersThatOverflow
         {
             using TestKit.Peer one = TestKit.Peer.Banner(answer);
             using TestKit.Peer two = TestKit.Peer.Banner(answer);
-            using var front = new RedisFront([one.Address.ToString()!, two.Address.ToString()!]);
-            using Call client = Call.To(front.Port);
-            client.Send(command + "\r\n");
-            client.Socket.Shutdown(SocketShutdown.Send);
-            client.Ends().ShouldBeTrue(command + ": " + answer);
-            front.Witness();
+            using RedisFront front = RedisFront.OneLoop(one.Address.ToString()!, two.Address.ToString()!);
+            front.Beside(() =>
+            {
+                using Call client = Call.To(front.Port);
+                client.Send(command + "\r\n");
+                client.Socket.Shutdown(SocketShutdown.Send);
+                client.Ends().ShouldBeTrue(command + ": " + answer);
+            });
             Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held for what was declared");
         }
     }

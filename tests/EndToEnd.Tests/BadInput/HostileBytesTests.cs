@@ -1,5 +1,8 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
@@ -26,16 +29,24 @@ public sealed class HostileBytesTests
     ];
 
     [Theory]
-    [InlineData("tcp")]
-    [InlineData("redis")]
-    [InlineData("http")]
-    [InlineData("sniff")]
-    [InlineData("proxy")]
-    public async Task Bytes_OfEveryKind_EndTheirConnectionOnly(string kind)
+    [InlineData("tcp", "")]
+    [InlineData("http", "GET / HTTP/1.1\r\n\r\n")]
+    [InlineData("sniff", "\u0001")]
+    [InlineData("proxy", "PROXY UNKNOWN\r\n")]
+    public async Task Bytes_OfEveryKind_EndTheirConnectionOnly(string kind, string beginning)
     {
-        using Peer echo = Peer.Echo();
+        using TestKit.Peer echo = TestKit.Peer.Echo();
         await using Bench bench = await Bench.StartAsync(b => b.Cluster("bad", echo.Address));
-        int connections = 1;
+        using Client beside = await Client.ConnectAsync(bench.Port(kind));
+        await beside.SendAsync(beginning + "begun");
+        for (string echoed = ""; !echoed.EndsWith("begun", StringComparison.Ordinal);)
+        {
+            string next = await beside.ReadAsync("?");
+            next.ShouldNotBeEmpty(echoed);
+            echoed += next;
+        }
+
+        int connections = 2;
         foreach (byte[] bytes in Corpus)
         {
             foreach (int piece in new[] { int.MaxValue, 1 })
@@ -51,8 +62,67 @@ public sealed class HostileBytesTests
             }
 
             await bench.WitnessAsync();
+            (await beside.EchoAsync("beside")).ShouldBe("beside");
         }
 
+        beside.Dispose();
+        await FinishAsync(bench, connections);
+    }
+
+    /// <summary>Those who say it share a connection to the server with a witness, whose request is in flight on it meanwhile.</summary>
+    [Fact]
+    public async Task BytesToRedis_OfEveryKind_EndTheirConnectionOnly()
+    {
+        using Behaviours.Stage.Peer redis = Behaviours.Stage.Peer.Redis();
+        await using Bench bench = await Bench.StartAsync(b => b.Cluster("bad", new IPEndPoint(IPAddress.Loopback, redis.Port)));
+        using var witness = new RedisWitness(bench.Port("redis"), redis.Port);
+        int connections = 2;
+        foreach (byte[] bytes in Corpus)
+        {
+            Call[] clients = [Call.To(bench.Port("redis")), Call.To(bench.Port("redis"))];
+            witness.Beside(() =>
+            {
+                Say(clients[0], bytes, bytes.Length);
+                Say(clients[1], bytes.AsSpan(0, Math.Min(bytes.Length, 300)), 1);
+
+                // The loop has them behind it when it answers who came later.
+                Call.Ask(bench.Port("redis"), "PING").ShouldBe("+PONG");
+            });
+            foreach (Call client in clients)
+            {
+                client.Ends().ShouldBeTrue();
+                AccessRecord record = await bench.Proxy.RecordOfAsync(client.Local);
+                (record.Flags == "-" || record.Details != "-").ShouldBeTrue(record.ToString());
+                client.Dispose();
+            }
+
+            connections += clients.Length + 1;
+        }
+
+        witness.Dispose();
+        await FinishAsync(bench, connections);
+    }
+
+    /// <summary>All of it, or as much as is taken, and no more.</summary>
+    private static void Say(Call client, ReadOnlySpan<byte> bytes, int pieceLength)
+    {
+        try
+        {
+            for (; !bytes.IsEmpty; bytes = bytes[pieceLength..])
+            {
+                client.Stream.Write(bytes[..pieceLength]);
+            }
+
+            client.Socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            // Refused half-way: the record tells why.
+        }
+    }
+
+    private static async Task FinishAsync(Bench bench, int connections)
+    {
         await bench.FinishAsync();
         await Patience.UntilAsync(() => bench.Proxy.Records().Count >= connections, "every connection has its record");
         bench.Proxy.Records().Count.ShouldBe(connections);
@@ -62,7 +132,7 @@ public sealed class HostileBytesTests
     [Fact]
     public async Task RedisError_WithMoreBytesUnread_ArrivesBeforeTheEnd()
     {
-        using Peer echo = Peer.Echo();
+        using TestKit.Peer echo = TestKit.Peer.Echo();
         await using Bench bench = await Bench.StartAsync(b => b.Cluster("bad", echo.Address));
         using Client client = await Client.ConnectAsync(bench.Port("redis"));
 
@@ -80,7 +150,7 @@ public sealed class HostileBytesTests
     [Fact]
     public async Task Descriptors_WhenExhausted_AreWaitedForAndConnectionsGoOn()
     {
-        using Peer echo = Peer.Echo();
+        using TestKit.Peer echo = TestKit.Peer.Echo();
         await using Bench bench = await Bench.StartAsync(
             b => b.Cluster("bad", echo.Address), "prlimit", "--nofile=200:200");
         List<Client> crowd = [];

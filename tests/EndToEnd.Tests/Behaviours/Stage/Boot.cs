@@ -39,8 +39,11 @@ internal sealed class Boot
     public static string Hcm() =>
         $"{{name: hcm, typed_config: {{'@type': {Types}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: h, {Log}}}}}";
 
-    public static string Redis(string routes) =>
-        $"{{name: redis, typed_config: {{'@type': {Types}extensions.filters.network.redis_proxy.v3.RedisProxy, stat_prefix: r, settings: {{op_timeout: 5s}}, prefix_routes: {{{routes}}}}}}}";
+    /// <summary>Envoy's message for Redis.</summary>
+    /// <param name="routes">Members of its prefix routes.</param>
+    /// <param name="timeout">What an answer may take.</param>
+    public static string Redis(string routes, string timeout = "5s") =>
+        $"{{name: redis, typed_config: {{'@type': {Types}extensions.filters.network.redis_proxy.v3.RedisProxy, stat_prefix: r, settings: {{op_timeout: {timeout}}}, prefix_routes: {{{routes}}}}}}}";
 
     /// <summary>Redis by the common message of all RPC protocols, with the stat prefix <c>x</c>.</summary>
     /// <param name="routes">Members of the list of routes.</param>

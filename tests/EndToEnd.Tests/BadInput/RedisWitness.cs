@@ -1,0 +1,59 @@
+using System.Globalization;
+using MeshL4.EndToEnd.Tests.Behaviours.Stage;
+using Shouldly;
+
+namespace MeshL4.EndToEnd.Tests.BadInput;
+
+/// <summary>
+/// A client of a proxy with one loop, there before those who do harm: its requests go to the real server over the connection that all
+/// clients of the loop share. Harm to that connection is harm to it.
+/// </summary>
+internal sealed class RedisWitness : IDisposable
+{
+    /// <summary>A write that changes nothing: the server can be told to hold it back.</summary>
+    private const string Request = "LPUSHX witness x";
+
+    private readonly Call _call;
+    private readonly int _server;
+
+    /// <param name="port">Of the proxy.</param>
+    /// <param name="server">Port of the server itself.</param>
+    /// <param name="password">What clients have to log in with, if they have to.</param>
+    public RedisWitness(int port, int server, string? password = null)
+    {
+        (_call, _server) = (Call.To(port), server);
+        _call.Ask(password is null ? "PING" : "AUTH " + password).ShouldBe(password is null ? "+PONG" : "+OK");
+    }
+
+    /// <summary>The server answers it.</summary>
+    public void Witness() => _call.Ask(Request).ShouldBe(":0");
+
+    /// <summary>
+    /// What is done to the proxy while a request is in flight costs neither the answer nor the connection to the server. The server holds
+    /// the request back meanwhile, and with it what others ask behind it on the same connection.
+    /// </summary>
+    /// <param name="harm">Waits for no answer of the server, but in the end the proxy is through with it.</param>
+    public void Beside(Action harm)
+    {
+        using Call hand = Call.To(_server);
+        Witness();
+        string shared = Connection(hand)[0];
+        hand.Ask("CLIENT PAUSE 60000 WRITE").ShouldBe("+OK");
+        _call.Send(Request + "\n");
+        Wait.Until(() => Connection(hand).Contains("flags=b"), "the server has no request to hold back");
+        harm();
+        hand.Ask("CLIENT UNPAUSE").ShouldBe("+OK");
+        _call.ReadLine().ShouldBe(":0");
+        Witness();
+        Connection(hand)[0].ShouldBe(shared, "the shared connection ended");
+    }
+
+    public void Dispose() => _call.Dispose();
+
+    /// <summary>What the server says of the connection that the witness's request came on last, its id first.</summary>
+    private static string[] Connection(Call hand)
+    {
+        string list = hand.Take(int.Parse(hand.Ask("CLIENT LIST")![1..], CultureInfo.InvariantCulture) + 2);
+        return list.Split('\n').Single(static line => line.Contains(" cmd=lpushx ", StringComparison.Ordinal)).Split(' ');
+    }
+}
