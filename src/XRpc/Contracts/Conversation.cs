@@ -51,6 +51,13 @@ public abstract class Conversation<TCodec>
     }
 
     /// <summary>
+    /// The server refused to bring a new connection into the client's state (<see cref="IExchange.Profile"/>), and the client is given its words for a request.
+    /// </summary>
+    /// <param name="refusal">The server's error.</param>
+    /// <returns>Whether the client's own state is to blame, and it is closed behind the error: it may do better from the beginning.</returns>
+    public virtual bool EndsBehind(ReadOnlySpan<byte> refusal) => false;
+
+    /// <summary>
     /// The whole answer to a request that was forwarded with <see cref="ForwardFlags.Observe"/>, before the client gets it, or to what went
     /// <see cref="ForwardFlags.Ahead"/> of it. Such answers are held up to a limit.
     /// </summary>

@@ -56,6 +56,14 @@ public sealed partial class RedisConversation
         return Ok(exchange);
     }
 
+    /// <summary>
+    /// The password of the client's own login changed while it was connected, or its user is gone. A server would have closed its connection by then, and
+    /// libraries log in anew on another.
+    /// </summary>
+    /// <inheritdoc/>
+    public override bool EndsBehind(ReadOnlySpan<byte> refusal) =>
+        _profile.Login is { IsDefault: false } && (refusal.StartsWith("-WRONGPASS"u8) || refusal.StartsWith("-ERR AUTH"u8));
+
     private Decision Select(in RedisRequest request, IExchange exchange)
     {
         // Whatever is no database number changes nothing, and the server has the words for it.

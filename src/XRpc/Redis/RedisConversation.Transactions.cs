@@ -153,9 +153,9 @@ public sealed partial class RedisConversation
             return Error(exchange, RedisErrors.RefusedInMulti(request.Command));
         }
 
-        if (TryAnswerQueued(exchange))
+        if (TryAnswerQueued(exchange, out Decision queued))
         {
-            return Answered();
+            return queued;
         }
 
         if (request.Command.Rule is RedisRule.Fanout or RedisRule.Scan && exchange.AllTargets() > 1)
@@ -186,7 +186,7 @@ public sealed partial class RedisConversation
     private Decision QueueFirst(in RespRequestHead head, IExchange exchange)
     {
         ForgetLost(exchange);
-        return TryAnswerQueued(exchange) ? Answered() : OpenBefore(Decision.Forward((int)head.KeyOffset, (int)head.KeyLength, ForwardFlags.Pin), exchange);
+        return TryAnswerQueued(exchange, out Decision queued) ? queued : OpenBefore(Decision.Forward((int)head.KeyOffset, (int)head.KeyLength, ForwardFlags.Pin), exchange);
     }
 
     private static Decision OpenBefore(in Decision decision, IExchange exchange)
@@ -196,12 +196,14 @@ public sealed partial class RedisConversation
     }
 
     /// <summary>Answers a command of a transaction that no server has, or will execute: nothing needs to reach one.</summary>
-    private bool TryAnswerQueued(IExchange exchange)
+    private bool TryAnswerQueued(IExchange exchange, out Decision decision)
     {
+        decision = Answered();
         if (_multiRefused is { } refused)
         {
             _multiRefused = null;
             AnswerTo(exchange).Write(refused);
+            decision = EndsBehind(refused) ? decision with { Flags = ForwardFlags.Last } : decision;
             return true;
         }
 

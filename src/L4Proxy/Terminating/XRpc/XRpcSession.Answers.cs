@@ -15,7 +15,7 @@ internal sealed partial class XRpcSession<TCodec>
     private static ReadOnlySpan<byte> SeedOf(in FrameView frame) => SeedBytes == 0 ? default : frame.Bytes[..Math.Min(SeedBytes, frame.Bytes.Length)];
 
     /// <summary>The protocol's error for a request that goes nowhere. Always true: the frame is dealt with.</summary>
-    private bool AnswerLocally(in FrameView frame, LocalReplyReason reason, string? words = null)
+    private bool AnswerLocally(in FrameView frame, LocalReplyReason reason, string? words = null, ReadOnlySpan<byte> raw = default)
     {
         UnpinUnused();
         if (IsRelaying)
@@ -34,7 +34,7 @@ internal sealed partial class XRpcSession<TCodec>
             return sent;
         }
 
-        return AnswerError(frame, reason, words, silent: replaced && instead.Act == Act.Drop);
+        return AnswerError(frame, reason, words, silent: replaced && instead.Act == Act.Drop, raw);
     }
 
     /// <summary>
@@ -66,11 +66,12 @@ internal sealed partial class XRpcSession<TCodec>
         return written;
     }
 
-    private bool AnswerError(in FrameView frame, LocalReplyReason reason, string? words, bool silent = false)
+    private bool AnswerError(in FrameView frame, LocalReplyReason reason, string? words, bool silent = false, ReadOnlySpan<byte> raw = default)
     {
         _lastFailure = reason;
         LogHere(frame.Head.Method, RequestOutcome.Error, FlagsOf(reason));
         bool says = TryWriteError(frame, reason, words, out ReadOnlySpan<byte> bytes) && !silent;
+        bytes = raw.IsEmpty ? bytes : raw;
 
         // Behind what a codec does: one that throws there would leave it counted as active.
         _stats.Asked(frame.Head.Method);

@@ -58,7 +58,7 @@ internal sealed partial class XRpcSession<TCodec>
         if (dealt)
         {
             _admitted = _owesCopies = false;
-            (_cameAt, _requestFlags) = (0, ResponseFlags.None);
+            (_cameAt, _requestFlags, _pinFailed) = (0, ResponseFlags.None, false);
         }
         else if (_cameAt == 0)
         {
@@ -207,7 +207,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         return link is null
-            ? AnswerLocally(frame, _linkFailure)
+            ? AnswerNoLink(frame)
             : Send(frame, decision, route, link);
     }
 
@@ -270,6 +270,12 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
+        if (_pinFailed)
+        {
+            (_pinFailed, link) = (false, null);
+            return true;
+        }
+
         if (link is { IsEnding: true })
         {
             // Its state is there, and its server takes nothing new: it closes behind the answers due, and the client with it.
@@ -286,6 +292,14 @@ internal sealed partial class XRpcSession<TCodec>
         if (link is { State: LinkState.Closed })
         {
             (link, _linkFailure) = (null, LocalReplyReason.ConnectFailed);
+        }
+
+        if (link is { IsReady: false } && (decision.Flags & ForwardFlags.Relay) != 0)
+        {
+            // Where answers are not paired with requests nothing would tell which of them to answer for a connection that fails.
+            link.TellWhenReady(this);
+            _pause = Pause.Upstream;
+            return false;
         }
 
         if (link is not null && link.MustWait(this))

@@ -229,31 +229,12 @@ internal sealed partial class XRpcSession<TCodec>
             return;
         }
 
+        // What the conversation is shown may have asked for another login, and is not the end of who has one.
+        bool ends = !raw.IsEmpty && pending.State is not { Observes: true } && _conversation.EndsBehind(raw);
         FinishLocally(pending, reason, raw);
-    }
-
-    /// <summary>The client's own connection to the server is gone.</summary>
-    /// <param name="link">That connection.</param>
-    /// <param name="inOrder">Whether it ended in order.</param>
-    public void PinnedClosed(UpstreamLink<TCodec> link, bool inOrder)
-    {
-        if (_pinned != link)
+        if (ends)
         {
-            return;
-        }
-
-        (_pinned, _unpinsBehind) = (null, false);
-        link.PinnedTo = null;
-        SkipRestFor(link);
-
-        if (_awaitsServersEnd && inOrder)
-        {
-            _owner.Attend(this);
-        }
-        else if (!IsClosed && !_pinnedForOne)
-        {
-            // What the client built up there, a transaction or subscriptions, is lost: only its own end says so.
-            End(ResponseFlags.UC, EndedBy.Upstream, Proxy.Codec + "_pinned_upstream_closed");
+            EndBehindRefusal();
         }
     }
 

@@ -388,6 +388,11 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         Pending<TCodec> done = _ring.Head;
         _ring.RemoveHead();
         AnswerCame(Reply.Length, now);
+        if (done.Has(PendingFlags.Preamble) && (_ring.IsEmpty || !_ring.Head.Has(PendingFlags.Preamble)))
+        {
+            BecomeReady();
+        }
+
         if (done.Session is { } session && (done.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned)) == 0)
         {
             bool held = done.State is { Captures: true };

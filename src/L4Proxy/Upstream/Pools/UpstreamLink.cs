@@ -73,6 +73,9 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         }
     }
 
+    /// <summary>Connected once, and in the state of its profile: before that nobody had any state there.</summary>
+    public bool IsReady { get; private set; }
+
     /// <summary>Made for one client at a time.</summary>
     public bool IsPrivate { get; init; }
 
@@ -228,12 +231,24 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
             return false;
         }
 
+        TellWhenReady(session);
+        return true;
+    }
+
+    /// <summary>A client waits for this connection; it is told when it may go on, and when this has closed.</summary>
+    public void TellWhenReady(XRpcSession<TCodec> session)
+    {
         if (!_waitingForRoom.Contains(session))
         {
             _waitingForRoom.Add(session);
         }
+    }
 
-        return true;
+    /// <summary>It is in the state of its profile.</summary>
+    protected void BecomeReady()
+    {
+        IsReady = true;
+        WakeWaiting();
     }
 
     /// <summary>A part of an answer came that is not its end.</summary>
@@ -334,7 +349,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         XRpcSession<TCodec>? pinned = PinnedTo;
         FailPending(reason, rawReply);
         Recount();
-        pinned?.PinnedClosed(this, inOrder: !reset && reason == LocalReplyReason.UpstreamClosed);
+        pinned?.PinnedClosed(this, reason, inOrder: !reset && reason == LocalReplyReason.UpstreamClosed, rawReply);
         WakeWaiting();
         if (_held is not null)
         {
@@ -431,6 +446,11 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         LastReadMs = Owner.Loop.NowMilliseconds;
         AnsweredAt = Owner.Now();
         socket.Owner = this;
+        if (Profile.Replies == 0)
+        {
+            BecomeReady();
+        }
+
         MarkDirty();
         OnSocketReady(socket);
     }
