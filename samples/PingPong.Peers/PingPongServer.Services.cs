@@ -69,10 +69,15 @@ public sealed partial class PingPongServer
         await CallAsync(from, newest);
     }
 
-    private static async Task CountDownAsync(PingPongConnection from, PingPongMessage message)
+    private async Task CountDownAsync(PingPongConnection from, PingPongMessage message)
     {
         for (int i = Number(message); i > 0; i--)
         {
+            if (message.Service == "slow")
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), _stop.Token);
+            }
+
             string item = i.ToString(CultureInfo.InvariantCulture);
             await from.WriteAsync(new PingPongMessage(PingPongKind.Item, message.Id, "", message.Service.StartsWith("bulk", StringComparison.Ordinal) ? item.PadLeft(BulkItem) : item));
         }

@@ -10,7 +10,7 @@ namespace MeshL4.Samples.PingPong.Peers;
 /// (holds calls until as many wait as the payload says, then answers the last one first), <c>beat</c> (asks the caller for a sign of life
 /// before it answers; <c>longbeat</c> in a long frame), <c>long</c> (a long answer), <c>huge</c> (one of 2 MiB), <c>half</c> (half of a long answer, the rest when told),
 /// <c>fail</c>, <c>never</c>, <c>close</c>, <c>partial</c> (ends inside its answer), <c>cut</c> (inside a long one), <c>garbage</c>, <c>away</c>
-/// (GoAway before the answer), <c>aside</c> (End of no stream before it, twice). A subscription to any service counts down from its payload, one to <c>bulk</c> with long items, one to
+/// (GoAway before the answer), <c>aside</c> (End of no stream before it, twice). A subscription to any service counts down from its payload, one to <c>bulk</c> with long items, to <c>slow</c> with one in some milliseconds, one to
 /// <c>torn</c> with a long item behind the others that ends inside; <c>stuck</c> and <c>bulkstuck</c> say nothing behind their items, <c>broken</c> and
 /// <c>bulkbroken</c> end the connection there.
 /// </summary>
@@ -48,6 +48,9 @@ public sealed partial class PingPongServer : IDisposable
 
     /// <summary>Takes calls, and answers none before <see cref="ThawAsync"/>.</summary>
     public bool IsFrozen { get; set; }
+
+    /// <summary>Reads nothing of connections that come from now on.</summary>
+    public bool IsDeaf { get; set; }
 
     /// <summary>Calls taken and not answered, being frozen.</summary>
     public int Waiting => _frozen.Count;
@@ -90,7 +93,10 @@ public sealed partial class PingPongServer : IDisposable
                 Interlocked.Increment(ref _accepted);
                 var connection = new PingPongConnection(socket);
                 _connections[connection] = 0;
-                _ = ServeAsync(connection);
+                if (!IsDeaf)
+                {
+                    _ = ServeAsync(connection);
+                }
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)

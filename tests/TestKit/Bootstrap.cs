@@ -32,6 +32,9 @@ internal sealed class Bootstrap
     /// <summary>Event loops; one where clients have to meet on it.</summary>
     public int Concurrency { get; init; } = 2;
 
+    /// <summary>What connections have when the proxy is to end.</summary>
+    public int DrainSeconds { get; init; } = 2;
+
     /// <summary>The node says DNS_CAPTURE, as Istio's agents have it say.</summary>
     public bool CapturesDns { get; init; }
 

@@ -31,7 +31,7 @@ internal sealed class ProxyProcess : IAsyncDisposable
     {
         string config = Path.Combine(bootstrap.Folder, "bootstrap.yaml");
         await File.WriteAllTextAsync(config, bootstrap.ToString());
-        string[] command = [.. prefix, bootstrap.Program ?? Executables.Proxy, "-c", config, "--concurrency", $"{bootstrap.Concurrency}", "--drain-time-s", "2"];
+        string[] command = [.. prefix, bootstrap.Program ?? Executables.Proxy, "-c", config, "--concurrency", $"{bootstrap.Concurrency}", "--drain-time-s", $"{bootstrap.DrainSeconds}"];
         var proxy = new ProxyProcess(BackgroundProgram.Start(command), bootstrap);
         try
         {

@@ -5,7 +5,7 @@ using MeshL4.XRpc.Contracts;
 namespace MeshL4.Codecs.Tests.Hosted;
 
 /// <summary>The sample codec with ids of eight bits: a connection has sixteen calls in flight at most, and soon uses an id again. What ends streams in the
-/// sample belongs to no call here.</summary>
+/// sample belongs to no call here, and nobody can be told to go away.</summary>
 internal struct NarrowIdCodec : IXRpcCodec<NarrowIdCodec>
 {
     private PingPongCodec _inner;
@@ -20,7 +20,8 @@ internal struct NarrowIdCodec : IXRpcCodec<NarrowIdCodec>
 
     public static bool WriteLocalReply(in FrameHead request, in LocalReply reply, IBufferWriter<byte> output) => PingPongCodec.WriteLocalReply(request, reply, output);
 
-    public static bool TryWriteControl(Side from, ControlFrame control, ulong id, IBufferWriter<byte> output) => PingPongCodec.TryWriteControl(from, control, id, output);
+    public static bool TryWriteControl(Side from, ControlFrame control, ulong id, IBufferWriter<byte> output) =>
+        control != ControlFrame.GoAway && PingPongCodec.TryWriteControl(from, control, id, output);
 
     public ScanStatus Scan(ReadOnlySpan<byte> input, ref FrameHead head, out int consumed)
     {

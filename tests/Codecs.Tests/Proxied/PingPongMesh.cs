@@ -36,13 +36,15 @@ internal sealed class PingPongMesh : IAsyncDisposable
     /// <param name="more">Further members of the filter.</param>
     /// <param name="codec">Another one than the sample's is one of the tests' own, and the proxy their executable, with one loop that all clients share.</param>
     /// <param name="loops">Null for one with a codec of the tests, and two else.</param>
-    public static async Task<PingPongMesh> StartAsync(string routes = "{forward: {cluster: main}}", string more = "", string codec = "pingpong", int? loops = null)
+    /// <param name="drainSeconds">What connections have when the proxy is to end.</param>
+    public static async Task<PingPongMesh> StartAsync(string routes = "{forward: {cluster: main}}", string more = "", string codec = "pingpong", int? loops = null,
+        int drainSeconds = 2)
     {
         var mesh = new PingPongMesh { _codec = codec };
         try
         {
             bool isSample = codec == "pingpong";
-            var bootstrap = new Bootstrap { Program = isSample ? Program() : Path.ChangeExtension(typeof(PingPongMesh).Assembly.Location, null), Concurrency = loops ?? (isSample ? 2 : 1) };
+            var bootstrap = new Bootstrap { Program = isSample ? Program() : Path.ChangeExtension(typeof(PingPongMesh).Assembly.Location, null), Concurrency = loops ?? (isSample ? 2 : 1), DrainSeconds = drainSeconds };
             mesh.Server = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "main"));
             bootstrap.Cluster("main", mesh.Server.EndPoint);
             mesh.Other = mesh.Own(new PingPongServer(IPAddress.Loopback, name: "other"));

@@ -431,6 +431,8 @@ internal sealed partial class XRpcSession<TCodec>
         {
             bool unpin = (decision.Flags & ForwardFlags.Unpin) != 0 || (_pinnedForOne && _pinned == link);
             pending.Flags |= unpin ? PendingFlags.Unpin : 0;
+            pending.Flags |= head.Replies == FrameHead.UntilEnd ? PendingFlags.Stream : 0;
+            _streams += head.Replies == FrameHead.UntilEnd ? 1 : 0;
             pending.Flags |= (decision.Flags & ForwardFlags.Idempotent) != 0 ? PendingFlags.Idempotent : 0;
             pending.Flags |= (decision.Flags & ForwardFlags.NoTimeout) != 0 ? PendingFlags.Blocking : 0;
             if (state is { IsHedged: true })

@@ -57,7 +57,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// does not read then stops itself, and no connection has to wait for it.
     /// </summary>
     private bool HasRoom => InFlight < Proxy.Limits.MaxPendingRequests && _output.Length < UnreadMark
-        && (InFlight == 0 || ((InFlight + 1) * _expectedReply) + Backlog <= Proxy.Limits.MaxBufferedBytes);
+        && (AnswersDue == 0 || ((AnswersDue + 1) * _expectedReply) + Backlog <= Proxy.Limits.MaxBufferedBytes);
 
     /// <summary>Whether an answer is the one that the client is to get next.</summary>
     public bool IsTurn(uint sequence) => !IsOrdered || sequence == _headSequence;
@@ -156,6 +156,7 @@ internal sealed partial class XRpcSession<TCodec>
             return;
         }
 
+        EndStream(pending);
         if (pending.State is { } state)
         {
             state.EndRetry();
@@ -228,6 +229,8 @@ internal sealed partial class XRpcSession<TCodec>
         {
             return;
         }
+
+        EndStream(pending);
 
         // What the conversation is shown may have asked for another login, and is not the end of who has one.
         bool ends = !raw.IsEmpty && pending.State is not { Observes: true } && _conversation.EndsBehind(raw);
@@ -382,7 +385,8 @@ internal sealed partial class XRpcSession<TCodec>
             }
         }
 
-        if (_stalled is not null || (InFlight == 0 && (_pause == Pause.Quiet || _stopReading)) || ((_pause == Pause.Room || _due is { Count: > 0 }) && HasRoom))
+        if (_stalled is not null || (InFlight == 0 && (_pause == Pause.Quiet || _stopReading)) || (!IsOrdered && (_givesUpStreams || _isDraining) && IsDone)
+            || ((_pause == Pause.Room || _due is { Count: > 0 }) && HasRoom))
         {
             _owner.Attend(this);
         }

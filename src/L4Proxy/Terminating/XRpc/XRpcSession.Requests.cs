@@ -33,7 +33,6 @@ internal sealed partial class XRpcSession<TCodec>
 
     /// <summary>The client said its last on a connection that relays: what the server sends up to its own end is the client's.</summary>
     private bool _awaitsServersEnd;
-    private bool _isDraining;
     private bool _isProbed;
     private Pause _pause;
     private long _now;
@@ -82,6 +81,11 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Looks whether a pause is over, handles what was held and reads on. Not while the receive buffer is in use.</summary>
     private void GoOn()
     {
+        if (_isDraining && !IsOrdered)
+        {
+            TellOfEnd();
+        }
+
         if (_due is { Count: > 0 })
         {
             ForwardDue();
@@ -102,7 +106,7 @@ internal sealed partial class XRpcSession<TCodec>
                 Process(_held.Bytes, _held.Scanned);
             }
 
-            if (_socket.Readable && MayRead && !_isDraining)
+            if (_socket.Readable && MayRead && (!_isDraining || _knowsOfEnd))
             {
                 ReadRequests();
             }
@@ -110,7 +114,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (_isDraining && !IsClosed && _pause == Pause.None && _streaming is null)
         {
-            _stopReading = true;
+            EndWhenDrained();
         }
 
         _config = null;
@@ -121,7 +125,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         Pause.Quiet => InFlight == 0,
         Pause.Room => HasRoom,
-        Pause.Upstream => true,
+        Pause.Upstream => _streaming is not { HasRoom: false },
         Pause.Relay => !IsRelaying,
         _ => false,
     };
@@ -181,7 +185,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A client that said its last gets the answers due, then its end.</summary>
     private void EndWhenDone()
     {
-        if (_stopReading && !IsClosed && InFlight == 0 && _output.IsEmpty && !HasDelayed && !(_awaitsServersEnd && IsRelaying))
+        if (_stopReading && !IsClosed && IsDone && _output.IsEmpty && !HasDelayed && !(_awaitsServersEnd && IsRelaying))
         {
             End(ResponseFlags.None, _isDraining ? EndedBy.Proxy : EndedBy.Downstream, null);
         }
@@ -319,13 +323,17 @@ internal sealed partial class XRpcSession<TCodec>
             link.AppendRest(rest);
             _streaming = null;
             link.RestSent();
-            if (_pinned == link && (_unpinsBehind || (_pinnedForOne && link.InFlight == 0)))
+            if (_pinned == link && (_unpinsBehind || (_pinnedForOne && (!IsOrdered || link.InFlight == 0))))
             {
-                // Its answer came already, or none will come that gives the connection back.
+                // Its answer came already, or none will come that gives the connection back, or finds its client in any order.
                 Unpin(link, reusable: true);
             }
 
-            PauseUntilQuiet();
+            if (IsOrdered)
+            {
+                PauseUntilQuiet();
+            }
+
             if (_due is { Count: > 0 })
             {
                 _owner.Attend(this);
@@ -354,7 +362,7 @@ internal sealed partial class XRpcSession<TCodec>
             AnswerUnframed(_skipping ? default : frame, reason, words);
         }
 
-        _stopReading = true;
+        _stopReading = _givesUpStreams = true;
         string detail = reason == LocalReplyReason.Unsupported ? "unsupported" : reason == LocalReplyReason.BadFrame ? "protocol_error_" + words!.Replace(' ', '_').Replace("'", "") : tooLarge;
         Record.Fail(ResponseFlags.DPE, EndedBy.Proxy, $"{TCodec.Traits.Name}_{detail}");
     }

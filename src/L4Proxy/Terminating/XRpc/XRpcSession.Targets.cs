@@ -437,8 +437,9 @@ internal sealed partial class XRpcSession<TCodec>
         link.PinnedTo = null;
         link.IsRelaying = false;
         link.LastUsedMs = _owner.Loop.NowMilliseconds;
-        if (!reusable || link.InFlight > 0)
+        if (!reusable || (link.InFlight > 0 && (IsOrdered || !_pinnedForOne)))
         {
+            // One that was for a long frame alone is given back with its answer due, where answers come in any order: nobody else has it before that came.
             link.Close(LocalReplyReason.UpstreamClosed, reset: false);
         }
     }

@@ -160,18 +160,6 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         End(ResponseFlags.LR, EndedBy.Proxy, "internal_error_" + defect.GetType().Name);
     }
 
-    /// <summary>Takes no more requests than have been read, and ends when the answers due are written.</summary>
-    public void Drain()
-    {
-        if (!IsClosed && !_stopReading)
-        {
-            _isDraining = true;
-            Record.EndedBy = EndedBy.Proxy;
-            Record.Details ??= "drain";
-            _owner.Attend(this);
-        }
-    }
-
     /// <summary>Ends now, for a reason that is not the client's.</summary>
     public void Abort(ResponseFlags flag, string details) => End(flag, EndedBy.Proxy, details);
 
@@ -194,6 +182,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             CheckProgress(ms);
         }
 
+        ExpectLess();
         if (!IsClosed && Proxy.Replaced?.MaxDownstreamConnectionDuration is { } most && Stopwatch.GetElapsedTime(Record.StartTimestamp) >= most)
         {
             End(ResponseFlags.DT, EndedBy.Proxy, "max_downstream_connection_duration");

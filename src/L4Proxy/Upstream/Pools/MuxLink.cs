@@ -290,6 +290,11 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
 
         pending.Flags |= PendingFlags.InParts;
         session.DeliverWhole(bytes);
+        if (!Ends(Reply.Kind))
+        {
+            session.StreamWentOn(ref pending, Reply.Length);
+        }
+
         if (session.IsOverfull)
         {
             StallFor(session, inTurn: false);
@@ -401,6 +406,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
             ref Pending<TCodec> pending = ref _slots[slot];
             (pending.SentAt, _slots.Excused(slot)) = (now, 0);
             pending.Flags = (pending.Flags & ~PendingFlags.Begun) | PendingFlags.InParts;
+            pending.Session?.StreamWentOn(ref pending, Reply.Length);
         }
     }
 

@@ -27,6 +27,9 @@ internal enum PendingFlags : ushort
     /// <summary>A sign of life asked for by the proxy.</summary>
     HealthCheck = 32,
 
+    /// <summary>Its answer is a stream, or is to be one: its client has counted it.</summary>
+    Stream = 64,
+
     /// <summary>The client was answered already: what comes late is dropped.</summary>
     Abandoned = 128,
 

@@ -223,10 +223,13 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         }
     }
 
+    /// <summary>Whether the server took enough of what was sent to it that more may be.</summary>
+    public bool HasRoom => Output.Length < HighWatermark;
+
     /// <summary>Whether a client has to wait before it sends more here; it is told when there is room.</summary>
     public bool MustWait(XRpcSession<TCodec> session)
     {
-        if (Output.Length < HighWatermark)
+        if (HasRoom)
         {
             return false;
         }
