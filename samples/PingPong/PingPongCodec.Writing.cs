@@ -148,6 +148,7 @@ public partial struct PingPongCodec
         LocalReplyReason.Denied => "proxy: not allowed",
         LocalReplyReason.BadFrame => "proxy: malformed frame",
         LocalReplyReason.TooLarge => "proxy: the call is too long",
+        LocalReplyReason.AnswerTooLarge => "proxy: the answer is too long to be held",
         _ => "proxy: refused",
     };
 }

@@ -101,6 +101,9 @@ public enum ReplyAct
     /// <summary><see cref="Replace"/> and <see cref="UnpinAndClose"/> in one.</summary>
     ReplaceAndClose,
 
+    /// <summary>The client gets it, and its connection ends behind it, with the pinned one: nobody knows in which state it is.</summary>
+    EndClient,
+
     /// <summary>The client gets it. On a connection that relays it answers what had <see cref="ForwardFlags.Wait"/>, and the relaying goes on.</summary>
     Resume,
 

@@ -41,6 +41,9 @@ public enum LocalReplyReason
 
     /// <summary>The request asks for something that cannot be had through a proxy.</summary>
     Unsupported,
+
+    /// <summary>The server's answer had to be seen or merged, and is over <c>max_buffered_bytes</c>. The request was carried out.</summary>
+    AnswerTooLarge,
 }
 
 /// <summary>An answer of the proxy's own. Valid during the call it is given to.</summary>

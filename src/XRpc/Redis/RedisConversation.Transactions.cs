@@ -310,6 +310,12 @@ public sealed partial class RedisConversation
         }
 
         _selects?.Clear();
+        if (undecided && !spoiled && RespLocalReply.IsOwn(reply.Bytes))
+        {
+            // It may have been executed: in which database the client would be then was in the answer.
+            return ReplyAct.EndClient;
+        }
+
         if (spoiled)
         {
             RespWriter.WriteError(muted ? Nowhere : exchange.Answer, RedisErrors.TransactionAborted);

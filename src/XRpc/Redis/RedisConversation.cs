@@ -127,7 +127,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
         bool muted = ((Purpose)tag & Purpose.Muted) != 0;
         ReplyAct act = Replied((Purpose)tag & ~Purpose.Muted, muted, reply, exchange);
         UpdatePlain();
-        return !muted ? act : act is ReplyAct.Pass or ReplyAct.Replace ? ReplyAct.Replace : ReplyAct.ReplaceAndClose;
+        return !muted || act == ReplyAct.EndClient ? act : act is ReplyAct.Pass or ReplyAct.Replace ? ReplyAct.Replace : ReplyAct.ReplaceAndClose;
     }
 
     /// <inheritdoc/>

@@ -26,6 +26,10 @@ internal static class RespLocalReply
         output.Write("\r\n"u8);
     }
 
+    /// <summary>Whether an answer is the proxy's error to a command that was sent: what became of that is not known. A server's error says that nothing did.</summary>
+    /// <param name="reply">The answer.</param>
+    public static bool IsOwn(ReadOnlySpan<byte> reply) => reply.StartsWith("-ERR MeshL4: "u8);
+
     private static string Words(LocalReplyReason reason) => reason switch
     {
         LocalReplyReason.NoHealthyUpstream => "no healthy upstream",
@@ -36,6 +40,7 @@ internal static class RespLocalReply
         LocalReplyReason.Overflow => "too many requests in flight",
         LocalReplyReason.RateLimited => "rate limit exceeded",
         LocalReplyReason.TooLarge => "the command is too long",
+        LocalReplyReason.AnswerTooLarge => "the answer is over max_buffered_bytes",
         _ => "not supported through this proxy",
     };
 }

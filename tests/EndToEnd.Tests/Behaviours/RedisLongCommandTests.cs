@@ -49,6 +49,43 @@ public sealed class RedisLongCommandTests
         front.Proxy.Stat("cluster.tested.upstream_cx_active").ShouldBe(2);
     }
 
+    /// <summary>A client is in no database that nobody knows: what its SELECT did there was in the answer.</summary>
+    [Theory]
+    [InlineData("CLIENT NO-EVICT OFF", "+OK")]
+    [InlineData("EXISTS k", ":1")]
+    public void LongAnswerToAnExecWithSelect_EndsTheClient(string before, string answer)
+    {
+        using RedisFront front = RedisFront.Common("");
+        using Call client = Call.To(front.Port);
+        client.Send(RedisFront.Command("SET", "k", Value));
+        client.ReadLine().ShouldBe("+OK");
+        client.Ask(before).ShouldBe(answer);
+        client.Ask("MULTI").ShouldBe("+OK");
+        foreach (string queued in (string[])["INCR n", "GET k", "SELECT 1"])
+        {
+            client.Ask(queued).ShouldBe("+QUEUED");
+        }
+
+        client.Ask("EXEC").ShouldBe("-ERR MeshL4: the answer is over max_buffered_bytes (1048576)");
+        client.Ends().ShouldBeTrue();
+        Call.Ask(front.Port, "STRLEN n").ShouldBe(":1");
+        front.Proxy.LoggedLines(1, "details=redis_state_unknown").Count.ShouldBe(1);
+    }
+
+    /// <summary>It is not the command that is too long.</summary>
+    [Fact]
+    public void LongAnswerThatIsMerged_SaysWhichLimitItIsOver()
+    {
+        using Peer one = Peer.Redis();
+        using Peer other = Peer.Redis();
+        using var front = new RedisFront([one.Address, other.Address]);
+        using Call client = Call.To(front.Port);
+        client.Send(RedisFront.Command("SET", "k", Value));
+        client.ReadLine().ShouldBe("+OK");
+        client.Ask("MGET k " + string.Join(' ', Enumerable.Range(0, 20))).ShouldBe("*21");
+        client.ReadLine().ShouldBe("-ERR MeshL4: the answer is over max_buffered_bytes (1048576)");
+    }
+
     /// <summary>It may be refused before its transaction has a node, and none of its bytes are taken for another command.</summary>
     [Fact]
     public void FirstOfATransaction_IsRefusedByItsHead()

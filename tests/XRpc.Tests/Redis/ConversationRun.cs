@@ -201,6 +201,7 @@ internal sealed partial class ConversationRun : IDisposable
     {
         IsResumed |= act == ReplyAct.Resume;
         IsRelaying = act == ReplyAct.Relay || (IsRelaying && act != ReplyAct.EndRelay);
+        IsClosed |= act == ReplyAct.EndClient;
         if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose or ReplyAct.ReplaceAndClose)
         {
             (_pinned, IsRelaying) = (null, false);

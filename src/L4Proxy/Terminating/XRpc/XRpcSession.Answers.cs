@@ -136,7 +136,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         if (state.IsOverflown)
         {
-            FinishLocally(pending, LocalReplyReason.TooLarge, default);
+            FinishLocally(pending, LocalReplyReason.AnswerTooLarge, default, $"the answer is over max_buffered_bytes ({MaxCapture})");
             return;
         }
 
@@ -155,7 +155,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
         ReplyAct act = state.Observes ? _conversation.OnReply(state.Tag, new FrameView(in head, state.Reply, isWhole: true), exchange) : ReplyAct.Pass;
-        bool closes = act is ReplyAct.UnpinAndClose or ReplyAct.ReplaceAndClose;
+        bool closes = act is ReplyAct.UnpinAndClose or ReplyAct.ReplaceAndClose or ReplyAct.EndClient;
         bool unpins = act == ReplyAct.Unpin || pending.Has(PendingFlags.Unpin);
         if ((closes || unpins) && (link ?? _pinned) is { } own)
         {
@@ -165,6 +165,12 @@ internal sealed partial class XRpcSession<TCodec>
         if (act == ReplyAct.Relay && _pinned is { } relay)
         {
             relay.IsRelaying = true;
+        }
+
+        if (act == ReplyAct.EndClient)
+        {
+            _stopReading = true;
+            Record.Fail(state.Flags, EndedBy.Proxy, $"{TCodec.Traits.Name}_state_unknown");
         }
 
         bool replaced = act is ReplyAct.Replace or ReplyAct.ReplaceAndClose;

@@ -116,7 +116,7 @@ internal sealed partial class XRpcSession<TCodec>
         LocalReplyReason.UpstreamBroken => ResponseFlags.UPE,
         LocalReplyReason.Timeout => ResponseFlags.UT,
         LocalReplyReason.Overflow => ResponseFlags.UO,
-        LocalReplyReason.RateLimited or LocalReplyReason.TooLarge => ResponseFlags.RL,
+        LocalReplyReason.RateLimited or LocalReplyReason.TooLarge or LocalReplyReason.AnswerTooLarge => ResponseFlags.RL,
         LocalReplyReason.Denied => ResponseFlags.UAEX,
         LocalReplyReason.BadFrame => ResponseFlags.DPE,
         LocalReplyReason.Configured when _asked is { RejectMessage: null } => ResponseFlags.FI,

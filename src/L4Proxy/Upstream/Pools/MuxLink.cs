@@ -372,7 +372,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         _skipping = true;
         if (slot >= 0)
         {
-            FailAnswered(slot, wanted ? LocalReplyReason.UpstreamBroken : LocalReplyReason.TooLarge, isOver: false);
+            FailAnswered(slot, wanted ? LocalReplyReason.UpstreamBroken : LocalReplyReason.AnswerTooLarge, isOver: false);
         }
     }
 
