@@ -44,6 +44,12 @@ public sealed partial class RedisConversation
 
     private Decision Ping(in RedisRequest request, IExchange exchange)
     {
+        if (exchange.IsPinned)
+        {
+            // It is what keeps the client's connection there from being idle, and tells whether that lives.
+            return Keyless(request, exchange, ForwardFlags.None);
+        }
+
         if (request.Count > 2)
         {
             return Error(exchange, RedisErrors.Arity(request.Command));

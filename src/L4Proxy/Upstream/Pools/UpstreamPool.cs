@@ -22,6 +22,12 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
     /// </summary>
     private const long MostProfilesAtAddress = 64;
 
+    /// <summary>Private connections that nobody has and that stay as long as shared ones do: for who comes next.</summary>
+    private const int SparesKept = 4;
+
+    /// <summary>After so long others that nobody has are closed: a crowd that blocked at once leaves one each, and they have places at the server that others may need.</summary>
+    private const long SpareMs = 10_000;
+
     private readonly List<UpstreamLink<TCodec>> _shared = [];
     private readonly List<UpstreamLink<TCodec>> _private = [];
 
@@ -229,6 +235,8 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
 
     private void TickAll(List<UpstreamLink<TCodec>> links, long now)
     {
+        int spares = 0;
+
         // Backwards: a connection that is closed leaves the list.
         for (int i = links.Count - 1; i >= 0; i--)
         {
@@ -251,12 +259,20 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
                 link.CloseWhenDone();
             }
 
-            TimeSpan idleLimit = Settings.IdleTimeout;
-            bool idle = link is { InFlight: 0, PinnedTo: null, State: LinkState.Open };
-            if (idle && ((link.IsDraining && link.Output.IsEmpty) || (idleLimit > TimeSpan.Zero && owner.Loop.NowMilliseconds - link.LastUsedMs > idleLimit.TotalMilliseconds)))
+            if (link is { InFlight: 0, PinnedTo: null, State: LinkState.Open })
             {
-                link.Close(LocalReplyReason.UpstreamClosed, reset: false);
+                CloseUnused(link, isSpare: link.IsPrivate && ++spares > SparesKept);
             }
+        }
+    }
+
+    private void CloseUnused(UpstreamLink<TCodec> link, bool isSpare)
+    {
+        double most = Settings.IdleTimeout > TimeSpan.Zero ? Settings.IdleTimeout.TotalMilliseconds : double.PositiveInfinity;
+        most = isSpare ? Math.Min(most, SpareMs) : most;
+        if ((link.IsDraining && link.Output.IsEmpty) || owner.Loop.NowMilliseconds - link.LastUsedMs > most)
+        {
+            link.Close(LocalReplyReason.UpstreamClosed, reset: false);
         }
     }
 
