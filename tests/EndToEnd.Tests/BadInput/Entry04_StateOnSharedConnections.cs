@@ -7,7 +7,7 @@ namespace MeshL4.EndToEnd.Tests.BadInput;
 
 /// <summary>
 /// Entry 4: commands that give a connection a state meet a proxy whose connections are shared; through a cluster of several servers and
-/// with a mirror they ended the process.
+/// with a mirror they ended the process. What pins and what chooses another connection, in the codec: the class of this name in tests/XRpc.Tests.
 /// </summary>
 public sealed class Entry04_StateOnSharedConnections(RedisClientTests.World world) : IClassFixture<RedisClientTests.World>
 {

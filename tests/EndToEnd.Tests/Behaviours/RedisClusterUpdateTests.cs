@@ -63,8 +63,11 @@ public sealed class RedisClusterUpdateTests : IDisposable
     /// <summary>The servers are empty afterwards.</summary>
     private void Update(Sidecar proxy, string policy)
     {
+        long before = proxy.Stat("config.version");
         Write(policy);
-        Wait.Until(() => proxy.Get("/config_dump").Contains($"\"version_info\": \"{_version}\"", StringComparison.Ordinal), () => proxy.Get("/config_dump"));
+
+        // The dump tells what was accepted; in use it is a moment later.
+        Wait.Until(() => proxy.Get("/config_dump").Contains($"\"version_info\": \"{_version}\"", StringComparison.Ordinal) && proxy.Stat("config.version") > before, () => proxy.Get("/config_dump"));
         Array.ForEach(_servers, static server => Call.Ask(server.Port, "FLUSHALL").ShouldBe("+OK"));
     }
 
