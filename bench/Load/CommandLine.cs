@@ -7,7 +7,7 @@ namespace MeshL4.Load;
 internal static class CommandLine
 {
     private const string Description = """
-        MeshL4 beside haproxy, nginx and no proxy at all, on loopback, in turn, in one run.
+        MeshL4 beside haproxy, nginx, twemproxy (Redis) and no proxy at all, on loopback, in turn, in one run.
 
         Examples:
           ./bench.sh                                    every case, 6 rounds
