@@ -74,6 +74,9 @@ public enum ControlFrame
     /// <summary>Gives one; carries the id of the Ping.</summary>
     Pong,
 
-    /// <summary>Says that no new request is taken.</summary>
+    /// <summary>
+    /// Says that no new request is taken. Written for clients that have to go: multiplexed ones get it at once and are served on until nothing is due, the
+    /// others behind the answers due.
+    /// </summary>
     GoAway,
 }

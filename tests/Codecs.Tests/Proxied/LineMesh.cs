@@ -26,7 +26,7 @@ internal sealed class LineMesh : IAsyncDisposable
         {
             mesh._server.Start();
             mesh._other.Start();
-            var bootstrap = new Bootstrap { Program = Path.Combine(AppContext.BaseDirectory, "MeshL4.Codecs.Tests.dll"), Concurrency = 1 };
+            var bootstrap = new Bootstrap { Program = Path.Combine(AppContext.BaseDirectory, "MeshL4.Codecs.Tests.dll"), Concurrency = 1, DrainSeconds = 600 };
             bootstrap.Cluster("main", [.. new[] { mesh._server, mesh._other }.Take(servers).Select(static server => (IPEndPoint)server.LocalEndpoint)]);
             bootstrap.Cluster("other", [(IPEndPoint)mesh._other.LocalEndpoint]);
             mesh._port = bootstrap.Listener("in", Bootstrap.XRpcProxy(codec, "{forward: {cluster: main}}", $", policies: {{{policies}}}, upstream: {{{upstream}}}"));
