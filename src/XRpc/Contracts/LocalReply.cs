@@ -55,7 +55,7 @@ public readonly ref struct LocalReply(LocalReplyReason reason, string? message =
     /// <summary>Why.</summary>
     public LocalReplyReason Reason { get; } = reason;
 
-    /// <summary>Words to use, from configuration or a codec's <c>Describe</c>, never a client's bytes; null: the codec's own for the reason.</summary>
+    /// <summary>Words to use, from configuration, a codec's <c>Describe</c> or the proxy (the limit that is reached), never a client's bytes; null: the codec's own for the reason.</summary>
     public string? Message { get; } = message;
 
     /// <summary>

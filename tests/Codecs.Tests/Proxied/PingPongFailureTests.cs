@@ -98,6 +98,22 @@ public sealed class PingPongFailureTests
         mesh.Server.Accepted.ShouldBe(2);
     }
 
+    /// <summary>However many such connections somebody still waits on: none of them gets a call more.</summary>
+    [Fact]
+    public async Task Server_ThatGoesAwayAgainAndAgain_GetsEachCallOnAConnectionThatTakesSome()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync();
+        PingPongConnection client = mesh.Connect();
+        for (uint round = 1; round <= 8; round++)
+        {
+            await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 100 + round, "stuck", "1"));
+            (await Next(client)).Kind.ShouldBe(PingPongKind.Item);
+            (await CallAsync(client, round, "away", "last")).Payload.ShouldBe("last");
+            (await CallAsync(client, 10 + round, "echo", "first")).Payload.ShouldBe("first");
+            mesh.Server.Accepted.ShouldBe((int)round + 1);
+        }
+    }
+
     [Fact]
     public async Task Client_ThatSendsNoFrames_IsClosed_AndTheOthersGoOn()
     {

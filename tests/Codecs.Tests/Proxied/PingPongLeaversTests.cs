@@ -60,6 +60,29 @@ public sealed class PingPongLeaversTests
         (await Next(waiting)).Kind.ShouldBe(PingPongKind.Failure);
     }
 
+    /// <summary>Nothing but the end of its connection stops such a stream: it is left to those who wait there, and then to nobody.</summary>
+    [Fact]
+    public async Task StreamThatGoesOnForAClientThatLeft_EndsWithItsConnection_BehindTheCallsThatWaitThere()
+    {
+        const int Items = 200;
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(codec: "narrow");
+        PingPongConnection other = mesh.Connect();
+        PingPongConnection leaving = mesh.Connect();
+        await SendAsync(mesh, "narrow", other, Call(1, "reverse", "2"));
+        await leaving.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 1, "bulkstuck", $"{Items}"));
+        (await Next(leaving)).Kind.ShouldBe(PingPongKind.Item);
+
+        leaving.Reset();
+
+        await Patience.UntilAsync(
+            async () => await mesh.Proxy.StatAsync("cluster.main.upstream_cx_rx_bytes_total") > (long)Items * PingPongServer.BulkItem, "all came", () => mesh.Proxy.Said);
+        (await CallAsync(other, 2, "echo", "elsewhere")).Payload.ShouldBe("elsewhere");
+        mesh.Server.Accepted.ShouldBe(2);
+        await other.WriteAsync(Call(3, "reverse", "2"));
+        new[] { (await Next(other)).Id, (await Next(other)).Id }.ShouldBe([1u, 3u], ignoreOrder: true);
+        await Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("cluster.main.upstream_cx_active") == 1, "the connection of the stream closes", () => mesh.Proxy.Said);
+    }
+
     /// <summary>Ids come again after fifteen calls: not that of a call whose answer may still come.</summary>
     [Fact]
     public async Task AnswerForAClientThatLeft_IsNobodys()

@@ -20,7 +20,7 @@ public sealed class PingPongPlacesTests
         for (uint id = 1; id <= 10; id++)
         {
             PingPongMessage failed = await CallAsync(client, id, "echo");
-            (failed.Kind, failed.Payload).ShouldBe((PingPongKind.Failure, "proxy: no connection to the upstream"));
+            (failed.Kind, failed.Payload).ShouldBe((PingPongKind.Failure, "no connection to the upstream: max_connections of the cluster is reached"));
         }
     }
 

@@ -258,10 +258,28 @@ public sealed class RedisPoolTests : IDisposable
             Array.ForEach(clients, static client => client.Ask("MULTI").ShouldBe("+OK"));
             string?[] answers = [.. clients.Select(static client => client.Ask("SET k 1"))];
             answers.Count(static answer => answer == "+QUEUED").ShouldBe(4);
-            answers.Where(static answer => answer != "+QUEUED").ShouldAllBe(static answer => answer!.StartsWith('-'));
+            answers.Where(static answer => answer != "+QUEUED").ShouldAllBe(static answer => answer == "-ERR MeshL4: no connection to the upstream: max_pinned_connections is reached");
             Array.ForEach(clients, static client => client.Ask("DISCARD").ShouldBe("+OK"));
         }
 
+        Array.ForEach(clients, static client => client.Dispose());
+    }
+
+    /// <summary>Private connections count there too.</summary>
+    [Fact]
+    public void SubscriberBeyondMaxConnections_IsToldOfThatLimit()
+    {
+        using Sidecar proxy = Start(
+            "{name: all, forward: {cluster: main}}",
+            new Boot().With(Boot.Cluster("main", [_redis.Address], ", circuit_breakers: {thresholds: [{max_connections: 2}]}")),
+            out int port);
+        Call[] clients = [.. Enumerable.Range(0, 3).Select(_ => Call.To(port))];
+        Array.ForEach(clients[..2], static client => client.Ask("SUBSCRIBE news").ShouldBe("*3"));
+
+        clients[2].Ask("SUBSCRIBE news").ShouldBe("-ERR MeshL4: no connection to the upstream: max_connections of the cluster is reached");
+
+        clients[2].Dispose();
+        proxy.Logged("UO", "upstream_overflow");
         Array.ForEach(clients, static client => client.Dispose());
     }
 

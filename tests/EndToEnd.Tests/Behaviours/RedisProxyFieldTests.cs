@@ -39,7 +39,8 @@ public sealed class RedisProxyFieldTests : IDisposable
         clients.ForEach(static client => client.Send(RedisFront.Command("BLPOP", "nothing", "0")));
         List<Call> refused = [.. clients.Where(client => client.Socket.Poll(TimeSpan.FromMilliseconds(50), System.Net.Sockets.SelectMode.SelectRead))];
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        refused.ForEach(static client => client.ReadLine()!.ShouldStartWith("-ERR MeshL4"));
+        refused.ForEach(static client => client.ReadLine()!.ShouldBe("-ERR MeshL4: no connection to the upstream: connection_rate_limit is reached"));
+        refused.ShouldNotBeEmpty();
 
         // One a second on each of two loops, a begun second at either end.
         long connections = proxy.Stat("cluster.main.upstream_cx_total");

@@ -17,6 +17,7 @@ internal sealed class RequestState<TCodec>
     private byte[] _seed = [];
     private int _seedLength;
     private XRpcStatShard? _retryOf;
+    private XRpcSession<TCodec>? _keptFor;
 
     /// <summary>Whether the answer is held here instead of being passed on.</summary>
     public bool Captures { get; set; }
@@ -105,13 +106,24 @@ internal sealed class RequestState<TCodec>
     /// <summary>Whether the request's bytes are held for another try.</summary>
     public bool KeepsRequest { get; set; }
 
-    /// <summary>Holds the request, when another try is allowed.</summary>
-    public void KeepForRetry(ReadOnlySpan<byte> bytes)
+    /// <summary>Holds the request for another try, where its client has room for it; else there is none.</summary>
+    public void KeepForRetry(ReadOnlySpan<byte> bytes, XRpcSession<TCodec> client)
     {
-        if (KeepsRequest)
+        if (!client.TryCountCopy(bytes.Length))
         {
-            RequestLength = Append(ref _request, 0, bytes);
+            (Retries, IsHedged) = (0, false);
+            return;
         }
+
+        RequestLength = Append(ref _request, 0, bytes);
+        _keptFor = client;
+    }
+
+    /// <summary>There is no other try any more. Twice does nothing.</summary>
+    public void ForgetRequest()
+    {
+        _keptFor?.UncountCopy(RequestLength);
+        (_keptFor, RequestLength, Retries) = (null, 0, 0);
     }
 
     /// <summary>It was sent again: a retry is in flight.</summary>
@@ -132,11 +144,11 @@ internal sealed class RequestState<TCodec>
     }
 
     /// <summary>Becomes another try of the same request.</summary>
-    public void CopyFrom(RequestState<TCodec> other)
+    public void CopyFrom(RequestState<TCodec> other, XRpcSession<TCodec> client)
     {
         (Captures, Observes, Tag, Route, Retries) = (other.Captures, other.Observes, other.Tag, other.Route, other.Retries);
         (StartedAt, ForwardedAt, IsLogged, Flags, KeepsRequest, IsCopy) = (other.StartedAt, other.ForwardedAt, other.IsLogged, other.Flags, true, true);
-        KeepForRetry(other.Request);
+        KeepForRetry(other.Request, client);
         KeepSeed(other.Seed);
     }
 
@@ -153,8 +165,9 @@ internal sealed class RequestState<TCodec>
     {
         Race?.Leave(this);
         EndRetry();
+        ForgetRequest();
         (Captures, Observes, IsOverflown, IsLogged, KeepsRequest, IsCopy, IsHedged) = (false, false, false, false, false, false, false);
-        (Tag, Fragment, Retries, ReplyLength, RequestLength, Counted, ReplyKind, StartedAt) = (0, 0, 0, 0, 0, 0, FrameKind.None, 0);
+        (Tag, Fragment, ReplyLength, Counted, ReplyKind, StartedAt) = (0, 0, 0, 0, FrameKind.None, 0);
         (Route, Split, SentOn, Flags) = (null, null, null, ResponseFlags.None);
         _seedLength = 0;
         (_reply, _request, _seed) = keep ? (_reply, _request, _seed) : ([], [], []);
@@ -263,10 +276,10 @@ internal sealed class RequestStatePool<TCodec>
     }
 
     /// <summary>A state for another try of the same request.</summary>
-    public RequestState<TCodec> RentCopy(RequestState<TCodec> of)
+    public RequestState<TCodec> RentCopy(RequestState<TCodec> of, XRpcSession<TCodec> client)
     {
         RequestState<TCodec> state = Rent();
-        state.CopyFrom(of);
+        state.CopyFrom(of, client);
         return state;
     }
 

@@ -128,6 +128,7 @@ internal sealed partial class XRpcSession<TCodec>
         catch (Exception defect)
 #pragma warning restore CA1031
         {
+            state.ForgetRequest();
             Fail(defect);
         }
     }
@@ -467,7 +468,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (link.State == LinkState.Closed || !link.TryReserve(out _))
         {
-            FinishLocally(pending, LocalReplyReason.ConnectFailed, default);
+            FinishLocally(pending, FailureOf(link), default, link.RefusedFor);
             return;
         }
 

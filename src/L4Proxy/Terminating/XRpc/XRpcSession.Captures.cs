@@ -6,6 +6,35 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Bytes of answers that are held to be looked at or merged.</summary>
     private long _captured;
 
+    /// <summary>Bytes of the copies of its requests in flight that are kept for another try.</summary>
+    private long _copies;
+
+    /// <summary>
+    /// Whether there is room for the copy of a request: with what else is held for this client, and with what is held for all in half of what
+    /// the loop may hold, so that no client is closed for the copies of others.
+    /// </summary>
+    private bool HasRoomForCopy(int bytes) => _copies + Backlog + bytes <= Proxy.Limits.MaxBufferedBytes && _owner.Backlog + bytes <= _owner.MostBacklog / 2;
+
+    /// <summary>Counts the copy of a request, where there is room for it.</summary>
+    public bool TryCountCopy(int bytes)
+    {
+        bool fits = HasRoomForCopy(bytes);
+        if (fits)
+        {
+            _copies += bytes;
+            _owner.Backlog += bytes;
+        }
+
+        return fits;
+    }
+
+    /// <summary>A copy is kept no longer; it may outlast its client, in the place of the answer.</summary>
+    public void UncountCopy(int bytes)
+    {
+        _copies -= bytes;
+        _owner.Backlog -= bytes;
+    }
+
     /// <summary>Holds more of an answer that is to be looked at or merged.</summary>
     public void Capture(RequestState<TCodec> state, ReadOnlySpan<byte> bytes)
     {

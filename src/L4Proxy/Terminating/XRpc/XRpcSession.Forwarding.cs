@@ -257,12 +257,15 @@ internal sealed partial class XRpcSession<TCodec>
 
     private LocalReplyReason _linkFailure;
 
+    /// <summary>The limit at which there is no connection, in the words of an error.</summary>
+    private string? _linkLimit;
+
     /// <summary>Finds the connection. False when the frame has to wait; true with none when there is none to be had.</summary>
     private bool TryLink(
         in FrameView frame, in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, in Target target, out UpstreamLink<TCodec>? link)
     {
         link = _pinned;
-        _tried = link?.Cluster.Name;
+        (_tried, _linkLimit) = (link?.Cluster.Name, null);
         bool own = (decision.Flags & OwnConnection) != 0 || !frame.IsWhole || IsOneByOne;
         if (link is null && InFlight > 0 && ((own && IsOrdered) || (decision.Flags & ForwardFlags.Quiet) != 0))
         {
@@ -289,9 +292,9 @@ internal sealed partial class XRpcSession<TCodec>
             return false;
         }
 
-        if (link is { State: LinkState.Closed })
+        if (link is { State: LinkState.Closed } closed)
         {
-            (link, _linkFailure) = (null, LocalReplyReason.ConnectFailed);
+            (link, _linkFailure, _linkLimit) = (null, FailureOf(closed), closed.RefusedFor);
         }
 
         if (link is { IsReady: false } && (decision.Flags & ForwardFlags.Relay) != 0)
@@ -310,6 +313,9 @@ internal sealed partial class XRpcSession<TCodec>
 
         return true;
     }
+
+    /// <summary>Why a connection that was just asked for is closed.</summary>
+    private static LocalReplyReason FailureOf(UpstreamLink<TCodec> link) => link.RefusedFor is null ? LocalReplyReason.ConnectFailed : LocalReplyReason.Overflow;
 
     private bool TryUnpinned(
         in Decision decision, XRpcRouteSnapshot route, ReadOnlySpan<byte> key, in Target target, bool own, out UpstreamLink<TCodec>? link)
@@ -335,7 +341,7 @@ internal sealed partial class XRpcSession<TCodec>
         bool forOne = (decision.Flags & (ForwardFlags.Pin | ForwardFlags.Relay)) == 0;
         link = PrivateLink(_bindings[at], forOne);
         (_pinnedRoute, _pinnedTable) = (route, Proxy.Routes.Current);
-        _linkFailure = LocalReplyReason.Overflow;
+        (_linkFailure, _linkLimit) = (LocalReplyReason.Overflow, link is null ? UpstreamLimit.Pinned : null);
         if (_bindings[at].IsLimited && link is { State: not LinkState.Closed } borrowed && IsCounted(at, ref link) && link is null)
         {
             Unpin(borrowed, reusable: true);
@@ -439,9 +445,10 @@ internal sealed partial class XRpcSession<TCodec>
             {
                 BeginRace(ref pending, link, id, route.Policies.Hedge!);
             }
-            else if (state is { Retries: > 0 } && !pending.Has(PendingFlags.Blocking))
+            else if (state is { KeepsRequest: true } && route.Policies.Retry is { Retries: > 0 } retry && !pending.Has(PendingFlags.Blocking))
             {
-                pending.TimeoutMs = TryTimeoutOf(route.Policies.Retry!, pending.TimeoutMs);
+                // Also where there was no room to keep it: its one try has the time of a try.
+                pending.TimeoutMs = TryTimeoutOf(retry, pending.TimeoutMs);
             }
         }
     }

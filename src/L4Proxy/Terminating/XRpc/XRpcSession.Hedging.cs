@@ -9,7 +9,7 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <content>Idempotent requests that go to a second server when the first is slow. Routes without hedging never come here.</content>
 internal sealed partial class XRpcSession<TCodec>
 {
-    /// <summary>Sends a copy to a server that does not have the request yet; without one, or without budget, the tries so far have to do.</summary>
+    /// <summary>Sends a copy to a server that does not have the request yet; without one, or without budget or room, the tries so far have to do.</summary>
     public void Hedge(HedgeRace<TCodec> race)
     {
         XRpcHedgeSnapshot hedge = race.Any.Route!.Policies.Hedge!;
@@ -19,7 +19,7 @@ internal sealed partial class XRpcSession<TCodec>
             return;
         }
 
-        if (Elsewhere(race) is not { } link || !link.TryReserve(out ulong id))
+        if (!HasRoomForCopy(race.Any.RequestLength) || Elsewhere(race) is not { } link || !link.TryReserve(out ulong id))
         {
             return;
         }
@@ -27,7 +27,7 @@ internal sealed partial class XRpcSession<TCodec>
         _stats.HedgeCredit -= Share.All;
         _stats.Hedged++;
         race.CopiesLeft--;
-        RequestState<TCodec> state = _owner.States.RentCopy(race.Any);
+        RequestState<TCodec> state = _owner.States.RentCopy(race.Any, this);
         WriteCopy(link, state.Request, id);
         ref Pending<TCodec> pending = ref link.Add();
         pending = race.Request;

@@ -49,7 +49,7 @@ internal sealed partial class XRpcSession<TCodec>
     private bool AnswerNoLink(in FrameView frame)
     {
         (byte[] raw, _linkRefusal) = (_linkRefusal, []);
-        bool dealt = AnswerLocally(frame, _linkFailure, raw: raw);
+        bool dealt = AnswerLocally(frame, _linkFailure, _linkLimit, raw);
         if (raw.Length > 0 && _conversation.EndsBehind(raw))
         {
             EndBehindRefusal();

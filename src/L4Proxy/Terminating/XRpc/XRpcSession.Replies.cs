@@ -197,6 +197,7 @@ internal sealed partial class XRpcSession<TCodec>
         catch (Exception defect)
 #pragma warning restore CA1031
         {
+            pending.State?.ForgetRequest();
             Fail(defect);
         }
     }

@@ -10,7 +10,7 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// <content>From a route to a connection. What was found is remembered, so that the common request looks nothing up.</content>
 internal sealed partial class XRpcSession<TCodec>
 {
-    /// <summary>How often an idle client is looked at for what was replaced.</summary>
+    /// <summary>How often a client without requests, or whose requests have no order, is looked at for what was replaced.</summary>
     private const long RenewEveryMs = 5000;
 
     private Binding[] _bindings = [];
@@ -308,7 +308,7 @@ internal sealed partial class XRpcSession<TCodec>
         return true;
     }
 
-    /// <summary>A client without requests does not keep clusters as they were at its last one.</summary>
+    /// <summary>A client does not keep clusters as they were at its last request.</summary>
     private void ForgetReplaced(long ms)
     {
         if (_bindingCount == 0 || ms - _renewedAtMs < RenewEveryMs)

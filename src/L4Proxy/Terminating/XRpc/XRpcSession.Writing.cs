@@ -22,7 +22,11 @@ internal sealed partial class XRpcSession<TCodec>
             IdBytes.Write(MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(bytes), bytes.Length), TCodec.Traits.Id!, id);
         }
 
-        state?.KeepForRetry(bytes);
+        if (state is { KeepsRequest: true })
+        {
+            state.KeepForRetry(bytes, this);
+        }
+
         link.Output.Append(bytes);
         return true;
     }

@@ -188,6 +188,12 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
             End(ResponseFlags.DT, EndedBy.Proxy, "max_downstream_connection_duration");
         }
 
+        if (!IsOrdered && InFlight > 0 && !IsClosed && _pause == Pause.None && _streaming is null)
+        {
+            // Where answers have no order, requests in flight have no need of where they went.
+            ForgetReplaced(ms);
+        }
+
         if (IsClosed || (InFlight > 0 && !OwesRest) || HasDelayed)
         {
             if (_socket.PeerClosed && !IsClosed && _output.IsEmpty && Proxy.IdleTimeout > TimeSpan.Zero && IdleSince(ms) > Proxy.IdleTimeout.TotalMilliseconds)

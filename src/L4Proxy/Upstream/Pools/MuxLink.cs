@@ -15,6 +15,11 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     /// <summary>An answer up to this length is passed on in one piece; a longer one as it comes.</summary>
     private const int MostHeld = 64 * 1024;
 
+    /// <summary>Bytes of streams that came for nobody before the connection takes nothing new; a frame counts for <see cref="LeastOfFrame"/> at least.</summary>
+    private const int MostForNobody = 1024 * 1024;
+
+    private const int LeastOfFrame = 1024;
+
     private static readonly FixedId? ReplyPlace = TCodec.Traits.IdIn(Side.Upstream);
 
     private readonly SlotTable<TCodec> _slots = new(Math.Min(TCodec.Traits.IdBits, Math.Min(BitsAt(TCodec.Traits.Id), BitsAt(ReplyPlace))));
@@ -22,6 +27,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
     private bool _headKnown;
     private bool _skipping;
     private XRpcSession<TCodec>? _passing;
+    private int _forNobody;
 
     /// <summary>Stopwatch ticks of the first bytes of the frame that is not whole yet; 0 for none.</summary>
     private long _frameFrom;
@@ -240,6 +246,7 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         ref Pending<TCodec> pending = ref _slots[slot];
         if (!Ends(Reply.Kind))
         {
+            CountForNobody(slot, frame.Length);
             (pending.SentAt, _slots.Excused(slot)) = (now, 0);
         }
 
@@ -250,6 +257,19 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         else if (Ends(Reply.Kind))
         {
             EndRequest(slot, now);
+        }
+    }
+
+    /// <summary>
+    /// A stream goes on that nobody takes. There may be no way to end it but with the connection, which closes when nobody waits here: that is to
+    /// come before the server has sent much for nothing.
+    /// </summary>
+    private void CountForNobody(int slot, int bytes)
+    {
+        if (_slots.IsAbandoned(slot) && _forNobody < MostForNobody)
+        {
+            _forNobody += Math.Max(bytes, LeastOfFrame);
+            IsDraining |= _forNobody >= MostForNobody;
         }
     }
 
@@ -326,6 +346,11 @@ internal sealed class MuxLink<TCodec> : UpstreamLink<TCodec>
         // Other frames have ids of the server's own, which say nothing about requests.
         int slot = IsAnswer(Reply.Kind) ? _slots.Find(Reply.Id) : -1;
         PartCame(part.Length, now);
+        if (slot >= 0 && !Ends(Reply.Kind))
+        {
+            CountForNobody(slot, part.Length);
+        }
+
         _frameFrom = _frameFrom == 0 ? now : _frameFrom;
         if (_passing is not null)
         {

@@ -48,6 +48,9 @@ internal sealed class SlotTable<TCodec>
 
     public bool IsUsed(int slot) => _slots[slot].IsUsed;
 
+    /// <summary>Whether nobody waits for a slot's request any more.</summary>
+    public bool IsAbandoned(int slot) => _slots[slot].IsAbandoned;
+
     /// <summary>An id for the next request; it is in use from <see cref="Add"/> on.</summary>
     public bool TryReserve(out ulong id)
     {

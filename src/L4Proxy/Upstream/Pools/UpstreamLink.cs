@@ -333,6 +333,17 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         }
     }
 
+    /// <summary>The limit at which it was not opened, in the words of an error; null where none was reached.</summary>
+    public string? RefusedFor { get; private set; }
+
+    /// <summary>It is not opened: a limit is reached.</summary>
+    /// <param name="limit">In the words of an error.</param>
+    public void RefuseFor(string limit)
+    {
+        RefusedFor = limit;
+        Close(LocalReplyReason.Overflow, reset: false);
+    }
+
     /// <summary>Closes, and tells everybody who waits. Twice does nothing.</summary>
     /// <param name="reason">Why, for the answers.</param>
     /// <param name="reset">Whether the server is told with a reset.</param>
@@ -424,7 +435,7 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
         if (!Cluster.State.TryAcquire(Cluster.Limits) && !(Pool.TryMakeRoom(IsPrivate, Cluster.Limits.MaxConnections) && Cluster.State.TryAcquire(Cluster.Limits)))
         {
             Interlocked.Increment(ref Cluster.State.Counters.CxOverflow);
-            Close(LocalReplyReason.Overflow, reset: false);
+            RefuseFor(UpstreamLimit.Connections);
             return;
         }
 

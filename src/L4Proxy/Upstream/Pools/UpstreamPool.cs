@@ -13,7 +13,7 @@ namespace MeshL4.L4Proxy.Upstream.Pools;
 internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, string cluster)
     where TCodec : struct, IXRpcCodec<TCodec>
 {
-    /// <summary>Shared connections beyond the configured number while those are stalled or stuck.</summary>
+    /// <summary>Shared connections beyond the configured number while those are stalled or stuck; besides those whose servers take no more requests.</summary>
     private const int MostExtra = 4;
 
     /// <summary>
@@ -61,8 +61,9 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
         UpstreamLink<TCodec>? any = null;
         foreach (UpstreamLink<TCodec> link in _shared)
         {
-            if (!link.IsTo(endpoint.Address, profile) || link.State == LinkState.Closed)
+            if (!link.IsTo(endpoint.Address, profile) || link.State == LinkState.Closed || link.IsEnding)
             {
+                // What the server said GoAway on has no place among them: nothing may be sent there, however long its last answers take.
                 continue;
             }
 
@@ -289,7 +290,7 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
         }
         else
         {
-            link.Close(LocalReplyReason.Overflow, reset: false);
+            link.RefuseFor(UpstreamLimit.ConnectionRate);
         }
 
         return link;
