@@ -1,3 +1,4 @@
+using MeshL4.EndToEnd.Tests.BadInput;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using Shouldly;
 using Xunit;
@@ -182,6 +183,30 @@ public sealed class RedisTransactionTests : IDisposable
         }
 
         Wait.Until(() => Blocked() == 0, "still blocked");
+    }
+
+    /// <summary>What names MULTI holds wherever MULTI is sent from: by the client behind WATCH, else ahead of the first command.</summary>
+    [Theory]
+    [InlineData("", "authorization: {deny: [{methods: [MULTI]}]}", "-NOPERM MeshL4: this command is not allowed")]
+    [InlineData("{name: no, match: {methods: [MULTI]}, reject: {message: ERR closed}}, ", "", "-ERR closed")]
+    [InlineData("", "faults: [{methods: [MULTI], abort: {message: ERR f}}]", "-ERR f")]
+    [InlineData("{name: own, match: {methods: [MULTI]}, forward: {cluster: main}, policies: {authorization: {deny: [{}]}}}, ", "", "-NOPERM MeshL4: this command is not allowed")]
+    public void RulesForMulti_HoldForEveryTransaction(string route, string policies, string refusal)
+    {
+        using Sidecar proxy = Start(route + "{name: all, forward: {cluster: main}}", policies, out int port);
+        using Call client = Call.To(port);
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Ask("SET a 1").ShouldBe(refusal);
+        client.Ask("SET a 2").ShouldBe("+QUEUED");
+        client.Ask("EXEC").ShouldBe(Aborted);
+        client.Ask("MULTI").ShouldBe("+OK");
+        client.Send(RedisFront.Command("SET", "a", new string('x', 300_000)));
+        client.ReadLine().ShouldBe(refusal);
+        client.Ask("DISCARD").ShouldBe("+OK");
+        client.Ask("WATCH a").ShouldBe("+OK");
+        client.Ask("MULTI").ShouldBe(refusal);
+        client.Ask("EXISTS a").ShouldBe(":0");
+        Call.Ask(_redis.Port, "EXISTS a").ShouldBe(":0");
     }
 
     [Fact]
