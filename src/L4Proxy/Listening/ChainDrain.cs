@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.L4Proxy.Config.Snapshots.XRpc;
 using MeshL4.L4Proxy.Filtering;
 using MeshL4.L4Proxy.Matching;
 using MeshL4.L4Proxy.Reporting;
@@ -122,9 +123,9 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
             return;
         }
 
-        if (successor is not null)
+        if (successor is not null && !IsRelayedElsewhere(connection, successor))
         {
-            // The chain is the same but for settings that were discovered anew: those are for new connections.
+            // The chain is the same but for settings that were discovered anew, for new connections, or clusters, for the next request of each.
             connection.Record.Chain = successor;
             return;
         }
@@ -135,6 +136,10 @@ internal sealed class ChainDrain(IReadOnlyList<LoopWorker> workers, SnapshotStor
             connection.Loop.Timers.Arm(connection.DrainTimer, drainTime);
         }
     }
+
+    /// <summary>Whether a <c>tcp_proxy</c> that a codec rule replaced would relay a connection to other clusters now than it does.</summary>
+    private static bool IsRelayedElsewhere(Downstream connection, FilterChainSnapshot chain) => !connection.RelayedTo.IsDefault
+        && !(chain.Terminal is XRpcProxySnapshot { Rule: not null } proxy && proxy.RelaysTo.SequenceEqual(connection.RelayedTo));
 
     /// <summary>What stands in a snapshot for listeners and chains of one before. Many connections share a chain: each is looked for once.</summary>
     private sealed class Successors(ProxySnapshot current)

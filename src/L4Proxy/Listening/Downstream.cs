@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Reporting;
@@ -58,6 +59,9 @@ internal sealed class Downstream(LoopWorker worker, LoopSocket socket, ProxySnap
 
     /// <summary>Ends the connection when its chain was replaced and the time to finish is over; null while its chain runs.</summary>
     public LoopTimer? DrainTimer { get; set; }
+
+    /// <summary>Where a chain that a codec rule took from <c>tcp_proxy</c> relays it as plain TCP; default for other connections.</summary>
+    public ImmutableArray<WeightedClusterSnapshot> RelayedTo { get; set; }
 
     /// <summary>Whether the drain deadline has struck this connection.</summary>
     public bool IsCanceled { get; private set; }

@@ -88,7 +88,7 @@ internal static class ListenerDecoder
         PerConnectionBufferLimitBytes = (int)Math.Clamp(listener.PerConnectionBufferLimitBytes ?? 1 << 20, 1, int.MaxValue),
         FilterChains = Chains(listener, udp, scope),
         ChainSelector = Selector(listener, scope),
-        DefaultFilterChain = listener.DefaultFilterChain is { } chain ? FilterChainDecoder.Decode(chain, scope.Field("default_filter_chain")) : null,
+        DefaultFilterChain = Default(listener, scope),
         Udp = udp ? UdpProxyDecoder.DecodeListener(listener, scope) : null,
         AccessLogs = AccessLogDecoder.Decode(listener.AccessLog, scope),
     };
@@ -128,6 +128,12 @@ internal static class ListenerDecoder
 
         return name;
     }
+
+    /// <summary>Its match and name may be those of another chain, which it is not for that.</summary>
+    private static FilterChainSnapshot? Default(Listener listener, DecodeScope scope) =>
+        listener.DefaultFilterChain is { } chain && FilterChainDecoder.Decode(chain, scope.Field("default_filter_chain")) is { } compiled
+            ? compiled with { Fingerprint = compiled.Fingerprint + 1 }
+            : null;
 
     private static ImmutableArray<FilterChainSnapshot> Chains(Listener listener, bool udp, DecodeScope scope)
     {

@@ -28,12 +28,25 @@ internal static class ChainContinuity
             return chain;
         }
 
-        if (running.Terminal is XRpcProxySnapshot old && chain.Terminal is XRpcProxySnapshot now)
+        if (running.Terminal is TcpProxySnapshot relay)
         {
-            old.Routes.Offer(now.Routes);
+            return relay.Clusters.SequenceEqual(((TcpProxySnapshot)chain.Terminal).Clusters) ? running : chain;
         }
 
-        return running;
+        if (running.Terminal is not XRpcProxySnapshot old || chain.Terminal is not XRpcProxySnapshot now)
+        {
+            return running;
+        }
+
+        if (!ReferenceEquals(old.Rule, now.Rule))
+        {
+            return chain;
+        }
+
+        old.Routes.Offer(now.Routes);
+
+        // What the tcp_proxy that it replaces would relay is drained as there: its connections are looked at, and the others find their chain in this one.
+        return old.Rule is null || old.RelaysTo.SequenceEqual(now.RelaysTo) ? running : running with { Origin = running.Origin };
     }
 
     /// <summary>

@@ -92,7 +92,7 @@ internal sealed class DiscoveredFilters(DiscoveredResources resources, Func<Immu
         }
 
         XRpcProxySnapshot? came = next.Terminal as XRpcProxySnapshot;
-        if (came is null || before.Fixed != rest)
+        if (came is null || before.Fixed != rest || !ReferenceEquals(came.Rule, running.Rule))
         {
             if (came?.StatPrefix == running.StatPrefix)
             {

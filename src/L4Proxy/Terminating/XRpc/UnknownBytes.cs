@@ -78,8 +78,13 @@ internal sealed class UnknownBytes(UpstreamConnector connector, SnapshotStore sn
             return ValueTask.CompletedTask;
         }
 
-        TcpProxySnapshot tcp = proxy.Replaced
-            ?? new TcpProxySnapshot { Clusters = route.Clusters, TotalWeight = route.TotalWeight, IdleTimeout = proxy.IdleTimeout };
+        if (proxy.Rule is not null)
+        {
+            downstream.RelayedTo = route.Clusters;
+        }
+
+        TcpProxySnapshot tcp = (proxy.Replaced ?? new TcpProxySnapshot { Clusters = [], IdleTimeout = proxy.IdleTimeout })
+            with { Clusters = route.Clusters, TotalWeight = route.TotalWeight };
         return _tcp.RunAsync(downstream, tcp, snapshots.Current);
     }
 

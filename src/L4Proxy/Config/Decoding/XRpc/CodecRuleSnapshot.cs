@@ -41,6 +41,6 @@ internal sealed record CodecRuleSnapshot(string ClusterPattern, int Port, XRpcPr
         var clusters = new Forward.Types.WeightedClusters();
         clusters.Clusters.AddRange(tcp.Clusters.Select(static cluster => new Forward.Types.WeightedCluster { Name = cluster.Cluster, Weight = cluster.Weight }));
         proxy.RouteConfig = new RouteConfig { Routes = { new Route { Name = "tcp_proxy", Forward = new Forward { WeightedClusters = clusters } } } };
-        return XRpcProxyDecoder.Decode(proxy, scope) is { } codec ? codec with { AccessLogs = tcp.AccessLogs, IdleTimeout = tcp.IdleTimeout, Replaced = tcp } : null;
+        return XRpcProxyDecoder.Decode(proxy, scope) is { } codec ? codec with { AccessLogs = tcp.AccessLogs, IdleTimeout = tcp.IdleTimeout, Replaced = tcp, Rule = this } : null;
     }
 }

@@ -2,13 +2,14 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Config.Listener.V3;
 using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.RedisProxy.V3;
+using MeshL4.L4Proxy.Config.Protos.Envoy.Extensions.Filters.Network.TcpProxy.V3;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
 
 namespace MeshL4.L4Proxy.Config.Decoding.XRpc;
 
 /// <summary>
-/// What of an RPC chain may change under open connections: its routes and policies, which are looked up for each request.
-/// Everything else belongs to the chain, and a change of it drains the chain's connections.
+/// What of an RPC chain may change under open connections: its routes and policies, which are looked up for each request, and of a <c>tcp_proxy</c>, which
+/// a codec rule may read as one, its clusters. Everything else belongs to the chain, and a change of it drains the chain's connections.
 /// </summary>
 internal static class LiveRoutes
 {
@@ -26,7 +27,7 @@ internal static class LiveRoutes
         return rest;
     }
 
-    /// <summary>The settings of an RPC proxy without them; null for another filter's.</summary>
+    /// <summary>The settings of such a proxy without them; null for another filter's.</summary>
     public static Any? Without(Any? typed)
     {
         if (TypedConfig.Is<XRpcProxy>(typed))
@@ -52,6 +53,13 @@ internal static class LiveRoutes
                 settings.OpTimeout = null;
             }
 
+            return Packed(typed, proxy);
+        }
+
+        if (TypedConfig.Is<TcpProxy>(typed))
+        {
+            TcpProxy proxy = TcpProxy.Parser.ParseFrom(typed!.Value);
+            proxy.ClearClusterSpecifier();
             return Packed(typed, proxy);
         }
 

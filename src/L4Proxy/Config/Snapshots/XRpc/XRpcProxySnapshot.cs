@@ -14,14 +14,20 @@ internal sealed record XRpcProxySnapshot : TerminalSnapshot
     /// <summary>Whether bytes that are no frame, before the first frame, become plain TCP; else they close the connection.</summary>
     public bool UnknownAsTcp => Routes.Current.UnknownAsTcp;
 
+    /// <summary>The clusters that it would relay plain TCP to now; empty for none.</summary>
+    public ImmutableArray<WeightedClusterSnapshot> RelaysTo => Routes.Current.CatchAll?.Clusters ?? [];
+
     /// <summary>A client without a request for this long is closed; zero never.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>
     /// The <c>tcp_proxy</c> that a codec rule put this in the place of; null for none. What is relayed as plain TCP is relayed as that would, and connections
-    /// last as long as there at most.
+    /// last as long as there at most. Its clusters are those of the routes, which may be newer.
     /// </summary>
     public TcpProxySnapshot? Replaced { get; init; }
+
+    /// <summary>That rule: another would read the chain otherwise.</summary>
+    public object? Rule { get; init; }
 
     public XRpcLimitsSnapshot Limits { get; init; } = new();
 
