@@ -235,6 +235,9 @@ internal sealed unsafe partial class EventLoop : IDisposable
     }
 #pragma warning restore CA1031
 
+    /// <summary>Logs what an operator has to know; the caller bounds how often.</summary>
+    internal void Warn(string text) => _log.LogWarning("{Text}", text);
+
     internal void Fault(Exception error)
     {
         Faults++;

@@ -100,12 +100,19 @@ public sealed class ConnectionProfile(ReadOnlyMemory<byte> preamble, int replies
     /// </summary>
     public int DefaultLoginBytes { get; init; }
 
+    /// <summary>Answers, the first ones, that are to a login of the proxy's own: the default one, or that of the server's cluster.</summary>
+    public int ProxyLogins
+    {
+        get => DefaultLoginBytes > 0 ? 1 : field;
+        private init;
+    }
+
     /// <summary>This state of a connection that was logged in before.</summary>
     /// <param name="login">What comes first, in place of a default login.</param>
     public ConnectionProfile Behind(ConnectionProfile login)
     {
         byte[] all = [.. login.Preamble.Span, .. Preamble.Span[DefaultLoginBytes..]];
-        return new ConnectionProfile(all, login.Replies + Replies - (DefaultLoginBytes > 0 ? 1 : 0));
+        return new ConnectionProfile(all, login.Replies + Replies - (DefaultLoginBytes > 0 ? 1 : 0)) { ProxyLogins = login.Replies };
     }
 
     /// <inheritdoc/>

@@ -68,7 +68,7 @@ internal sealed partial class XRpcSession<TCodec>
 
     private bool AnswerError(in FrameView frame, LocalReplyReason reason, string? words, bool silent = false, ReadOnlySpan<byte> raw = default)
     {
-        _lastFailure = reason;
+        (_lastFailure, _lastWasRefused) = (reason, !raw.IsEmpty);
         LogHere(frame.Head.Method, RequestOutcome.Error, FlagsOf(reason));
         bool says = TryWriteError(frame, reason, words, out ReadOnlySpan<byte> bytes) && !silent;
         bytes = raw.IsEmpty ? bytes : raw;
@@ -248,7 +248,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A request that was sent ends with the proxy's error, or with the server's own words.</summary>
     private void FinishLocally(in Pending<TCodec> pending, LocalReplyReason reason, ReadOnlySpan<byte> raw, string? words = null)
     {
-        _lastFailure = reason;
+        (_lastFailure, _lastWasRefused) = (reason, !raw.IsEmpty);
         ScratchWriter writer = _owner.Local;
         writer.Clear();
         FrameHead head = pending.ToHead();

@@ -10,6 +10,9 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>The server's own words for it; empty for none.</summary>
     private byte[] _linkRefusal = [];
 
+    /// <summary>The last failure was a new connection on which the server refused the login, database or version.</summary>
+    private bool _lastWasRefused;
+
     /// <summary>The client's own connection did not come about while a request waited for it, which is answered for that.</summary>
     private bool _pinFailed;
 

@@ -306,7 +306,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         switch (_lastFailure)
         {
             case LocalReplyReason.ConnectFailed:
-                Record.Fail(ResponseFlags.UF, EndedBy.Upstream, "upstream_connect_failure");
+                Record.Fail(ResponseFlags.UF, EndedBy.Upstream, _lastWasRefused ? "upstream_preamble_refused" : "upstream_connect_failure");
                 break;
             case LocalReplyReason.NoHealthyUpstream:
                 Record.Fail(ResponseFlags.UH, EndedBy.Proxy, "no_healthy_upstream");

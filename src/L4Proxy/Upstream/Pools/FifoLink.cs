@@ -348,7 +348,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         {
             if (done && Reply.Kind == FrameKind.ErrorResponse)
             {
-                Close(LocalReplyReason.ConnectFailed, reset: false, Reply.Length == bytes.Length ? bytes : default);
+                PreambleRefused(Reply.Length == bytes.Length ? bytes : default);
             }
             else if (done)
             {
@@ -388,11 +388,6 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         Pending<TCodec> done = _ring.Head;
         _ring.RemoveHead();
         AnswerCame(Reply.Length, now);
-        if (done.Has(PendingFlags.Preamble) && (_ring.IsEmpty || !_ring.Head.Has(PendingFlags.Preamble)))
-        {
-            BecomeReady();
-        }
-
         if (done.Session is { } session && (done.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned)) == 0)
         {
             bool held = done.State is { Captures: true };

@@ -1,4 +1,6 @@
+using System.Text;
 using MeshL4.L4Proxy.Sockets;
+using MeshL4.L4Proxy.Terminating.XRpc;
 using MeshL4.XRpc.Contracts;
 
 namespace MeshL4.L4Proxy.Upstream.Pools;
@@ -11,6 +13,9 @@ internal abstract partial class UpstreamLink<TCodec>
     /// what follows there: as somebody else, or in another database.
     /// </summary>
     private OutputQueue? _preamble;
+
+    /// <summary>Bytes of a server's error that are repeated.</summary>
+    private const int MostSaid = 256;
 
     private int _preambleAnswersDue;
 
@@ -33,7 +38,29 @@ internal abstract partial class UpstreamLink<TCodec>
         }
 
         _preamble = null;
+        BecomeReady();
         MarkDirty();
+    }
+
+    /// <summary>Closes: the server would go on in another state. Whose login it refused is told: the client does not know of the proxy's, and can do nothing about it.</summary>
+    /// <param name="error">What the server said; empty where that is not at hand.</param>
+    protected void PreambleRefused(ReadOnlySpan<byte> error)
+    {
+        if (Profile.Replies - _preambleAnswersDue >= Profile.ProxyLogins)
+        {
+            Close(LocalReplyReason.ConnectFailed, reset: false, error);
+            return;
+        }
+
+        string said = Encoding.UTF8.GetString(error[..Math.Min(error.Length, MostSaid)]).Trim('-', '\r', '\n');
+        Pool.TellLoginFailed(Endpoint.Address, said);
+        ScratchWriter words = Owner.Local;
+        words.Clear();
+        var request = new FrameHead { Kind = FrameKind.Request, Replies = 1 };
+        TCodec.WriteLocalReply(request, new LocalReply(LocalReplyReason.ConnectFailed, $"the proxy's own login at cluster {Cluster.Name} failed: {said}"), words);
+
+        // Whoever is told writes to the same place.
+        Close(LocalReplyReason.ConnectFailed, reset: false, words.Written.ToArray());
     }
 
     private void AppendPreamble()

@@ -31,6 +31,9 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
     private readonly List<UpstreamLink<TCodec>> _shared = [];
     private readonly List<UpstreamLink<TCodec>> _private = [];
 
+    private const long LoginWarningsMs = 60_000;
+
+    private long _nextLoginWarningMs;
     private long _configVersion;
     private long _connectsIn;
     private int _connects;
@@ -294,6 +297,17 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
         }
 
         return link;
+    }
+
+    /// <summary>Logs that the proxy's own credentials are no good, once a minute: every request may try a connection.</summary>
+    public void TellLoginFailed(EndPoint address, string said)
+    {
+        long now = owner.Loop.NowMilliseconds;
+        if (now >= _nextLoginWarningMs)
+        {
+            _nextLoginWarningMs = now + LoginWarningsMs;
+            owner.Loop.Warn($"cluster {Cluster}: the proxy's own login at {address} failed: {said}");
+        }
     }
 
     /// <summary>Counts new connections by the second.</summary>
