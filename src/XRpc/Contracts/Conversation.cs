@@ -58,6 +58,13 @@ public abstract class Conversation<TCodec>
     public virtual bool EndsBehind(ReadOnlySpan<byte> refusal) => false;
 
     /// <summary>
+    /// A request on the client's own connection has an error of the runtime's own for its answer, as it took too long; there it may be done all the same, and
+    /// its answer is dropped. Not for one that gives the connection back.
+    /// </summary>
+    /// <returns>False when the answers due behind it would not be what the client takes them for: that connection closes, and it gets errors.</returns>
+    public virtual bool OnGivenUp() => true;
+
+    /// <summary>
     /// The whole answer to a request that was forwarded with <see cref="ForwardFlags.Observe"/>, before the client gets it, or to what went
     /// <see cref="ForwardFlags.Ahead"/> of it. Such answers are held up to a limit.
     /// </summary>

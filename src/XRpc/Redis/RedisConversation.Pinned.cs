@@ -79,6 +79,7 @@ public sealed partial class RedisConversation
                 _watching = true;
                 return;
             case Purpose.Discard or Purpose.EndTransaction or Purpose.EndSpoiledTransaction:
+                _isExecuting = purpose == Purpose.EndTransaction;
                 ForgetTransaction();
                 return;
             case Purpose.Relay:

@@ -141,11 +141,14 @@ public sealed partial class RedisConversation
         }
 
         (_wantedName, _wantedAuthenticated) = (name > 0 ? request.Arguments[name + 1].ToArray() : _name, authenticated);
-        WriteHello(exchange.Replacement, wanted, exchange.IsPinned && login > 0 && _options.Passwords.IsEmpty);
+        WriteHello(exchange.Replacement, wanted, login > 0 && _options.Passwords.IsEmpty);
         return Change(request, wanted, exchange, written: true);
     }
 
-    /// <summary>A shared connection is told the version only: it is logged in, and its name is not this client's.</summary>
+    /// <summary>
+    /// Without the name: on a shared connection it is not this client's. A login goes along, as with AUTH, though the connection is logged in so: the password
+    /// may be a right one no more.
+    /// </summary>
     private static void WriteHello(IBufferWriter<byte> output, in RedisProfile wanted, bool withLogin)
     {
         RespWriter.WriteHeader(output, (byte)'*', withLogin ? 5 : 2);

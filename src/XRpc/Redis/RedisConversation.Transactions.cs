@@ -22,6 +22,9 @@ public sealed partial class RedisConversation
     /// <summary>The server's error to a MULTI that was answered here; who waits for that answer is told.</summary>
     private byte[]? _multiRefused;
 
+    /// <summary>Whether EXEC, and commands of its transaction, may be in flight.</summary>
+    private bool _isExecuting;
+
     /// <summary>Commands queued so far.</summary>
     private int _queued;
 
@@ -61,6 +64,14 @@ public sealed partial class RedisConversation
         UpdatePlain();
         instead = Decision.Dropped;
         return silent;
+    }
+
+    /// <summary>A command of a transaction spoils it. With EXEC on its way it is too late for that: nobody would know of which commands the results are.</summary>
+    /// <inheritdoc/>
+    public override bool OnGivenUp()
+    {
+        _spoiled |= _transaction != Transaction.None;
+        return !_isExecuting;
     }
 
     private Decision OutsideTransaction(in RedisRequest request, IExchange exchange)

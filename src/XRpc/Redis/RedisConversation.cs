@@ -209,6 +209,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
         using var arguments = new RespArguments(bytes);
         RedisRequest request = Parse(known, bytes, arguments, converted);
         Replies before = _replies;
+        _isExecuting &= !exchange.IsQuiet;
         Decision decision = !_authenticated ? Unauthenticated(request, exchange)
             : exchange.IsRelaying ? Relayed(request, exchange)
             : _transaction != Transaction.None ? InTransaction(request, exchange)

@@ -39,6 +39,21 @@ public sealed class RedisBlockedStateTests : IDisposable
         }
     }
 
+    /// <summary>Given up meanwhile it would be executed all the same. Its time begins when its turn has come.</summary>
+    [Fact]
+    public async Task RequestBehindABlockedOne_HasItsTimeFromThatOnesAnswer()
+    {
+        using Call direct = Call.To(_redis.Port);
+        using Call client = Call.To(_port);
+        client.Send("WATCH k\r\nBLPOP q 0\r\nINCR n\r\n");
+        client.ReadLine().ShouldBe("+OK");
+        Wait.Until(() => Run.Must("redis-cli", "-p", $"{_redis.Port}", "CLIENT", "LIST").Contains("cmd=blpop", StringComparison.Ordinal), "nobody waits at the server");
+        await Task.Delay(Longer);
+        direct.Ask("RPUSH q x").ShouldBe(":1");
+        string[] answers = ["*2", "$1", "q", "$1", "x", ":1"];
+        answers.Select(_ => client.ReadLine()).ShouldBe(answers);
+    }
+
     public void Dispose()
     {
         _proxy.Dispose();

@@ -115,6 +115,30 @@ public sealed class RedisLoginTests : IDisposable
         WhoIs(client).ShouldBe("alice");
     }
 
+    /// <summary>The connection that is shared by who logged in so before stays logged in.</summary>
+    [Theory]
+    [InlineData(2, "resetpass >another")]
+    [InlineData(3, "resetpass >another")]
+    [InlineData(3, "off")]
+    public void Hello_WithALoginThatIsRightNoMore_IsRefused(int version, string rule)
+    {
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(
+            new Boot().Listen("l", port, Boot.Chain(Boot.XRpc("{forward: {cluster: main}}", ""))).With(Boot.Cluster("main", [_redis.Address])), concurrency: 1);
+        using Call admin = Call.To(_redis.Port);
+        admin.Ask("AUTH s3cret-of-default").ShouldBe("+OK");
+        string hello = $"HELLO {version} AUTH bob s3cret-of-bob";
+        using (Call before = Call.To(port))
+        {
+            before.Ask(hello).ShouldBe(version == 3 ? "%7" : "*14");
+        }
+
+        admin.Ask("ACL SETUSER bob " + rule).ShouldBe("+OK");
+        using Call client = Call.To(port);
+        client.Ask(hello)!.ShouldStartWith("-WRONGPASS");
+        client.Ask("GET k")!.ShouldStartWith("-NOAUTH");
+    }
+
     [Fact]
     public void NewCredentials_OfServersThatShareTheKeys_TakeTheNextSplitRequest()
     {

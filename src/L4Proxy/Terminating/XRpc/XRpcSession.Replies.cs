@@ -240,6 +240,10 @@ internal sealed partial class XRpcSession<TCodec>
         {
             EndBehindRefusal();
         }
+        else if (!_pinnedForOne && _pinned is { State: not LinkState.Closed } own && !IsClosed && !_conversation.OnGivenUp())
+        {
+            own.Close(LocalReplyReason.UpstreamClosed, reset: true);
+        }
     }
 
     private void Hold(ReadOnlySpan<byte> bytes)

@@ -19,6 +19,9 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     /// <summary>The frame that is held began when nobody was due an answer.</summary>
     private bool _isUnasked;
 
+    /// <summary>Stopwatch ticks of when a request was answered that blocks those behind it; 0 for never.</summary>
+    private long _unblockedAt;
+
     public FifoLink(XRpcLoop<TCodec> owner, UpstreamPool<TCodec> pool, ClusterSnapshot cluster, EndpointSnapshot endpoint, ConnectionProfile profile)
         : base(owner, pool, cluster, endpoint, profile)
     {
@@ -80,7 +83,8 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
 
     /// <summary>
     /// A request has its time from when it was sent, or from the last part of a long answer that still came. Who waited for longer is
-    /// answered, and the connection takes nothing new until it moves; with nobody waiting it is closed.
+    /// answered, and the connection takes nothing new until it moves; with nobody waiting it is closed. What stands behind a request that blocks has its time
+    /// from that one's answer: given up it would be executed all the same.
     /// </summary>
     public override void ExpireRequests(long now)
     {
@@ -90,10 +94,12 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         }
 
         bool anybody = false;
+        bool isBlocked = false;
         for (int i = 0; i < _ring.Count; i++)
         {
             ref Pending<TCodec> pending = ref _ring[i];
-            if (pending.TimeoutMs > 0 && !pending.Has(PendingFlags.Abandoned) && HasWaited(pending, now))
+            isBlocked |= pending.Has(PendingFlags.Blocking);
+            if (pending.TimeoutMs > 0 && !isBlocked && !pending.Has(PendingFlags.Abandoned) && HasWaited(pending, now))
             {
                 IsSuspect = true;
                 Pending<TCodec> given = pending;
@@ -115,7 +121,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
     private bool HasWaited(in Pending<TCodec> pending, long now)
     {
         bool perAnswer = pending.Has(PendingFlags.PerAnswer);
-        long from = Math.Max(CountsFrom(pending, now), perAnswer ? Math.Max(FlowsAt, AnsweredAt) : FlowsAt);
+        long from = Math.Max(Math.Max(CountsFrom(pending, now), _unblockedAt), perAnswer ? Math.Max(FlowsAt, AnsweredAt) : FlowsAt);
         return !(perAnswer && State == LinkState.Connecting) && System.Diagnostics.Stopwatch.GetElapsedTime(from, now).TotalMilliseconds >= pending.TimeoutMs;
     }
 
@@ -388,6 +394,7 @@ internal sealed class FifoLink<TCodec> : UpstreamLink<TCodec>
         Pending<TCodec> done = _ring.Head;
         _ring.RemoveHead();
         AnswerCame(Reply.Length, now);
+        _unblockedAt = done.Has(PendingFlags.Blocking) ? now : _unblockedAt;
         if (done.Session is { } session && (done.Flags & (PendingFlags.Hidden | PendingFlags.Abandoned)) == 0)
         {
             bool held = done.State is { Captures: true };
