@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using MeshL4.L4Proxy.Config;
+using MeshL4.L4Proxy.Config.Files;
 using MeshL4.L4Proxy.Config.Snapshots;
 using Shouldly;
 using Xunit;
@@ -46,6 +47,22 @@ public sealed class FileSourceTests : IDisposable
         after.Listeners[0].ShouldBeSameAs(before.Listeners[0]);
         after.Clusters["c"].ShouldNotBeSameAs(before.Clusters["c"]);
         after.Clusters["c"].State.ShouldBeSameAs(before.Clusters["c"].State);
+    }
+
+    [Fact]
+    public void Content_ThatChangesAtEveryLook_IsTakenAfterSomeLooks()
+    {
+        string path = _folder.Path("cds.yaml");
+        var source = new FileSource(path, TypeUrls.Cluster, new Sink(), static reason => throw new InvalidOperationException(reason));
+        var looks = new List<FileLook>();
+        for (int port = 1000; port < 1020; port++)
+        {
+            _folder.Write("cds.yaml", ConfigFolder.Clusters($"v{port}", ("c", "127.0.0.1", port)));
+            looks.Add(source.Look());
+        }
+
+        looks.Count(static look => look == FileLook.Delivered).ShouldBe(2);
+        looks.IndexOf(FileLook.Delivered).ShouldBe(8);
     }
 
     [Fact]
@@ -197,5 +214,12 @@ public sealed class FileSourceTests : IDisposable
             + "endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: localhost, port_value: 7001}}}}]}]}}]}");
         AddressOf("c").ShouldBe(IPEndPoint.Parse("127.0.0.1:7001"));
         _folder.Store.Current.Clusters["c"].Endpoints[0].Hostname.ShouldBe("localhost");
+    }
+
+    private sealed class Sink : IResourceSink
+    {
+        public UpdateVerdict Deliver(ResourceUpdate update) => new(true, [], []);
+
+        public void Exclusively(Action work) => work();
     }
 }

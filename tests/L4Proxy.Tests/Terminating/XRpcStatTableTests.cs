@@ -36,6 +36,22 @@ public sealed class XRpcStatTableTests
         seen.Values.ShouldBe(Enumerable.Range(0, Prefixes).Select(static i => ($"p{i}", (long)Loops)), ignoreOrder: true);
     }
 
+    /// <summary>An update may change it; what was counted before is told in the new unit too.</summary>
+    [Fact]
+    public void LatencyUnit_IsThatOfTheLastClient()
+    {
+        var metrics = new MetricsRegistry();
+        var table = new XRpcStatTable(RespCodec.Traits, metrics);
+        XRpcStatShard shard = table.Shard("p", 0, latencyInMicros: false);
+        shard.Asked(0);
+        shard.Answered(0, false, TimeSpan.FromMilliseconds(5).Ticks * System.Diagnostics.Stopwatch.Frequency / TimeSpan.TicksPerSecond);
+        var seen = new Totals();
+        metrics.Collect(seen);
+        table.Shard("p", 0, latencyInMicros: true).ShouldBeSameAs(shard);
+        metrics.Collect(seen);
+        seen.Sums.Select(static sum => Math.Round(sum)).ShouldBe([5, 5000]);
+    }
+
     private sealed class Totals : IMetricVisitor
     {
         public List<(string Prefix, long Value)> Values { get; } = [];
@@ -52,8 +68,8 @@ public sealed class XRpcStatTableTests
         {
         }
 
-        public void Histogram(in MetricScope scope, string name, ReadOnlySpan<double> upperBounds, ReadOnlySpan<long> counts, double sum)
-        {
-        }
+        public List<double> Sums { get; } = [];
+
+        public void Histogram(in MetricScope scope, string name, ReadOnlySpan<double> upperBounds, ReadOnlySpan<long> counts, double sum) => Sums.Add(sum);
     }
 }

@@ -21,17 +21,21 @@ internal enum FileLook
 /// changes a path component above the file, a rename puts another inode under the name, and a file that is not there yet has no
 /// inode; a watcher needs a watch on every directory and link of the chain and still loses events when its queue is full. A look costs
 /// an open and an fstat. New content is delivered when two looks in turn saw the same bytes, so a file that is being written in place
-/// is not taken half-way.
+/// is not taken half-way; one that always changes is taken as it is every two seconds.
 /// </summary>
 internal sealed class FileSource(string path, string typeUrl, IResourceSink sink, Action<string> unreadable)
 {
     /// <summary>Looks between two readings of a file whose size and time did not change (a rename may keep both).</summary>
     private const int LooksPerReading = 8;
 
+    /// <summary>So many looks in turn see other bytes each before the last are delivered all the same.</summary>
+    private const int MostUnsettledLooks = 8;
+
     private (long Length, DateTime Written) _stamp = (-1, default);
     private string _pending = "";
     private string _delivered = "";
     private int _looks;
+    private int _unsettled;
     private bool _told;
 
     // Both are guarded by the sink's lock.
@@ -57,7 +61,7 @@ internal sealed class FileSource(string path, string typeUrl, IResourceSink sink
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             _stamp = (-1, default);
-            _pending = "";
+            (_pending, _unsettled) = ("", 0);
             if (!_told)
             {
                 _told = true;
@@ -111,15 +115,16 @@ internal sealed class FileSource(string path, string typeUrl, IResourceSink sink
         _pending = hash;
         if (hash == _delivered && !_told)
         {
+            _unsettled = 0;
             return FileLook.Unchanged;
         }
 
-        if (!stable)
+        if (!stable && ++_unsettled <= MostUnsettledLooks)
         {
             return FileLook.Unchanged;
         }
 
-        _told = false;
+        (_told, _unsettled) = (false, 0);
         _delivered = hash;
         ResourceUpdate update = FileResources.Read(path, content, typeUrl, hash[..16]);
         sink.Exclusively(() =>

@@ -11,24 +11,37 @@ internal sealed class XRpcStatTable(CodecTraits traits, MetricsRegistry metrics)
 {
     private readonly Lock _adding = new();
     private readonly Dictionary<string, XRpcStats> _stats = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<(string Prefix, int Loop), XRpcStatShard> _shards = new();
+    private readonly ConcurrentDictionary<(string Prefix, int Loop), (XRpcStats Of, XRpcStatShard Shard)> _shards = new();
 
     /// <summary>The counters of one loop; only that loop may add to them.</summary>
     /// <param name="prefix">As configured.</param>
     /// <param name="loop">Its index.</param>
-    /// <param name="latencyInMicros">Unit of latencies; that of who comes first holds for the prefix.</param>
-    public XRpcStatShard Shard(string prefix, int loop, bool latencyInMicros) => _shards.TryGetValue((prefix, loop), out XRpcStatShard? shard)
-        ? shard
-        : _shards.GetOrAdd((prefix, loop), _ => Of(prefix, latencyInMicros).AddShard());
+    /// <param name="latencyInMicros">Unit of latencies; that of who came last holds for the prefix.</param>
+    public XRpcStatShard Shard(string prefix, int loop, bool latencyInMicros)
+    {
+        if (!_shards.TryGetValue((prefix, loop), out (XRpcStats Of, XRpcStatShard Shard) held))
+        {
+            held = Add(prefix, loop);
+        }
+
+        held.Of.LatencyInMicros = latencyInMicros;
+        return held.Shard;
+    }
+
+    private (XRpcStats Of, XRpcStatShard Shard) Add(string prefix, int loop) => _shards.GetOrAdd((prefix, loop), _ =>
+    {
+        XRpcStats stats = Of(prefix);
+        return (stats, stats.AddShard());
+    });
 
     /// <summary>Under a lock: loops meet a new prefix at once, and what GetOrAdd makes for nothing would be shown all the same.</summary>
-    private XRpcStats Of(string prefix, bool latencyInMicros)
+    private XRpcStats Of(string prefix)
     {
         lock (_adding)
         {
             if (!_stats.TryGetValue(prefix, out XRpcStats? stats))
             {
-                _stats[prefix] = stats = new XRpcStats(traits, prefix, latencyInMicros);
+                _stats[prefix] = stats = new XRpcStats(traits, prefix);
                 metrics.Add(stats);
             }
 

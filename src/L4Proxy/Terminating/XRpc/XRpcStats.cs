@@ -8,10 +8,13 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 /// Counters of one stat prefix of one protocol: one shard per loop, added up when somebody asks. Names are bounded: the prefix is
 /// configured, and methods are those of the codec's closed set, with <c>other</c> for the rest.
 /// </summary>
-internal sealed class XRpcStats(CodecTraits traits, string statPrefix, bool latencyInMicros = false) : IMetricSource
+internal sealed class XRpcStats(CodecTraits traits, string statPrefix) : IMetricSource
 {
     private readonly Lock _adding = new();
     private XRpcStatShard[] _shards = [];
+
+    /// <summary>Latencies are told in microseconds, else in milliseconds. They are held in units of their own, so all that was counted is told in the new one.</summary>
+    public bool LatencyInMicros { get; set; }
 
     /// <summary>A shard for one loop; only that loop may add to it.</summary>
     public XRpcStatShard AddShard()
@@ -78,7 +81,7 @@ internal sealed class XRpcStats(CodecTraits traits, string statPrefix, bool late
 
     private void Latency(IMetricVisitor visitor, in MetricScope scope, string name, XRpcStatShard[] shards, int method, long ticks)
     {
-        double unit = latencyInMicros ? 1e3 : 1e6;
+        double unit = LatencyInMicros ? 1e3 : 1e6;
         Span<double> bounds = stackalloc double[XRpcStatShard.Buckets];
         Span<long> counts = stackalloc long[XRpcStatShard.Buckets];
         long running = 0;

@@ -49,6 +49,16 @@ public class RedisModelTests
         proxy.Routes.Current.CatchAll!.Clusters[0].Cluster.ShouldBe("rest");
     }
 
+    /// <summary>Envoy needs them said for what it does not know.</summary>
+    [Fact]
+    public void Decode_CustomCommandOfTheServersOwn_IsAWarning()
+    {
+        Decode(Least + "custom_commands: [my.cmd, LMPOP]\nprefix_routes: {catch_all_route: {cluster: c}}", out IssueCollector issues).ShouldNotBeNull();
+        ConfigIssue issue = issues.Issues.ShouldHaveSingleItem();
+        issue.Severity.ShouldBe(IssueSeverity.Warning);
+        issue.ToString().ShouldContain("custom_commands[1]: 'LMPOP' is a command of the server's own");
+    }
+
     [Theory]
     [InlineData("stat_prefix: s\nprefix_routes: {catch_all_route: {cluster: c}}", "settings.op_timeout: is required")]
     [InlineData(Least, "prefix_routes: a route or a catch_all_route is required")]

@@ -37,7 +37,7 @@ internal static class RedisModel
             Authentication = Authentication(proxy, scope),
             Upstream = new XRpcUpstreamSnapshot { MaxConnectsPerSecond = ConnectionRate(settings, scope.Field("settings.connection_rate_limit")) },
             LatencyInMicros = proxy.LatencyInMicros,
-            Redis = new XRpcRedisSnapshot { HashTags = settings.EnableHashtagging, CustomCommands = XRpcProxyDecoder.Commands(proxy.CustomCommands) },
+            Redis = new XRpcRedisSnapshot { HashTags = settings.EnableHashtagging, CustomCommands = XRpcProxyDecoder.Commands(proxy.CustomCommands, scope, static (at, words) => at.Warn(words)) },
         };
     }
 

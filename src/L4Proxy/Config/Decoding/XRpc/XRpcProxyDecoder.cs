@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using Google.Protobuf.Collections;
 using Google.Protobuf.WellKnownTypes;
 using MeshL4.L4Proxy.Config.Protos.Meshl4.Xrpc.V1;
@@ -59,7 +60,7 @@ internal static class XRpcProxyDecoder
     {
         if (proxy.Codec == RespCodec.Traits.Name)
         {
-            return new XRpcRedisSnapshot { HashTags = true, CustomCommands = Commands(proxy.Redis?.CustomCommands ?? []) };
+            return new XRpcRedisSnapshot { HashTags = true, CustomCommands = Commands(proxy.Redis?.CustomCommands ?? [], scope, static (at, words) => at.Error(words)) };
         }
 
         if (proxy.Redis is not null)
@@ -71,7 +72,25 @@ internal static class XRpcProxyDecoder
     }
 
     /// <summary>Names as they are compared.</summary>
-    public static ImmutableArray<string> Commands(RepeatedField<string> names) => [.. names.Select(static name => name.ToUpperInvariant())];
+    /// <param name="names">As configured.</param>
+    /// <param name="scope">Place of the field.</param>
+    /// <param name="known">Told of a command that the table has, where its keys stand: the name does nothing here.</param>
+    public static ImmutableArray<string> Commands(RepeatedField<string> names, DecodeScope scope, Action<DecodeScope, string> known)
+    {
+        for (int i = 0; i < names.Count; i++)
+        {
+            if (names[i].Length == 0)
+            {
+                scope.Item("custom_commands", i).Error("must not be empty");
+            }
+            else if (RedisCommandTable.Find(Encoding.UTF8.GetBytes(names[i])) != RedisCommandId.Other)
+            {
+                known(scope.Item("custom_commands", i), $"'{names[i]}' is a command of the server's own, whose keys are known: nothing to add");
+            }
+        }
+
+        return [.. names.Select(static name => name.ToUpperInvariant())];
+    }
 
     /// <summary>What clients must present; null, with an error, when no password stands there.</summary>
     public static XRpcAuthenticationSnapshot? Authentication(Core.DataSource? username, RepeatedField<Core.DataSource> passwords, DecodeScope scope, string field)
@@ -193,8 +212,17 @@ internal static class XRpcProxyDecoder
         return interval;
     }
 
-    private static XRpcCredentials Credentials(Core.DataSource? username, Core.DataSource? password, DecodeScope scope) => new(
-        DataSourceDecoder.Decode(username, scope.Field("username")) ?? [], DataSourceDecoder.Decode(password, scope.Field("password")) ?? []);
+    private static XRpcCredentials Credentials(Core.DataSource? username, Core.DataSource? password, DecodeScope scope)
+    {
+        byte[]? secret = DataSourceDecoder.Decode(password, scope.Field("password"));
+        if (secret is { Length: 0 })
+        {
+            // Nothing would be presented.
+            scope.Field("password").Error("must not be empty");
+        }
+
+        return new XRpcCredentials(DataSourceDecoder.Decode(username, scope.Field("username")) ?? [], secret ?? []);
+    }
 
     private static int? Whole(uint? value, string field, DecodeScope scope)
     {
