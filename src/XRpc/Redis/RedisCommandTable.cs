@@ -65,6 +65,10 @@ public static partial class RedisCommandTable
         return null;
     }
 
+    /// <summary>The rows of a container's subcommands; none for other commands. Allocates.</summary>
+    /// <param name="container">Any value of the enumeration.</param>
+    internal static IEnumerable<RedisCommand> SubcommandsOf(RedisCommandId container) => (Subcommands[(int)container] ?? []).Select(static one => one.Command);
+
     private static uint Hash(ReadOnlySpan<byte> name)
     {
         uint hash = (uint)name.Length;

@@ -30,7 +30,13 @@ internal static class RedisForwarding
     /// <summary>Flags of a command that is forwarded once.</summary>
     public static ForwardFlags FlagsOf(RedisCommand command) =>
         IsHome(command) ? ForwardFlags.Home
-            : (command.Flags & RedisCommandFlags.ReadOnly) != 0 ? ForwardFlags.ReadOnly | ForwardFlags.Idempotent : ForwardFlags.None;
+            : Reads(command) ? ForwardFlags.ReadOnly | ForwardFlags.Idempotent : ForwardFlags.None;
+
+    /// <summary>A container that goes by its key whatever the subcommand (OBJECT, XINFO) reads when all of those with a key do: its own row does not tell.</summary>
+    private static bool Reads(RedisCommand command) =>
+        (command.Flags & RedisCommandFlags.ReadOnly) != 0
+        || (!command.IsSubcommand && RedisCommandTable.SubcommandsOf((RedisCommandId)command.Row).Where(static sub => sub.Keys.Count > 0) is var keyed
+            && keyed.Any() && keyed.All(static sub => (sub.Flags & RedisCommandFlags.ReadOnly) != 0));
 
     private static short[] Build(Func<RedisCommand, bool> takes)
     {

@@ -87,6 +87,15 @@ public sealed class RedisClientTests : IClassFixture<RedisClientTests.World>
         proxy.Ask("GET", "where").ShouldBe("$7\r\nreplica\r\n");
         proxy.Exchange([Conversation.Frame("MULTI"), Conversation.Frame("GET", "where"), Conversation.Frame("EXEC")])
             .ShouldBe("+OK\r\n+QUEUED\r\n*1\r\n$7\r\nwritten\r\n");
+
+        // Whether these read is told by their subcommands alone.
+        replica.Ask("SET", "read:number", "1");
+        replica.Ask("XADD", "read:stream", "1-1", "field", "value");
+        proxy.Ask("OBJECT", "ENCODING", "read:number").ShouldBe("$3\r\nint\r\n");
+        proxy.Ask("XINFO", "GROUPS", "read:stream").ShouldBe("*0\r\n");
+        proxy.Ask("XGROUP", "CREATE", "read:stream", "g", "$", "MKSTREAM").ShouldBe("+OK\r\n");
+        proxy.Ask("XINFO", "GROUPS", "read:stream").ShouldBe("*0\r\n");
+        primary.Ask("XINFO", "GROUPS", "read:stream").ShouldStartWith("*1\r\n");
     }
 
     [Fact]
