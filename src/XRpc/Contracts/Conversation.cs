@@ -83,6 +83,12 @@ public abstract class Conversation<TCodec>
     /// </returns>
     public virtual ReplyAct OnRelayed(FrameKind kind, in FrameView frame, IExchange exchange) => ReplyAct.Pass;
 
+    /// <summary>
+    /// Whether the server owes answers on a connection that relays, and <see cref="OnRelayed"/> gives another act than <see cref="ReplyAct.Pass"/> with the last
+    /// of them: an error that ends the client's connection waits for that.
+    /// </summary>
+    public virtual bool AwaitsRelayed => false;
+
     /// <summary>Makes one answer of those of a split request's fragments, all of which are there.</summary>
     /// <param name="input">The answers.</param>
     /// <param name="exchange">Write to <see cref="IExchange.Answer"/>.</param>
@@ -111,7 +117,10 @@ public enum ReplyAct
     /// <summary>The client gets it, and its connection ends behind it, with the pinned one: nobody knows in which state it is.</summary>
     EndClient,
 
-    /// <summary>The client gets it. On a connection that relays it answers what had <see cref="ForwardFlags.Wait"/>, and the relaying goes on.</summary>
+    /// <summary>
+    /// The client gets it. On a connection that relays it answers what had <see cref="ForwardFlags.Wait"/>, if anything, nothing more is due, and the relaying
+    /// goes on.
+    /// </summary>
     Resume,
 
     /// <summary>The client gets it, and its own connection relays from here on. For an answer that all behind it wait for (<see cref="ForwardFlags.Wait"/>).</summary>

@@ -43,9 +43,12 @@ public sealed partial class RedisConversation
             case RelayEnd.ResetRefused:
                 return ReplyAct.Resume;
             default:
-                return ReplyAct.Pass;
+                return subscriptions.HasUnanswered ? ReplyAct.Pass : ReplyAct.Resume;
         }
     }
+
+    /// <inheritdoc/>
+    public override bool AwaitsRelayed => _subscriptions is { AwaitsAnswers: true };
 
     private Decision Subscribe(in RedisRequest request, IExchange exchange)
     {

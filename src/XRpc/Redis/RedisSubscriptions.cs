@@ -73,6 +73,12 @@ internal sealed class RedisSubscriptions
     /// </summary>
     public bool IsSubscribed => !_endless && _leaving == 0 && _channels + _patterns > 0;
 
+    /// <summary>Whether commands that were sent are unanswered, or nobody can tell.</summary>
+    public bool HasUnanswered => _unanswered.Count > 0;
+
+    /// <summary>Whether commands that were sent are unanswered, and the last of their answers will be known for it.</summary>
+    public bool AwaitsAnswers => HasUnanswered && !_endless;
+
     /// <summary>A command was sent.</summary>
     /// <param name="request">Which.</param>
     public void Add(RelayedRequest request)

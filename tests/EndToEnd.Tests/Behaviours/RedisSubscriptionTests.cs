@@ -42,6 +42,24 @@ public sealed class RedisSubscriptionTests : IDisposable
         client.Rest().ShouldEndWith("+OK\r\n");
     }
 
+    /// <summary>Before the server has confirmed a subscription its other answers are due too, and an error in their midst would be taken for one of them.</summary>
+    [Theory]
+    [InlineData("SET s 1\nWATCH s\nINCR n\nGET s\nSUBSCRIBE c\nSELECT 1\n", "+OK\r\n+OK\r\n:1\r\n$1\r\n1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")]
+    [InlineData("HELLO 3\nSUBSCRIBE c\nINCR n\nSELECT 1\nGET n\n", ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n:1\r\n")]
+    [InlineData("HELLO 3\nSUBSCRIBE c\nINCR n\nPSYNC\n", ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n:1\r\n")]
+    [InlineData("HELLO 3\nSUBSCRIBE c\nUNSUBSCRIBE c\nSELECT 1\n", "$1\r\nc\r\n:1\r\n>3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n")]
+    public void RefusedRightBehindASubscription_EndsBehindTheAnswersDue(string bytes, string answers)
+    {
+        using Sidecar proxy = Start("one", out int port);
+        using Call client = Call.To(port);
+        client.Send(bytes);
+        string all = client.Rest();
+        string last = all[(all.IndexOf(answers, StringComparison.Ordinal) + answers.Length)..];
+        all.ShouldContain(answers);
+        last.ShouldStartWith("-ERR MeshL4");
+        last.IndexOf('\n').ShouldBe(last.Length - 1);
+    }
+
     /// <summary>A connection that was kept before is kept on, and answers there are the proxy's to look at again once nothing is subscribed.</summary>
     [Theory]
     [InlineData(2, "WATCH k", "UNWATCH", "+OK")]

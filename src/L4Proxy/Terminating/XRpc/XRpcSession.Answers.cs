@@ -14,6 +14,9 @@ internal sealed partial class XRpcSession<TCodec>
 
     private static ReadOnlySpan<byte> SeedOf(in FrameView frame) => SeedBytes == 0 ? default : frame.Bytes[..Math.Min(SeedBytes, frame.Bytes.Length)];
 
+    /// <summary>What the client is told before its end, when the server has answered all before it; null for nothing.</summary>
+    private byte[]? _lastWords;
+
     /// <summary>The protocol's error for a request that goes nowhere. Always true: the frame is dealt with.</summary>
     private bool AnswerLocally(in FrameView frame, LocalReplyReason reason, string? words = null, ReadOnlySpan<byte> raw = default)
     {
@@ -48,12 +51,25 @@ internal sealed partial class XRpcSession<TCodec>
         LogHere(frame.Head.Method, RequestOutcome.Error, FlagsOf(reason));
         if (TryWriteError(frame, reason, words, out ReadOnlySpan<byte> bytes))
         {
-            Deliver(bytes);
+            SayLast(bytes);
         }
 
         _stopReading = true;
         Record.Fail(ResponseFlags.LR, EndedBy.Proxy, $"{TCodec.Traits.Name}_refused_while_relaying_{reason}");
         return true;
+    }
+
+    /// <summary>The last that the client of a connection that relays gets: behind what the server still owes it, or that would be taken for another's answer.</summary>
+    private void SayLast(ReadOnlySpan<byte> words)
+    {
+        if (_conversation.AwaitsRelayed)
+        {
+            _lastWords = words.ToArray();
+        }
+        else
+        {
+            Deliver(words);
+        }
     }
 
     /// <summary>The protocol's words for it; false for a request without an answer.</summary>

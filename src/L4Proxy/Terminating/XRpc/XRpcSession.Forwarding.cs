@@ -140,7 +140,7 @@ internal sealed partial class XRpcSession<TCodec>
         bool isError = IsError(answer);
         if (IsRelaying)
         {
-            Deliver(answer);
+            SayLast(answer);
         }
         else
         {

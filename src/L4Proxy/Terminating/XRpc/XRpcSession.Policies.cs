@@ -360,6 +360,16 @@ internal sealed partial class XRpcSession<TCodec>
     {
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
         ReplyAct act = _conversation.OnRelayed(head.Kind, new FrameView(in head, bytes, isWhole: head.Length == bytes.Length), exchange);
+        if (_lastWords is { } last && act is not ReplyAct.Pass)
+        {
+            Deliver(due);
+            Deliver(last);
+            _lastWords = null;
+            Unpin(link, reusable: false);
+            _owner.Attend(this);
+            return true;
+        }
+
         if (act is ReplyAct.Unpin or ReplyAct.UnpinAndClose or ReplyAct.EndRelay)
         {
             Deliver(due);

@@ -185,7 +185,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>A client that said its last gets the answers due, then its end.</summary>
     private void EndWhenDone()
     {
-        if (_stopReading && !IsClosed && IsDone && _output.IsEmpty && !HasDelayed && !(_awaitsServersEnd && IsRelaying))
+        if (_stopReading && !IsClosed && IsDone && _output.IsEmpty && !HasDelayed && !(IsRelaying && (_awaitsServersEnd || _lastWords is not null)))
         {
             End(ResponseFlags.None, _isDraining ? EndedBy.Proxy : EndedBy.Downstream, null);
         }

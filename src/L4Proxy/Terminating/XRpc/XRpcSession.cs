@@ -223,7 +223,7 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
     /// Only the server can end or resume a client that is not read, on a connection that relays: one behind whom nobody may be any more, as its end would
     /// not be seen.
     /// </summary>
-    private bool AwaitsServer => IsRelaying && (_awaitsServersEnd || (_pause == Pause.Relay && (_socket.PeerClosed || _isDraining)));
+    private bool AwaitsServer => IsRelaying && (_awaitsServersEnd || _lastWords is not null || (_pause == Pause.Relay && (_socket.PeerClosed || _isDraining)));
 
     /// <summary>Milliseconds without bytes either way: a subscriber that only listens is not idle while it gets messages.</summary>
     private double IdleSince(long now) => now - Math.Max(_lastActivityMs, _lastProgressMs);
