@@ -193,6 +193,24 @@ public sealed class PingPongLongFrameTests
         (await CallAsync(mesh.Connect(), 3, "echo", new string('x', PingPongServer.HugeAnswer))).Payload.Length.ShouldBe(PingPongServer.HugeAnswer);
     }
 
+    /// <summary>The connection of the first is given back with its answer due; what becomes of that is no matter of the one that the second has.</summary>
+    [Fact]
+    public async Task LongCall_ThatFails_WhileTheNextOneIsUploaded_CostsThatCallOnly()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{match: {key_prefix: never}, forward: {cluster: main}, policies: {timeout: 1s}}, {forward: {cluster: main}}");
+        PingPongConnection client = mesh.Connect();
+        string text = new('x', PingPongServer.HugeAnswer);
+        ReadOnlyMemory<byte> next = PingPongConnection.Bytes(Call(2, "echo", text));
+
+        await client.WriteAsync(Call(1, "never", text));
+        await client.WriteAsync(next[..(next.Length / 2)]);
+        (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Failure, 1, "", "proxy: no answer in time"));
+        await client.WriteAsync(next[(next.Length / 2)..]);
+
+        (await Next(client)).ShouldBe(new PingPongMessage(PingPongKind.Result, 2, "", text));
+        mesh.Server.Accepted.ShouldBe(2);
+    }
+
     private static void IsLong(PingPongMessage answer, string text) => (answer.Payload.Trim(), answer.Payload.Length).ShouldBe((text, PingPongServer.BulkItem));
 
     /// <summary>Call 1 has half of its answer passed on.</summary>

@@ -174,7 +174,7 @@ internal sealed partial class XRpcSession<TCodec>
         ReplyAct act = state.Observes ? _conversation.OnReply(state.Tag, new FrameView(in head, state.Reply, isWhole: true), exchange) : ReplyAct.Pass;
         bool closes = act is ReplyAct.UnpinAndClose or ReplyAct.ReplaceAndClose or ReplyAct.EndClient;
         bool unpins = act == ReplyAct.Unpin || pending.Has(PendingFlags.Unpin);
-        if ((closes || unpins) && (link ?? _pinned) is { } own)
+        if ((closes || unpins) && (link ?? state.SentOn) is { } own)
         {
             Unpin(own, reusable: !closes && (act == ReplyAct.Unpin || IsAsNewBehind(head)));
         }
@@ -295,12 +295,12 @@ internal sealed partial class XRpcSession<TCodec>
             return;
         }
 
+        // Before a connection closes: whoever is told by that writes to the same place.
+        AnswerBytes(raw, pending.Sequence, pending.Method, isError: true);
         if (pending.Has(PendingFlags.Unpin) && _pinned is { } own)
         {
             Unpin(own, reusable: false);
         }
-
-        AnswerBytes(raw, pending.Sequence, pending.Method, isError: true);
     }
 
     /// <summary>Gives back what a request held when nobody is interested any more.</summary>

@@ -413,7 +413,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
         else
         {
-            Expect(frame.Head, decision, route, link, state, id);
+            Expect(frame, decision, route, link, state, id);
         }
 
         _streaming = frame.IsWhole ? null : link;
@@ -421,8 +421,9 @@ internal sealed partial class XRpcSession<TCodec>
         return true;
     }
 
-    private void Expect(in FrameHead head, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, RequestState<TCodec>? state, ulong id)
+    private void Expect(in FrameView frame, in Decision decision, XRpcRouteSnapshot route, UpstreamLink<TCodec> link, RequestState<TCodec>? state, ulong id)
     {
+        ref readonly FrameHead head = ref frame.Head;
         ref Pending<TCodec> pending = ref link.Add();
         pending.Session = this;
         pending.State = state;
@@ -435,7 +436,8 @@ internal sealed partial class XRpcSession<TCodec>
         pending.Flags = TimingOf(route);
         if (decision.Flags != ForwardFlags.None || _pinnedForOne || head.Replies != 1)
         {
-            bool unpin = (decision.Flags & ForwardFlags.Unpin) != 0 || (_pinnedForOne && _pinned == link);
+            // Where answers come in any order the end of a long frame gives its connection back, and its client may have another by the time of the answer.
+            bool unpin = (decision.Flags & ForwardFlags.Unpin) != 0 || (_pinnedForOne && _pinned == link && (frame.IsWhole || IsOrdered));
             pending.Flags |= unpin ? PendingFlags.Unpin : 0;
             pending.Flags |= head.Replies == FrameHead.UntilEnd ? PendingFlags.Stream : 0;
             _streams += head.Replies == FrameHead.UntilEnd ? 1 : 0;

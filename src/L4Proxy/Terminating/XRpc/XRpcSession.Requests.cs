@@ -125,7 +125,9 @@ internal sealed partial class XRpcSession<TCodec>
     {
         Pause.Quiet => InFlight == 0,
         Pause.Room => HasRoom,
-        Pause.Upstream => _streaming is not { HasRoom: false },
+
+        // Who has to wait on is to be told again.
+        Pause.Upstream => _streaming is not { } link || !link.MustWait(this),
         Pause.Relay => !IsRelaying,
         _ => false,
     };
