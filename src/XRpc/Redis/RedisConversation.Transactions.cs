@@ -357,8 +357,9 @@ public sealed partial class RedisConversation
         return _dirty && !_sticky ? LetGo() : ReplyAct.Pass;
     }
 
-    /// <summary>A transaction that is over at the server was not refused to end.</summary>
-    private static bool IsRefusedDiscard(in FrameView reply) => IsError(reply) && !reply.Bytes.StartsWith("-ERR DISCARD without MULTI"u8);
+    /// <summary>A transaction that is over at the server was not refused to end, nor one whose connection is gone, as it is where the error is the proxy's own.</summary>
+    private static bool IsRefusedDiscard(in FrameView reply) =>
+        IsError(reply) && !RespLocalReply.IsOwn(reply.Bytes) && !reply.Bytes.StartsWith("-ERR DISCARD without MULTI"u8);
 
     private ReplyAct LetGo()
     {

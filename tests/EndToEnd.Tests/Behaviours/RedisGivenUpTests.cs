@@ -66,6 +66,18 @@ public sealed class RedisGivenUpTests : IDisposable
         _client.Ask("EXEC").ShouldBe("*1");
     }
 
+    /// <summary>The transaction went with the connection that did not answer: what follows is none of its commands.</summary>
+    [Fact]
+    public void Discard_WithoutAnAnswer_EndsTheTransaction()
+    {
+        Begin();
+        _redis.Signal("STOP");
+        _client.Ask("DISCARD").ShouldBe("-ERR MeshL4: no answer from the upstream in time");
+        _redis.Signal("CONT");
+        _client.Ask("SET b 2").ShouldBe("+OK");
+        _client.Ask("EXISTS a b").ShouldBe(":1");
+    }
+
     public void Dispose()
     {
         _client.Dispose();

@@ -42,6 +42,28 @@ public sealed class RedisRefusedConnectionTests
         client.Ask(command).ShouldBe(answer);
     }
 
+    /// <summary>Logging in anew would not help: AUTH is asked where the client is known.</summary>
+    [Theory]
+    [InlineData("GET b:1")]
+    [InlineData("BLPOP b:1 1")]
+    public void OneClusterThatDoesNotKnowTheClient_IsAnErrorThere_AndTheClientStays(string command)
+    {
+        using Peer redis = Peer.Redis("--user", "bob", "on", ">x", "~*", "&*", "+@all");
+        using Peer other = Peer.Redis();
+        int port = Ports.Free();
+        using Sidecar proxy = Sidecar.Start(new Boot()
+            .Listen("l", port, Boot.Chain(Boot.XRpc("{name: b, match: {key_prefix: 'b:'}, forward: {cluster: other}}, {forward: {cluster: c}}")))
+            .With(Boot.Cluster("c", [redis.Address]), Boot.Cluster("other", [other.Address])));
+        using Call client = Call.To(port);
+        client.Ask("AUTH bob x").ShouldBe("+OK");
+        for (int i = 0; i < 2; i++)
+        {
+            client.Ask(command)!.ShouldStartWith("-WRONGPASS");
+            client.Ask("ACL WHOAMI").ShouldBe("$3");
+            client.ReadLine().ShouldBe("bob");
+        }
+    }
+
     [Theory]
     [InlineData("GET a")]
     [InlineData("SUBSCRIBE a")]

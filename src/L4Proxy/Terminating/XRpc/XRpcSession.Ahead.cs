@@ -24,6 +24,8 @@ internal sealed partial class XRpcSession<TCodec>
             return Handle(frame);
         }
 
+        // The request that it was taken for may be refused yet: it is not as new any more.
+        _pinnedUnused = false;
         link.Output.Append(_owner.Exchange.BeforeBytes);
         link.MarkDirty();
         link.LastUsedMs = _owner.Loop.NowMilliseconds;

@@ -384,7 +384,7 @@ internal sealed partial class XRpcSession<TCodec>
         _tried = cluster;
         if (!linked)
         {
-            return !wait && AnswerLocally(frame, LocalReplyReason.Overflow);
+            return !wait && AnswerLocally(frame, LocalReplyReason.Overflow, _linkLimit);
         }
 
         _stats.Asked(frame.Head.Method);
@@ -424,7 +424,7 @@ internal sealed partial class XRpcSession<TCodec>
     /// </summary>
     private bool TryLinks(List<UpstreamLink<TCodec>?> links, int count, bool apart, out bool wait)
     {
-        wait = false;
+        (wait, _linkLimit) = (false, null);
         for (int i = 0; i < count; i++)
         {
             int binding = BindTo(_owner.Exchange.FragmentAt(i, out _));
@@ -439,7 +439,7 @@ internal sealed partial class XRpcSession<TCodec>
             if (link is null)
             {
                 // At the bound of private ones nothing would tell when there is another.
-                wait = !apart;
+                (wait, _linkLimit) = (!apart, UpstreamLimit.Pinned);
                 return false;
             }
 

@@ -150,7 +150,11 @@ internal sealed partial class XRpcSession<TCodec>
 
         LogHere(frame.Head.Method, isError ? RequestOutcome.Error : RequestOutcome.Response, ResponseFlags.None);
 
-        _stopReading |= (decision.Flags & ForwardFlags.Last) != 0;
+        if ((decision.Flags & ForwardFlags.Last) != 0)
+        {
+            EndBehindAnswer(answer, isError);
+        }
+
         return true;
     }
 
@@ -275,7 +279,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         if (_pinFailed)
         {
-            (_pinFailed, link) = (false, null);
+            (_pinFailed, _answersPin, link, _tried) = (false, true, null, _pinFailedAt);
             return true;
         }
 

@@ -29,7 +29,7 @@ internal sealed partial class XRpcSession<TCodec>
         : this(owner, before._downstream, before.Proxy, before._conversation, stats)
     {
         (_codec, _head, _frameScanned, _headKnown, _askedForWhole) = (before._codec, before._head, before._frameScanned, before._headKnown, before._askedForWhole);
-        (_profile, _lastFailure, _expectedReply, _evidence) = (before._profile, before._lastFailure, before._expectedReply, before._evidence);
+        (_profile, _lastFailure, _lastWasRefused, _expectedReply, _evidence) = (before._profile, before._lastFailure, before._lastWasRefused, before._expectedReply, before._evidence);
         (_lastActivityMs, _lastProgressMs) = (before._lastActivityMs, before._lastProgressMs);
         Spread = before.Spread;
         _bindings = new Binding[before._bindingCount];

@@ -8,7 +8,13 @@ namespace MeshL4.L4Proxy.Terminating.XRpc;
 internal sealed partial class XRpcSession<TCodec>
 {
     /// <summary>The server's own words for it; empty for none.</summary>
-    private byte[] _linkRefusal = [];
+    private byte[] _pinRefusal = [];
+
+    /// <summary>Cluster of that connection.</summary>
+    private string? _pinFailedAt;
+
+    /// <summary>It is what is answered now.</summary>
+    private bool _answersPin;
 
     /// <summary>The last failure was a new connection on which the server refused the login, database or version.</summary>
     private bool _lastWasRefused;
@@ -40,7 +46,10 @@ internal sealed partial class XRpcSession<TCodec>
         {
             // Nothing was built up there: who asked for something was answered, but for the request that waited for the connection itself.
             _pinFailed = _pause == Pause.Upstream && !_skipping;
-            (_linkFailure, _linkRefusal) = _pinFailed ? (reason, raw.ToArray()) : (_linkFailure, _linkRefusal);
+            if (_pinFailed)
+            {
+                (_linkFailure, _pinRefusal, _pinFailedAt) = (reason, raw.ToArray(), link.Cluster.Name);
+            }
         }
         else if (!IsClosed && !_pinnedForOne)
         {
@@ -51,14 +60,33 @@ internal sealed partial class XRpcSession<TCodec>
 
     private bool AnswerNoLink(in FrameView frame)
     {
-        (byte[] raw, _linkRefusal) = (_linkRefusal, []);
+        byte[] raw = _answersPin ? _pinRefusal : [];
+        _answersPin = false;
         bool dealt = AnswerLocally(frame, _linkFailure, _linkLimit, raw);
-        if (raw.Length > 0 && _conversation.EndsBehind(raw))
+        if (raw.Length > 0 && EndsBehind(raw))
         {
             EndBehindRefusal();
         }
 
         return dealt;
+    }
+
+    /// <summary>
+    /// Whether nothing of this client would be taken by any server. Where there are several clusters one may not know the client that others do.
+    /// </summary>
+    private bool EndsBehind(ReadOnlySpan<byte> refusal) => Proxy.Routes.Current.IsOfOneCluster && _conversation.EndsBehind(refusal);
+
+    /// <summary>An answer that the conversation wrote is the last of its client; where it repeats what the server said of the login, as any refusal of that.</summary>
+    private void EndBehindAnswer(ReadOnlySpan<byte> answer, bool isError)
+    {
+        if (!isError || !_conversation.EndsBehind(answer))
+        {
+            _stopReading = true;
+        }
+        else if (EndsBehind(answer))
+        {
+            EndBehindRefusal();
+        }
     }
 
     /// <summary>The server does not know the client any more by the name that it gave: it gets the answers due, and its end.</summary>

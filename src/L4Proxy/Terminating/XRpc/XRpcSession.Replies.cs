@@ -234,7 +234,7 @@ internal sealed partial class XRpcSession<TCodec>
         EndStream(pending);
 
         // What the conversation is shown may have asked for another login, and is not the end of who has one.
-        bool ends = !raw.IsEmpty && pending.State is not { Observes: true } && _conversation.EndsBehind(raw);
+        bool ends = !raw.IsEmpty && pending.State is not { Observes: true } && EndsBehind(raw);
         FinishLocally(pending, reason, raw);
         if (ends)
         {

@@ -26,6 +26,7 @@ internal sealed class XRpcRouteTable
         _prefixes = new KeyPrefixIndex([.. _byPrefix.Select(static route => route.Match.KeyPrefix)], ignoreCase);
         CatchAll = ByKey([]);
         LooksAtKeys = HasPrefixes || Conditional.Any(static route => !route.Match.KeyPrefix.IsEmpty);
+        IsOfOneCluster = routes.SelectMany(ClustersOf).Distinct().Count() <= 1;
         HasAuthorization = routes.Any(static route => route.Policies.Authorization is not null);
         PoliciesDiffer = routes.Any(route => route.Policies.RateLimit != routes[0].Policies.RateLimit
             || route.Policies.Faults != routes[0].Policies.Faults || route.Policies.Mirrors != routes[0].Policies.Mirrors);
@@ -55,6 +56,9 @@ internal sealed class XRpcRouteTable
     /// <summary>Rate limits by their place: what their route is called and takes, and nothing for that of the proxy.</summary>
     public ImmutableDictionary<string, TokenBucket> RateLimits { get; init; } = ImmutableDictionary<string, TokenBucket>.Empty;
 
+    /// <summary>Whether all requests go to one cluster: what a server there says of a client's login, every server of the client would.</summary>
+    public bool IsOfOneCluster { get; }
+
     /// <summary>Whether any route allows or denies: then every key of a request, and so its route, has to be known.</summary>
     public bool HasAuthorization { get; }
 
@@ -75,7 +79,7 @@ internal sealed class XRpcRouteTable
     {
         if (_hashing is not { } hashing || hashing.Version != config.Version)
         {
-            bool hashes = Routes.SelectMany(static route => route.Clusters.Select(static choice => choice.Cluster).Append(route.ReadCluster ?? ""))
+            bool hashes = Routes.SelectMany(ClustersOf)
                 .Any(name => config.Clusters.TryGetValue(name, out ClusterSnapshot? cluster) && cluster.HashesKeys);
             _hashing = hashing = new Hashing(config.Version, hashes);
         }
@@ -102,6 +106,9 @@ internal sealed class XRpcRouteTable
             }
         }
     }
+
+    private static IEnumerable<string> ClustersOf(XRpcRouteSnapshot route) =>
+        route.Clusters.Select(static choice => choice.Cluster).Concat(route.ReadCluster is { } reads ? [reads] : []);
 
     private sealed record Hashing(long Version, bool HashesKeys);
 }
