@@ -133,6 +133,20 @@ public sealed class OrderedTimeTests : IAsyncLifetime
         (await EndsAsync(server)).ShouldBeTrue();
     }
 
+    /// <summary>A subscriber has no time of its own: it waits for the login, which has that of connecting.</summary>
+    [Fact]
+    public async Task ServerThatNeverAnswersALogin_IsNotWaitedForBySubscribers()
+    {
+        int port = await StartAsync(Bootstrap.XRpcProxy("redis", "{forward: {cluster: main}}", ", upstream: {credentials: {password: {inline_string: secret}}}"));
+        using TcpClient client = await ConnectAsync(port);
+        await client.GetStream().WriteAsync("SUBSCRIBE c\r\n"u8.ToArray(), _limit.Token);
+        using TcpClient server = await _server.AcceptTcpClientAsync(_limit.Token);
+
+        (await LineAsync(client)).ShouldStartWith("-ERR MeshL4:");
+
+        (await EndsAsync(server)).ShouldBeTrue();
+    }
+
     public Task InitializeAsync() => Task.CompletedTask;
 
     public async Task DisposeAsync()

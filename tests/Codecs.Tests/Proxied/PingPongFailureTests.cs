@@ -114,6 +114,28 @@ public sealed class PingPongFailureTests
         }
     }
 
+    /// <summary>Each has somebody who waits for long. There are places again when those are gone.</summary>
+    [Fact]
+    public async Task Server_ThatGoesAwayAgainAndAgain_HasABoundedNumberOfConnections()
+    {
+        const uint Most = 16;
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(loops: 1);
+        PingPongConnection client = mesh.Connect();
+        for (uint round = 1; round <= Most; round++)
+        {
+            await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 100 + round, "stuck", "1"));
+            (await Next(client)).Kind.ShouldBe(PingPongKind.Item);
+            (await CallAsync(client, round, "away", "last")).Payload.ShouldBe("last");
+        }
+
+        PingPongConnection other = mesh.Connect();
+        (await CallAsync(other, 1, "echo", "one more")).Payload.ShouldStartWith("no connection to the upstream: its server takes no more requests");
+        mesh.Server.Accepted.ShouldBe((int)Most);
+
+        client.Reset();
+        await Patience.UntilAsync(async () => (await CallAsync(other, 2, "echo", "one more")).Payload == "one more", "there is a place again", () => mesh.Proxy.Said);
+    }
+
     [Fact]
     public async Task Client_ThatSendsNoFrames_IsClosed_AndTheOthersGoOn()
     {

@@ -9,6 +9,9 @@ internal static class UpstreamLimit
     /// <summary>Of those of single clients.</summary>
     public const string Pinned = "no connection to the upstream: max_pinned_connections is reached";
 
+    /// <summary>Of those to one address whose server said GoAway and still owes answers.</summary>
+    public const string Ending = "no connection to the upstream: its server takes no more requests on too many that it owes answers on";
+
     /// <summary>Of new ones in a second.</summary>
     public const string ConnectionRate = "no connection to the upstream: connection_rate_limit is reached";
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using MeshL4.L4Proxy.Sockets;
 using MeshL4.L4Proxy.Terminating.XRpc;
@@ -61,6 +62,20 @@ internal abstract partial class UpstreamLink<TCodec>
 
         // Whoever is told writes to the same place.
         Close(LocalReplyReason.ConnectFailed, reset: false, words.Written.ToArray());
+    }
+
+    /// <summary>
+    /// What is asked first has the time of connecting from when the connection is up, and again with each answer: who waits for the state of the connection, as a
+    /// subscriber does, has no time of its own.
+    /// </summary>
+    /// <param name="now">Stopwatch ticks.</param>
+    public void ExpirePreamble(long now)
+    {
+        if (_preamble is not null && State == LinkState.Open && Stopwatch.GetElapsedTime(AnsweredAt, now) >= Cluster.ConnectTimeout)
+        {
+            Interlocked.Increment(ref Cluster.State.Counters.CxConnectTimeout);
+            Close(LocalReplyReason.ConnectFailed, reset: true);
+        }
     }
 
     private void AppendPreamble()

@@ -283,6 +283,8 @@ internal abstract partial class UpstreamLink<TCodec> : ISocketOwner
 
         if (State == LinkState.Open && socket.Writable && !Sendable.IsEmpty)
         {
+            // Its server takes what it had not taken before: it is in use, also where nobody waits for an answer.
+            LastUsedMs = Owner.Loop.NowMilliseconds;
             Flush();
         }
     }

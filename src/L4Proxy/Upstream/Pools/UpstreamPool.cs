@@ -22,6 +22,9 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
     /// </summary>
     private const long MostProfilesAtAddress = 64;
 
+    /// <summary>Shared connections to one address and in one state whose server takes no more requests, and owes answers: a server that says so on each would have one for every request.</summary>
+    private const int MostEnding = 16;
+
     /// <summary>Private connections that nobody has and that stay as long as shared ones do: for who comes next.</summary>
     private const int SparesKept = 4;
 
@@ -60,13 +63,20 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
     {
         int living = 0;
         int usable = 0;
+        int ending = 0;
         UpstreamLink<TCodec>? wanted = null;
         UpstreamLink<TCodec>? any = null;
         foreach (UpstreamLink<TCodec> link in _shared)
         {
-            if (!link.IsTo(endpoint.Address, profile) || link.State == LinkState.Closed || link.IsEnding)
+            if (!link.IsTo(endpoint.Address, profile) || link.State == LinkState.Closed)
+            {
+                continue;
+            }
+
+            if (link.IsEnding)
             {
                 // What the server said GoAway on has no place among them: nothing may be sent there, however long its last answers take.
+                ending++;
                 continue;
             }
 
@@ -89,12 +99,12 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
             return any;
         }
 
-        if (CountAt(endpoint.Address) >= MostProfilesAtAddress * count)
+        if (ending < MostEnding && CountAt(endpoint.Address) >= MostProfilesAtAddress * count)
         {
             LongestIdle(_shared, endpoint.Address)?.Close(LocalReplyReason.Overflow, reset: false);
         }
 
-        return Add(_shared, snapshot, endpoint, profile, isPrivate: false);
+        return Add(_shared, snapshot, endpoint, profile, isPrivate: false, ending >= MostEnding ? UpstreamLimit.Ending : null);
     }
 
     /// <summary>
@@ -256,6 +266,7 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
                 link.ExpireRequests(now);
             }
 
+            link.ExpirePreamble(now);
             link.Recount();
             link.CheckHealth();
             if (link.IsEnding)
@@ -265,7 +276,8 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
 
             if (link is { InFlight: 0, PinnedTo: null, State: LinkState.Open })
             {
-                CloseUnused(link, isSpare: link.IsPrivate && ++spares > SparesKept);
+                // One that still sends is none: nobody waits for an answer to a one-way request, whose rest its server may take late.
+                CloseUnused(link, isSpare: link.IsPrivate && link.Output.IsEmpty && ++spares > SparesKept);
             }
         }
     }
@@ -281,19 +293,20 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
     }
 
     private UpstreamLink<TCodec> Add(
-        List<UpstreamLink<TCodec>> list, ClusterSnapshot snapshot, EndpointSnapshot endpoint, ConnectionProfile profile, bool isPrivate)
+        List<UpstreamLink<TCodec>> list, ClusterSnapshot snapshot, EndpointSnapshot endpoint, ConnectionProfile profile, bool isPrivate,
+        string? limit = null)
     {
         UpstreamLink<TCodec> link = TCodec.Traits.Order == FrameOrder.Multiplexed
             ? new MuxLink<TCodec>(owner, this, snapshot, endpoint, profile) { IsPrivate = isPrivate }
             : new FifoLink<TCodec>(owner, this, snapshot, endpoint, profile) { IsPrivate = isPrivate };
         list.Add(link);
-        if (MayConnect())
+        if ((limit ?? (MayConnect() ? null : UpstreamLimit.ConnectionRate)) is { } reached)
         {
-            link.Open();
+            link.RefuseFor(reached);
         }
         else
         {
-            link.RefuseFor(UpstreamLimit.ConnectionRate);
+            link.Open();
         }
 
         return link;
