@@ -173,7 +173,7 @@ internal sealed partial class XRpcSession<TCodec>
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
         ReplyAct act = state.Observes ? _conversation.OnReply(state.Tag, new FrameView(in head, state.Reply, isWhole: true), exchange) : ReplyAct.Pass;
         bool closes = act is ReplyAct.UnpinAndClose or ReplyAct.ReplaceAndClose or ReplyAct.EndClient;
-        bool unpins = act == ReplyAct.Unpin || pending.Has(PendingFlags.Unpin);
+        bool unpins = act == ReplyAct.Unpin || EndsOwn(pending);
         if ((closes || unpins) && (link ?? state.SentOn) is { } own)
         {
             Unpin(own, reusable: !closes && (act == ReplyAct.Unpin || IsAsNewBehind(head)));
@@ -297,7 +297,7 @@ internal sealed partial class XRpcSession<TCodec>
 
         // Before a connection closes: whoever is told by that writes to the same place.
         AnswerBytes(raw, pending.Sequence, pending.Method, isError: true);
-        if (pending.Has(PendingFlags.Unpin) && _pinned is { } own)
+        if (EndsOwn(pending) && _pinned is { } own)
         {
             Unpin(own, reusable: false);
         }

@@ -421,6 +421,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _streaming = frame.IsWhole ? null : link;
+        _streamed = frame.IsWhole || frame.Head.Replies == 0 ? null : _nextSequence - 1;
         AfterSending(decision, link);
         return true;
     }

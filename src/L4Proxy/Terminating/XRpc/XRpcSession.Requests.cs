@@ -44,6 +44,9 @@ internal sealed partial class XRpcSession<TCodec>
     /// <summary>Takes the rest of a frame that is forwarded while it arrives; null for none.</summary>
     private UpstreamLink<TCodec>? _streaming;
 
+    /// <summary>The request whose rest that is, where answers are due to it.</summary>
+    private uint? _streamed;
+
     /// <summary>The rest of the current frame goes nowhere.</summary>
     private bool _skipping;
 

@@ -408,6 +408,10 @@ internal sealed partial class XRpcSession<TCodec>
     /// </summary>
     private bool IsAsNewBehind(in FrameHead reply) => _pinnedForOne || reply.Kind != FrameKind.ErrorResponse;
 
+    /// <summary>Whether the client's own connection is given up with this request: also in the middle of it, where its server does not take the rest.</summary>
+    private bool EndsOwn(in Pending<TCodec> pending) =>
+        pending.Has(PendingFlags.Unpin) || (_pinnedForOne && _streaming is { } link && link == _pinned && _streamed == pending.Sequence);
+
     /// <summary>The request that the client's own connection was borrowed for is not sent: those behind it have servers of their own.</summary>
     private void UnpinUnused()
     {
