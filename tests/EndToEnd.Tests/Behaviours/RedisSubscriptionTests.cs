@@ -48,6 +48,7 @@ public sealed class RedisSubscriptionTests : IDisposable
     [InlineData("HELLO 3\nSUBSCRIBE c\nINCR n\nSELECT 1\nGET n\n", ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n:1\r\n")]
     [InlineData("HELLO 3\nSUBSCRIBE c\nINCR n\nPSYNC\n", ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n:1\r\n")]
     [InlineData("HELLO 3\nSUBSCRIBE c\nUNSUBSCRIBE c\nSELECT 1\n", "$1\r\nc\r\n:1\r\n>3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n")]
+    [InlineData("HELLO 3\nSUBSCRIBE c\nMONITOR\nPING\nSELECT 1\n", ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n+OK\r\n")]
     public void RefusedRightBehindASubscription_EndsBehindTheAnswersDue(string bytes, string answers)
     {
         using Sidecar proxy = Start("one", out int port);

@@ -360,7 +360,7 @@ internal sealed partial class XRpcSession<TCodec>
     {
         SessionExchange<TCodec> exchange = _owner.Exchange.For(this);
         ReplyAct act = _conversation.OnRelayed(head.Kind, new FrameView(in head, bytes, isWhole: head.Length == bytes.Length), exchange);
-        if (_lastWords is { } last && act is not ReplyAct.Pass)
+        if (_lastWords is { } last && (act is not ReplyAct.Pass || !_conversation.AwaitsRelayed))
         {
             Deliver(due);
             Deliver(last);

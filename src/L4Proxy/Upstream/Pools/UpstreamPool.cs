@@ -88,14 +88,15 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
             }
         }
 
-        if (usable >= count || (wanted is not null && living >= count + MostExtra))
+        bool full = living >= count + MostExtra || ending >= MostEnding;
+        if (usable >= count || (wanted is not null && full))
         {
             return wanted!;
         }
 
-        if (living >= count + MostExtra)
+        if (any is not null && full)
         {
-            any!.IsLastResort = true;
+            any.IsLastResort = true;
             return any;
         }
 
