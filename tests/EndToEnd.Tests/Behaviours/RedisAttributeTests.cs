@@ -14,7 +14,7 @@ public sealed class RedisAttributeTests : IClassFixture<RedisAttributeTests.Worl
     private static readonly string[] Lines =
     [
         "DEBUG PROTOCOL ATTRIB", "SET a 1", "DEBUG PROTOCOL ATTRIB", "GET a", "MGET a b c d", "DEBUG PROTOCOL ATTRIB", "DEL a b c d",
-        "MULTI", "DEBUG PROTOCOL ATTRIB", "INCR a", "EXEC", "GET a", "DEBUG PROTOCOL ATTRIB",
+        "MULTI", "INCR a", "DEBUG PROTOCOL ATTRIB", "EXEC", "GET a", "DEBUG PROTOCOL ATTRIB",
     ];
 
     private readonly World _world;
