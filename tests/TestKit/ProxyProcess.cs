@@ -24,6 +24,10 @@ internal sealed class ProxyProcess : IAsyncDisposable
     /// <summary>What it wrote, for messages of failure.</summary>
     public string Said => _program.Said;
 
+    /// <summary>Waits until it has said <paramref name="words"/>: a line is read some time after what it tells of.</summary>
+    public Task TellsAsync(string words)
+        => Patience.UntilAsync(() => Said.Contains(words, StringComparison.Ordinal), $"it says '{words}'", () => Said);
+
     /// <summary>Starts and waits until <c>/ready</c> says yes.</summary>
     /// <param name="bootstrap">Written to its folder.</param>
     /// <param name="prefix">A program with its arguments that runs the proxy in its place (prlimit, ip netns exec).</param>

@@ -119,7 +119,7 @@ public sealed class NameTableStreamTests
         bootstrap.Extension("dns", $"'@type': type.googleapis.com/meshl4.bootstrap.v1.DnsProxyOptions, addresses: [{{address: 127.0.0.1, port_value: {port}}}]");
         bootstrap.Ads("DELTA_GRPC", plane.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap);
-        proxy.Said.ShouldContain("DNS_CAPTURE is set and the DNS proxy is off");
+        await proxy.TellsAsync("DNS_CAPTURE is set and the DNS proxy is off");
         await plane.RequestAsync(".Listener", r => (string?)r["response_nonce"] is { Length: > 0 }, "the last type is acknowledged");
         plane.Requests(Nds).ShouldBeEmpty();
     }

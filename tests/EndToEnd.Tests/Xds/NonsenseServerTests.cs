@@ -37,7 +37,7 @@ public sealed class NonsenseServerTests : IDisposable
         bootstrap.Ads("DELTA_GRPC", nonsense.Port, plane.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap);
         await SaysAsync(proxy, _port, "blue ");
-        proxy.Said.ShouldContain("no control plane at xds0", Case.Sensitive);
+        await proxy.TellsAsync("no control plane at xds0");
         nonsense.WasSwallowed.ShouldBeFalse("64 MB of trailers were read");
 
         plane.Tell(new JsonObject { ["do"] = "end" });

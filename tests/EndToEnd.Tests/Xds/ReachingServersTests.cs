@@ -63,7 +63,7 @@ public sealed class ReachingServersTests : IDisposable
         _bootstrap.Dynamic(Secured(plane.Port, trusted, token).Replace("cds_config: {", "cds_config: {initial_fetch_timeout: 0.2s, ", StringComparison.Ordinal)
             .Replace("lds_config: {", "lds_config: {initial_fetch_timeout: 0.2s, ", StringComparison.Ordinal));
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
-        await Patience.UntilAsync(() => proxy.Said.Contains("no control plane at", StringComparison.Ordinal), "the refusal is told", () => proxy.Said);
+        await proxy.TellsAsync("no control plane at");
         plane.Events.ShouldNotContain(e => (string?)e["event"] == "open", "the token never left");
         (await proxy.StatAsync("control_plane.connected_state")).ShouldBe(0);
         (await proxy.StatAsync("cluster_manager.cds.init_fetch_timeout")).ShouldBe(1);
@@ -79,7 +79,7 @@ public sealed class ReachingServersTests : IDisposable
         _bootstrap.Ads("GRPC", first.Port, second.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
         await SaysAsync(proxy, _port, "blue ");
-        proxy.Said.ShouldContain("Unauthenticated: no such identity");
+        await proxy.TellsAsync("Unauthenticated: no such identity");
     }
 
     /// <summary>The preferred server accepts connections and never says anything, or takes requests and never responds.</summary>
@@ -95,8 +95,9 @@ public sealed class ReachingServersTests : IDisposable
         _bootstrap.Ads("DELTA_GRPC", opens ? idle.Port : mute.Port, second.Port);
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
         await SaysAsync(proxy, _port, "blue ");
-        proxy.Said.ShouldContain("no control plane at xds0");
-        proxy.Said.ShouldContain("no answer within 7.5 s", Case.Sensitive, "half of the time for a first answer");
+        await proxy.TellsAsync("no control plane at xds0");
+        // Half of the time for a first answer.
+        await proxy.TellsAsync("no answer within 7.5 s");
         (await proxy.StatAsync("cluster_manager.cds.init_fetch_timeout")).ShouldBe(0, "the second answered within that time");
     }
 
@@ -156,7 +157,7 @@ public sealed class ReachingServersTests : IDisposable
         Serve(plane);
         ThroughCluster(plane.Port, certificates, token, names, "sni: istiod.example, ", "initial_fetch_timeout: 0.2s, ");
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
-        await Patience.UntilAsync(() => proxy.Said.Contains("no control plane at", StringComparison.Ordinal), "the refusal is told", () => proxy.Said);
+        await proxy.TellsAsync("no control plane at");
         plane.Events.ShouldNotContain(e => (string?)e["event"] == "open", "the token never left");
         (await proxy.StatAsync("control_plane.connected_state")).ShouldBe(0);
     }

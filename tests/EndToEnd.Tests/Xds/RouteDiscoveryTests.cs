@@ -88,8 +88,7 @@ public sealed class RouteDiscoveryTests : IDisposable
         await using ProxyProcess proxy = await StartAsync("DELTA_GRPC", plane);
         await SaysAsync(proxy, _port, "engine ");
         (await proxy.StatAsync("control_plane.rds.init_fetch_timeout")).ShouldBe(1);
-        await Patience.UntilAsync(
-            () => proxy.Said.Contains("nobody waits any longer for RouteConfiguration never: none came in time", StringComparison.Ordinal), "a line about it", () => proxy.Said);
+        await proxy.TellsAsync("nobody waits any longer for RouteConfiguration never: none came in time");
     }
 
     [Theory]

@@ -49,7 +49,7 @@ public sealed class SavedSecretsTests : IDisposable
             "Listener/with-password: filter_chains[0].filters[0].typed_config.downstream_auth_passwords is a secret and was not saved",
             "Listener/with-password: filter_chains[0] has no filters without it, and closes its connections",
         ]);
-        proxy.Said.ShouldContain(lacking[0]);
+        await proxy.TellsAsync(lacking[0]);
 
         await using ControlPlane again = await ControlPlane.StartAsync($"127.0.0.1:{plane}");
         again.Set("2", Listener("l", _port, "c"), RedisListener(), StaticCluster("c", _blue.Address));

@@ -163,7 +163,7 @@ public sealed class SurvivalTests : IDisposable
         await using ProxyProcess proxy = await starting;
         await SaysAsync(proxy, _port, "blue ");
         (await proxy.PageAsync("/init_dump")).ShouldNotContain("waits");
-        proxy.Said.ShouldContain("1 clusters serve without endpoints, none came in time: waits");
+        await proxy.TellsAsync("1 clusters serve without endpoints, none came in time: waits");
     }
 
     private static Task<ProxyProcess> StartAsync(string api, ControlPlane plane)
