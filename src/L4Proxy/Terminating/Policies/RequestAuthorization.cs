@@ -13,39 +13,19 @@ internal static class RequestAuthorization
     /// <summary>DENY before ALLOW; with any ALLOW rule, one must match.</summary>
     public static bool Allows<TCodec>(
         XRpcAuthorizationSnapshot rules, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key, Downstream downstream)
-        where TCodec : struct, IXRpcCodec<TCodec>
-    {
-        foreach (XRpcAuthorizationRule rule in rules.Deny)
-        {
-            if (Matches(rule, codec, frame, key, downstream))
-            {
-                return false;
-            }
-        }
-
-        if (rules.Allow.IsEmpty)
-        {
-            return true;
-        }
-
-        foreach (XRpcAuthorizationRule rule in rules.Allow)
-        {
-            if (Matches(rule, codec, frame, key, downstream))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+        where TCodec : struct, IXRpcCodec<TCodec> => Allows(rules, codec, frame, key, anyKey: false, downstream);
 
     /// <summary>Whether a request is allowed whatever its keys are: no DENY rule matches with some key, and an ALLOW rule that does not ask for keys does if there is any.</summary>
     public static bool AllowsAnyKey<TCodec>(XRpcAuthorizationSnapshot rules, in TCodec codec, in FrameView frame, Downstream downstream)
+        where TCodec : struct, IXRpcCodec<TCodec> => Allows(rules, codec, frame, default, anyKey: true, downstream);
+
+    private static bool Allows<TCodec>(
+        XRpcAuthorizationSnapshot rules, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key, bool anyKey, Downstream downstream)
         where TCodec : struct, IXRpcCodec<TCodec>
     {
         foreach (XRpcAuthorizationRule rule in rules.Deny)
         {
-            if (MatchesBesidesKeys(rule, codec, frame, downstream))
+            if ((anyKey || Any(rule.Keys, key)) && MatchesBesidesKeys(rule, codec, frame, downstream))
             {
                 return false;
             }
@@ -53,7 +33,7 @@ internal static class RequestAuthorization
 
         foreach (XRpcAuthorizationRule rule in rules.Allow)
         {
-            if (rule.Keys.IsEmpty && MatchesBesidesKeys(rule, codec, frame, downstream))
+            if ((anyKey ? rule.Keys.IsEmpty : Any(rule.Keys, key)) && MatchesBesidesKeys(rule, codec, frame, downstream))
             {
                 return true;
             }
@@ -61,10 +41,6 @@ internal static class RequestAuthorization
 
         return rules.Allow.IsEmpty;
     }
-
-    private static bool Matches<TCodec>(
-        XRpcAuthorizationRule rule, in TCodec codec, in FrameView frame, ReadOnlySpan<byte> key, Downstream downstream)
-        where TCodec : struct, IXRpcCodec<TCodec> => Any(rule.Keys, key) && MatchesBesidesKeys(rule, codec, frame, downstream);
 
     private static bool MatchesBesidesKeys<TCodec>(XRpcAuthorizationRule rule, in TCodec codec, in FrameView frame, Downstream downstream)
         where TCodec : struct, IXRpcCodec<TCodec>

@@ -45,6 +45,7 @@ internal sealed partial class XRpcSession<TCodec>
         _pause = Pause.Quiet;
         return false;
     }
+
     /// <summary>
     /// What is asked ahead meets the rules, rejections and aborts that it would meet as a request on the client's own connection. The error of one that refuses it takes
     /// the place of its server's answer: the conversation is shown it, and is asked again.

@@ -391,7 +391,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         if (_stalled is not null || (InFlight == 0 && (_pause == Pause.Quiet || _stopReading)) || (!IsOrdered && (_givesUpStreams || _isDraining) && IsDone)
-            || ((_pause == Pause.Room || _due is { Count: > 0 }) && HasRoom))
+            || (WaitsForRoom && HasRoom))
         {
             _owner.Attend(this);
         }

@@ -42,16 +42,19 @@ internal sealed partial class XRpcSession<TCodec>
     /// </summary>
     private void ExpectLess()
     {
-        if (!IsOrdered && Backlog == 0 && (_pause == Pause.Room || _due is { Count: > 0 }))
+        if (!IsOrdered && Backlog == 0 && WaitsForRoom)
         {
             _expectedReply /= 2;
             GoOnWhenRoom();
         }
     }
 
+    /// <summary>Requests stay unread, or unsent behind a delay, until answers leave.</summary>
+    private bool WaitsForRoom => _pause == Pause.Room || _due is { Count: > 0 };
+
     private void GoOnWhenRoom()
     {
-        if ((_pause == Pause.Room || _due is { Count: > 0 }) && HasRoom)
+        if (WaitsForRoom && HasRoom)
         {
             _owner.Attend(this);
         }

@@ -365,12 +365,7 @@ internal sealed partial class XRpcSession<TCodec>
         }
 
         _leftSome = false;
-        XRpcUpstreamSnapshot settings = Proxy.Upstream;
-        UpstreamPool<TCodec> pool = _owner.Pool(binding.Name);
-        pool.Settings = settings;
-        binding.Link = pool.Shared(binding.Cluster, binding.Endpoint, binding.Profile, Math.Max(settings.ConnectionsPerEndpoint, 1), Spread);
-        Record.ClusterName ??= binding.Name;
-        Record.UpstreamHost ??= binding.Endpoint.Address;
+        binding.Link = PoolFor(binding).Shared(binding.Cluster, binding.Endpoint, binding.Profile, Math.Max(Proxy.Upstream.ConnectionsPerEndpoint, 1), Spread);
         return binding.Link;
     }
 
@@ -388,14 +383,17 @@ internal sealed partial class XRpcSession<TCodec>
     }
 
     /// <summary>A connection on which nothing is due; null at the bound.</summary>
-    private UpstreamLink<TCodec>? BorrowedLink(in Binding binding)
+    private UpstreamLink<TCodec>? BorrowedLink(in Binding binding) =>
+        PoolFor(binding).Borrow(binding.Cluster, binding.Endpoint, binding.Profile, Proxy.Upstream.MaxPinnedConnections);
+
+    /// <summary>Where the connections of a binding come from; the log of the client's connection names the first it had one of.</summary>
+    private UpstreamPool<TCodec> PoolFor(in Binding binding)
     {
-        (ClusterSnapshot cluster, EndpointSnapshot endpoint) = (binding.Cluster, binding.Endpoint);
-        UpstreamPool<TCodec> pool = _owner.Pool(cluster.Name);
+        UpstreamPool<TCodec> pool = _owner.Pool(binding.Name);
         pool.Settings = Proxy.Upstream;
-        Record.ClusterName ??= cluster.Name;
-        Record.UpstreamHost ??= endpoint.Address;
-        return pool.Borrow(cluster, endpoint, binding.Profile, Proxy.Upstream.MaxPinnedConnections);
+        Record.ClusterName ??= binding.Name;
+        Record.UpstreamHost ??= binding.Endpoint.Address;
+        return pool;
     }
 
     /// <summary>The client's state at a cluster: behind the cluster's own login, if it has one for this protocol.</summary>

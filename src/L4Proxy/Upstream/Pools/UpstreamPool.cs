@@ -31,10 +31,10 @@ internal sealed partial class UpstreamPool<TCodec>(XRpcLoop<TCodec> owner, strin
     /// <summary>After so long others that nobody has are closed: a crowd that blocked at once leaves one each, and they have places at the server that others may need.</summary>
     private const long SpareMs = 10_000;
 
+    private const long LoginWarningsMs = 60_000;
+
     private readonly List<UpstreamLink<TCodec>> _shared = [];
     private readonly List<UpstreamLink<TCodec>> _private = [];
-
-    private const long LoginWarningsMs = 60_000;
 
     private long _nextLoginWarningMs;
     private long _configVersion;
