@@ -6,10 +6,10 @@ using Shouldly;
 
 namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
 
-/// <summary>A client's connection. Every read gives up after ten seconds.</summary>
+/// <summary>A client's connection. Every read gives up after half a minute: that is for tests that fail, never for those that pass.</summary>
 internal sealed class Call : IDisposable
 {
-    private const int Limit = 10_000;
+    private const int Limit = 30_000;
     private const int TcpMaxSegment = 2;
 
     private readonly NetworkStream _stream;

@@ -1,31 +1,12 @@
-using System.Net;
-using System.Net.Sockets;
+using MeshL4.TestKit;
 
 namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
 
-/// <summary>Ports nobody listens on, below the range the kernel gives to clients. Each is given once.</summary>
+/// <summary>
+/// Ports nobody listens on, below the range the kernel gives to clients. Each is given once, and from the one ledger of all tests: two that count for
+/// themselves in the same range give the same port when one comes by where the other is.
+/// </summary>
 internal static class Ports
 {
-    private const int First = 20000;
-    private const int Count = 12000;
-
-    private static int s_next = Environment.ProcessId * 97 % Count;
-
-    public static int Free()
-    {
-        while (true)
-        {
-            int port = First + (Interlocked.Increment(ref s_next) % Count);
-            using var socket = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true };
-            try
-            {
-                socket.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: the next one.
-            }
-        }
-    }
+    public static int Free() => FreePorts.Next();
 }

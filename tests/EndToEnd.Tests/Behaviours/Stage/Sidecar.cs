@@ -36,7 +36,7 @@ internal sealed class Sidecar : IDisposable
         var sidecar = new Sidecar(BackgroundProgram.Start(command), adminPort, ns);
         try
         {
-            Wait.Until(() => sidecar._proxy.HasExited || sidecar.Get("/ready").StartsWith("LIVE", StringComparison.Ordinal), () => sidecar.Log, 30);
+            Wait.Until(() => sidecar._proxy.HasExited || sidecar.Get("/ready").StartsWith("LIVE", StringComparison.Ordinal), () => sidecar.Log);
             sidecar._proxy.HasExited.ShouldBeFalse(sidecar.Log + boot);
             return sidecar;
         }
@@ -76,7 +76,7 @@ internal sealed class Sidecar : IDisposable
     }
 
     /// <summary>Waits until so many lines have a text; returns all lines that do.</summary>
-    public IReadOnlyList<string> LoggedLines(int count, string text, int seconds = 10)
+    public IReadOnlyList<string> LoggedLines(int count, string text, int seconds = 60)
     {
         List<string> Found() => [.. _proxy.Output.Where(line => line.Contains(text, StringComparison.Ordinal))];
         Wait.Until(() => Found().Count >= count, () => $"fewer than {count} lines with {text} in:\n{string.Join('\n', _proxy.Output)}", seconds);
