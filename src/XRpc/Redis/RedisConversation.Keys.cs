@@ -84,22 +84,18 @@ public sealed partial class RedisConversation
         return decision.Act == Act.Refuse ? Refused(decision.Reason) : decision;
     }
 
-    private Decision Fanout(in RedisRequest request, IExchange exchange)
-    {
-        if (RedisForwarding.IsForBlocked(request.Command) && !exchange.IsPinned)
-        {
-            return exchange.IsQuiet ? Apart(FanoutFrom(request, exchange), exchange) : Decision.NeedQuiet;
-        }
-
-        return FanoutFrom(request, exchange);
-    }
-
     /// <summary>
     /// What ends a script or a pause has a connection to itself: on another it would wait for the end. That connection is in database 0: a server that
     /// a script keeps busy takes no SELECT.
     /// </summary>
-    private Decision Apart(in Decision decision, IExchange exchange)
+    private Decision Apart(in RedisRequest request, IExchange exchange)
     {
+        if (!exchange.IsQuiet)
+        {
+            return Decision.NeedQuiet;
+        }
+
+        Decision decision = request.Command.Rule == RedisRule.Fanout ? Fanout(request, exchange) : Keyless(request, exchange, ForwardFlags.None);
         if (decision.Act is not (Act.Forward or Act.Split))
         {
             return decision;
@@ -113,7 +109,7 @@ public sealed partial class RedisConversation
         return decision with { Flags = decision.Flags | ForwardFlags.PinOnce, Tag = (short)Purpose.Apart };
     }
 
-    private static Decision FanoutFrom(in RedisRequest request, IExchange exchange)
+    private static Decision Fanout(in RedisRequest request, IExchange exchange)
     {
         int nodes = exchange.IsPinned ? 0 : exchange.AllTargets(RedisForwarding.IsHome(request.Command));
         if (nodes <= 1)

@@ -245,6 +245,7 @@ public sealed partial class RedisConversation : Conversation<RespCodec>
     {
         RedisRule.Key => Keyed(request, exchange),
         RedisRule.Split => exchange.IsPinned ? Keyed(request, exchange) : SplitByKey(request, exchange),
+        RedisRule.Fanout or RedisRule.Default when !exchange.IsPinned && RedisForwarding.IsForBlocked(request.Command) => Apart(request, exchange),
         RedisRule.Fanout => Fanout(request, exchange),
         RedisRule.Scan => Scan(request, exchange),
         RedisRule.Local => Local(request, exchange),

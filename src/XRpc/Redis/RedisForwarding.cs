@@ -12,10 +12,11 @@ internal static class RedisForwarding
     [
         RedisCommandTable.FindSubcommand(RedisCommandId.Script, "KILL"u8),
         RedisCommandTable.FindSubcommand(RedisCommandId.Function, "KILL"u8),
+        RedisCommandTable.FindSubcommand(RedisCommandId.Function, "STATS"u8),
         RedisCommandTable.FindSubcommand(RedisCommandId.Client, "UNPAUSE"u8),
     ];
 
-    /// <summary>Whether a command ends what other requests wait for: it must not wait behind them.</summary>
+    /// <summary>Whether a command ends what other requests wait for, or tells what it is: it must not wait behind them.</summary>
     public static bool IsForBlocked(RedisCommand command) => Array.IndexOf(ForBlocked, command) >= 0;
 
     /// <summary>Flags of a command that its head alone decides on: one key at a fixed place, or none at all; -1 for others.</summary>

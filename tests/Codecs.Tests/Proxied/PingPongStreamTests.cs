@@ -152,6 +152,23 @@ public sealed class PingPongStreamTests
         mesh.Proxy.Records().ShouldAllBe(static record => record.Details == "drain");
     }
 
+    [Fact]
+    public async Task Drain_LeavesTimeForTheRestOfACallThatHadBegun()
+    {
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(drainSeconds: 600);
+        PingPongConnection client = mesh.Connect();
+        ReadOnlyMemory<byte> calls = PingPongConnection.Bytes(Call(1, "echo"), Call(2, "echo", "in two parts"));
+        await client.WriteAsync(calls[..^5]);
+        (await Next(client)).Id.ShouldBe(1u);
+
+        mesh.Proxy.Signal("TERM");
+        (await Next(client)).Kind.ShouldBe(PingPongKind.GoAway);
+        await client.WriteAsync(calls[^5..]);
+
+        (await Next(client)).Payload.ShouldBe("in two parts");
+        await EndsAsync(client);
+    }
+
     /// <summary>Who cannot be told is not served on, or would never know.</summary>
     [Fact]
     public async Task Drain_OfAProtocolWithoutGoAway_EndsClientsBehindTheCallsDue_AndTheirStreamsWithThem()

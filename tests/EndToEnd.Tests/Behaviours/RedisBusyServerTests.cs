@@ -33,6 +33,27 @@ public sealed class RedisBusyServerTests : IDisposable
     }
 
     [Theory]
+    [InlineData(null)]
+    [InlineData("SELECT 3")]
+    public void FunctionStats_TellWhatRuns(string? before)
+    {
+        using Sidecar proxy = Start(ring: false, out int port);
+        using Call runs = Call.To(port);
+        using Call looks = Call.To(port);
+        looks.Ask(before ?? "PING")!.ShouldStartWith("+");
+        looks.Ask("GET k").ShouldBe("$-1");
+        runs.Send(RedisFront.Command("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() while true do end end)"));
+        (runs.ReadLine(), runs.ReadLine()).ShouldBe(("$1", "l"));
+        runs.Send("FCALL f 0\r\n");
+        Wait.Until(() => IsBusy(_servers[0]), "the server is not busy");
+        looks.Send("FUNCTION STATS\r\n");
+        string[] told = [.. Enumerable.Range(0, 5).Select(_ => looks.ReadLine()!)];
+        told.ShouldBe(["*4", "$14", "running_script", "*6", "$4"]);
+        Run.Must("redis-cli", "-p", $"{_servers[0].Port}", "FUNCTION", "KILL");
+        runs.ReadLine()!.ShouldStartWith("-");
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void Unpause_IsNotPaused(bool ring)

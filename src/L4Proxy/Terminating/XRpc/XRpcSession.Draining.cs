@@ -55,11 +55,11 @@ internal sealed partial class XRpcSession<TCodec>
         }
     }
 
-    /// <summary>Between two frames of the client, behind all that it sent so far.</summary>
+    /// <summary>Behind all that the client sent so far. One that was told may have begun a frame, which it ends.</summary>
     private void EndWhenDrained()
     {
         TellOfEnd();
-        if (!_knowsOfEnd || (InFlight == 0 && !HasDelayed))
+        if (!_knowsOfEnd || (InFlight == 0 && !HasDelayed && _held.IsEmpty))
         {
             _stopReading = true;
             _givesUpStreams |= !_knowsOfEnd;
