@@ -156,13 +156,15 @@ internal sealed unsafe partial class EventLoop : IDisposable
             int timeout = _requeued.Count > 0 || _turnEnd.Count > 0 ? 0 : Timers.MillisecondsToNext(Environment.TickCount64);
             int count = Epoll.Wait(_epoll, events, EventBatch, timeout);
             NowMilliseconds = Environment.TickCount64;
-            Timers.Advance(NowMilliseconds, this);
             for (int i = 0; i < count; i++)
             {
                 Dispatch((int)events[i].DataLow, events[i].Events);
             }
 
             RunRequeued();
+
+            // Behind what has come: where the thread had no processor for a while, an answer that was there in time is not too late.
+            Timers.Advance(NowMilliseconds, this);
             RunTurnEnd();
             ReuseSlots();
         }

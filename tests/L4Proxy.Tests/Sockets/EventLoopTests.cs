@@ -132,6 +132,29 @@ public sealed class EventLoopTests : IDisposable
         }
     }
 
+    /// <summary>A thread that had no processor for a while finds both: the timer is due, and what it waits for is there.</summary>
+    [Fact]
+    public async Task Timer_DueTogetherWithWhatItWaitsFor_ComesBehindIt()
+    {
+        using SocketPair pair = await SocketPair.OpenAsync(_fixture);
+        bool heard = false, elapsed = false;
+        var limit = new LoopTimer(_ => elapsed = true, null);
+        await _fixture.OnAsync(() => pair.Near.Owner = new Ear(() =>
+        {
+            heard = true;
+            Loop.Timers.Cancel(limit);
+        }));
+        await _fixture.OnAsync(() =>
+        {
+            Loop.Timers.Arm(limit, TimeSpan.FromMilliseconds(20));
+            pair.Far.Send(new byte[1]);
+            Thread.Sleep(100);
+        });
+        await _fixture.UntilAsync(() => heard || elapsed, "one of both came");
+        await _fixture.UntilAsync(() => heard, "the socket was heard");
+        elapsed.ShouldBeFalse();
+    }
+
     [Fact]
     public async Task Watch_EpollRefusesTheDescriptor_ClosesItAndKeepsNothing()
     {
