@@ -72,7 +72,7 @@ public sealed class DnsCaptureTests : IDisposable
         (proxy.Stat("dns_proxy.requests") - asked).ShouldBe(all ? 1 : 0, "servers that resolv.conf does not name");
 
         // By name, as an application does it: the resolver of libc, the address of the mesh, the listener that has it.
-        _pod.Exec("sh", "-c", "echo hello | socat -t5 - TCP4:vip.example:9000").Trim().ShouldBe("service hello");
+        _pod.Exec("sh", "-c", "echo hello | socat -t30 - TCP4:vip.example:9000").Trim().ShouldBe("service hello");
         Wait.Until(() => proxy.Stat($"tcp.{Vip}_9000.downstream_cx_total") == 1, () => proxy.Get("/stats"));
 
         plane.Set("2", [.. Mesh("10.0.0.6")]);

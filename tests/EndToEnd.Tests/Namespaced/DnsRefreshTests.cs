@@ -17,7 +17,7 @@ public sealed class DnsRefreshTests : IDisposable
 
     public DnsRefreshTests()
     {
-        _resolvConf = new ResolvConf(_pod.Name, $"nameserver {Pod.OutsideIp}\nsearch mesh.example\noptions timeout:1 attempts:1\n");
+        _resolvConf = new ResolvConf(_pod.Name, $"nameserver {Pod.OutsideIp}\nnameserver {Other}\nsearch mesh.example\noptions timeout:5 attempts:2\n");
         Pod.In(_pod.Outside, () => Run.Must("ip", "addr", "add", Other + "/24", "dev", "eth0"));
         _one = new Backend("one", _pod.Outside, 9001, address: Pod.OutsideIp);
         _two = new Backend("two", _pod.Outside, 9001, address: Other);
@@ -31,30 +31,28 @@ public sealed class DnsRefreshTests : IDisposable
         _pod.Dispose();
     }
 
-    /// <summary>An hour is the rate: what comes sooner comes by the time to live, found under a search domain.</summary>
+    /// <summary>
+    /// An hour is the rate: what comes sooner comes by the time to live, found under a search domain. The server is there all the time, and
+    /// has the first address to the end: an answer that failed, or that two questions at the change disagree about, is good for the hour.
+    /// </summary>
     [Fact]
     public void TimeToLive_OfTheRecords_IsRespected()
     {
-        Peer dns = Peer.Dns(_pod.Outside, $"--host-record=svc.mesh.example,{Pod.OutsideIp},1");
-        try
-        {
-            using Sidecar proxy = Start("respect_dns_ttl: true, dns_refresh_rate: 3600s");
-            Says("one", proxy);
-            dns.Dispose();
-            dns = Peer.Dns(_pod.Outside, $"--host-record=svc.mesh.example,{Other},1");
-            Says("two", proxy);
-        }
-        finally
-        {
-            dns.Dispose();
-        }
+        using var folder = new TempFolder();
+        string hosts = folder.Write("hosts", $"{Pod.OutsideIp} svc.mesh.example\n");
+        using Peer dns = Peer.Dns(_pod.Outside, "--addn-hosts=" + hosts, "--local-ttl=1");
+        using Sidecar proxy = Start("respect_dns_ttl: true, dns_refresh_rate: 3600s");
+        Says("one", proxy);
+        folder.Write("hosts", $"{Pod.OutsideIp} svc.mesh.example\n{Other} svc.mesh.example\n");
+        dns.Signal("HUP");
+        Says("two", proxy);
     }
 
     [Fact]
     public void NameThatFails_IsAskedForAgainAtItsOwnRate()
     {
         using Sidecar proxy = Start("dns_refresh_rate: 3600s, dns_failure_refresh_rate: {base_interval: 0.2s, max_interval: 1s}");
-        proxy.Log.ShouldContain("svc does not resolve");
+        Wait.Until(() => proxy.Log.Contains("svc does not resolve", StringComparison.Ordinal), () => proxy.Log);
         using Peer dns = Peer.Dns(_pod.Outside, $"--host-record=svc.mesh.example,{Pod.OutsideIp}");
         Says("one", proxy);
     }
@@ -66,7 +64,7 @@ public sealed class DnsRefreshTests : IDisposable
     {
         try
         {
-            return _pod.Exec("sh", "-c", "echo hello | socat -t5 - TCP4:127.0.0.1:7001").Trim();
+            return _pod.Exec("sh", "-c", "echo hello | socat -t30 - TCP4:127.0.0.1:7001").Trim();
         }
         catch (InvalidOperationException)
         {

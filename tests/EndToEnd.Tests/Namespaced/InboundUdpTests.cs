@@ -32,7 +32,7 @@ public class InboundUdpTests
         Dig(pod, server, "service.mesh", "AAAA").ShouldBe("2001:db8::7");
         Dig(pod, server, "long.mesh", "TXT").ShouldContain("yyyy");
         proxy.Stat("udp.inbound.downstream_sess_rx_datagrams").ShouldBe(3);
-        proxy.Stat("udp.inbound.downstream_sess_tx_datagrams").ShouldBe(3);
+        Wait.Until(() => proxy.Stat("udp.inbound.downstream_sess_tx_datagrams") == 3, () => proxy.Get("/stats"));
         proxy.Stat("udp.outbound.downstream_sess_rx_datagrams").ShouldBe(0);
         proxy.Terminate();
         proxy.ExitCode().ShouldBe(0);

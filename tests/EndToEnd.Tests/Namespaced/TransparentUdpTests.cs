@@ -30,7 +30,7 @@ public class TransparentUdpTests
         Dig(pod, server, "service.mesh", "AAAA").ShouldBe("2001:db8::7");
         Dig(pod, server, "long.mesh", "TXT").ShouldContain("yyyy");
         proxy.Stat("udp.udp.downstream_sess_rx_datagrams").ShouldBe(3);
-        proxy.Stat("udp.udp.downstream_sess_tx_datagrams").ShouldBe(3);
+        Wait.Until(() => proxy.Stat("udp.udp.downstream_sess_tx_datagrams") == 3, () => proxy.Get("/stats"));
         proxy.Terminate();
         proxy.ExitCode().ShouldBe(0);
         proxy.Logged("listener=udp", $"local={Text(server, 53)} ").ShouldContain($"host={Text(server, 53)} ");
@@ -79,7 +79,7 @@ public class TransparentUdpTests
         TransparentRules.Outbound(pod, EchoPort, EchoPort + 1);
         using UdpEcho first = new(pod.Outside, EchoPort);
         using UdpEcho second = new(pod.Outside, EchoPort + 1);
-        Boot boot = new Boot().ListenUdp("udp", 15001, "passthrough", ", transparent: true", "::", "1s", ", ipv4_compat: true").With(Boot.OriginalDst("passthrough"));
+        Boot boot = new Boot().ListenUdp("udp", 15001, "passthrough", ", transparent: true", "::", "8s", ", ipv4_compat: true").With(Boot.OriginalDst("passthrough"));
         using Sidecar proxy = Sidecar.Start(boot, pod.Name, capabilities: "net_admin");
         foreach (string server in new[] { Pod.OutsideIp, Pod.OutsideIp6 })
         {
@@ -146,7 +146,7 @@ public class TransparentUdpTests
         using Socket client = UdpClients.Open(pod.Name, Pod.Ip);
         client.SendTo(new byte[10], new IPEndPoint(IPAddress.Parse(Pod.Ip), 15001));
         proxy.Logged("details=loop_guard_own_listener").ShouldContain("flags=LR ");
-        proxy.Stat("udp.udp.dropped_no_session").ShouldBe(1);
+        Wait.Until(() => proxy.Stat("udp.udp.dropped_no_session") == 1, () => proxy.Get("/stats"));
     }
 
     /// <summary>Rules that do not exempt the proxy send its own datagrams back to it.</summary>
