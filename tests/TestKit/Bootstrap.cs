@@ -86,14 +86,14 @@ internal sealed class Bootstrap
         return port;
     }
 
-    public void Cluster(string name, EndPoint endpoint, string connectTimeout = "1s") => Cluster(name, [(IPEndPoint)endpoint], connectTimeout: connectTimeout);
+    public void Cluster(string name, EndPoint endpoint, string connectTimeout = "10s") => Cluster(name, [(IPEndPoint)endpoint], connectTimeout: connectTimeout);
 
     /// <summary>A static cluster.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="endpoints">Its servers.</param>
     /// <param name="thresholds">Members of the circuit breaker's thresholds.</param>
     /// <param name="connectTimeout">A duration.</param>
-    public void Cluster(string name, IPEndPoint[] endpoints, string thresholds = "max_connections: 100000", string connectTimeout = "1s")
+    public void Cluster(string name, IPEndPoint[] endpoints, string thresholds = "max_connections: 100000", string connectTimeout = "10s")
     {
         string members = string.Join(", ", endpoints.Select(static ip => $"{{endpoint: {{address: {{socket_address: {{address: {ip.Address}, port_value: {ip.Port}}}}}}}}}"));
         _clusters.AppendLine(
@@ -102,7 +102,7 @@ internal sealed class Bootstrap
     }
 
     public void OriginalDestinationCluster(string name) =>
-        _clusters.AppendLine(CultureInfo.InvariantCulture, $"  - {{name: {name}, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 1s}}");
+        _clusters.AppendLine(CultureInfo.InvariantCulture, $"  - {{name: {name}, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 10s}}");
 
     /// <summary>HTTP goes to this cluster; without a call it goes to the original destination.</summary>
     public void Engine(string cluster, string version = "V2") => _extensions +=

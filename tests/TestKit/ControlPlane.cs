@@ -23,16 +23,16 @@ internal sealed class ControlPlane : IAsyncDisposable
     public IReadOnlyList<string> Refusals => [.. Requests().Select(r => (string?)r["error_detail"]?["message"]).OfType<string>()];
 
     /// <summary>Starts it and waits until it listens.</summary>
-    /// <param name="address">Where: <c>127.0.0.1:0</c> for a port of the kernel's choice, or <c>unix:/path</c>.</param>
+    /// <param name="address">Where: <c>127.0.0.1:port</c>, or <c>unix:/path</c>; by default a port that stays free for another one after this.</param>
     /// <param name="more">Further members of the command, such as key and cert for TLS.</param>
     /// <param name="ns">The network namespace it runs in; by default the one of the tests.</param>
-    public static async Task<ControlPlane> StartAsync(string address = "127.0.0.1:0", JsonObject? more = null, string? ns = null)
+    public static async Task<ControlPlane> StartAsync(string? address = null, JsonObject? more = null, string? ns = null)
     {
         string[] command = ["node", Executables.Script("tests/npm/control-plane.js")];
         var plane = new ControlPlane(JsonProcess.Start(null, ns is null ? command : ["ip", "netns", "exec", ns, .. command]));
         JsonObject listen = more ?? [];
         listen["do"] = "listen";
-        listen["address"] = address;
+        listen["address"] = address ?? $"127.0.0.1:{FreePorts.Next()}";
         plane.Tell(listen);
         JsonNode listening = await plane.EventAsync(e => (string?)e["event"] == "listening", "it listens");
         plane.Port = (int)listening["port"]!;

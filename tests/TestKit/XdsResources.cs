@@ -34,7 +34,7 @@ internal static class XdsResources
         ["@type"] = Config + "cluster.v3.Cluster",
         ["name"] = name,
         ["type"] = "EDS",
-        ["connect_timeout"] = new JsonObject { ["seconds"] = 1 },
+        ["connect_timeout"] = new JsonObject { ["seconds"] = 10 },
         ["eds_cluster_config"] = new JsonObject
         {
             ["service_name"] = service ?? "", ["eds_config"] = new JsonObject { ["ads"] = new JsonObject(), ["resource_api_version"] = "V3" },
@@ -78,7 +78,7 @@ internal static class XdsResources
         return new JsonObject
         {
             ["@type"] = Config + "cluster.v3.Cluster", ["name"] = name, ["type"] = "STATIC",
-            ["connect_timeout"] = new JsonObject { ["seconds"] = 1 }, ["load_assignment"] = assignment,
+            ["connect_timeout"] = new JsonObject { ["seconds"] = 10 }, ["load_assignment"] = assignment,
         };
     }
 

@@ -53,6 +53,7 @@ public sealed class AggregatedStreamTests
         plane.Set("1", Listener("l", Bootstrap.FreePort(), "c"), EdsCluster("c"), Endpoints("c", blue.Address));
         await using ProxyProcess proxy = await StartAsync(api, plane);
 
+        await plane.RequestAsync(Lds, r => (string?)r["response_nonce"] is { Length: > 0 }, "the listeners are acknowledged");
         IReadOnlyList<JsonNode> requests = plane.Requests();
         JsonNode node = requests[0]["node"]!;
         ((string?)node["id"]).ShouldBe("sidecar~10.0.0.1~p.ns~ns.svc.cluster.local");
@@ -60,7 +61,6 @@ public sealed class AggregatedStreamTests
         ((string?)node["metadata"]!["fields"]!["NAMESPACE"]!["stringValue"]).ShouldBe("ns");
         List<string> firstOfType = [.. requests.Select(r => ((string)r["type_url"]!).Split('.')[^1]).Distinct()];
         firstOfType.ShouldBe(["Cluster", "ClusterLoadAssignment", "Listener"]);
-        await plane.RequestAsync(Lds, r => (string?)r["response_nonce"] is { Length: > 0 }, "the listeners are acknowledged");
         string names = api == "GRPC" ? "resource_names" : "resource_names_subscribe";
         plane.Requests(Eds)[0][names]!.AsArray().Select(name => (string?)name).ShouldBe(["c"]);
         plane.Requests(Cds)[0][names].ShouldBeNull();
@@ -123,14 +123,16 @@ public sealed class AggregatedStreamTests
             again.Set("2", Listener("l", port, "c"), EdsCluster("c"), Endpoints("c", teal.Address));
             await SaysAsync(proxy, port, "teal ");
             (await proxy.StatAsync("control_plane.connected_state")).ShouldBe(1);
+            JsonNode clusters = await again.RequestAsync(Cds, static _ => true, "the clusters are asked for");
             if (api == "DELTA_GRPC")
             {
-                again.Requests(Cds)[0]["initial_resource_versions"]!["c"].ShouldNotBeNull();
-                again.Requests(Eds)[0]["initial_resource_versions"]!["c"].ShouldNotBeNull();
+                JsonNode endpoints = await again.RequestAsync(Eds, static _ => true, "the endpoints are asked for");
+                clusters["initial_resource_versions"]!["c"].ShouldNotBeNull();
+                endpoints["initial_resource_versions"]!["c"].ShouldNotBeNull();
             }
             else
             {
-                ((string?)again.Requests(Cds)[0]["version_info"]).ShouldBe("1");
+                ((string?)clusters["version_info"]).ShouldBe("1");
             }
         }
     }

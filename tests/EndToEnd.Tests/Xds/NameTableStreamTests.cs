@@ -36,7 +36,7 @@ public sealed class NameTableStreamTests
 
         plane.Set("3", NameTable(("web.ns.svc.cluster.local", ["10.0.0.3"])));
         await Patience.UntilAsync(() => Dig(port, "web.ns") == "10.0.0.3", "the mended table", () => proxy.Said);
-        (await proxy.StatAsync("dns_proxy.hosts")).ShouldBe(1);
+        await Patience.UntilAsync(async () => await proxy.StatAsync("dns_proxy.hosts") == 1, "the one host is counted", () => proxy.Said);
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class NameTableStreamTests
         const string source = "{ads: {}, initial_fetch_timeout: 0.2s, resource_api_version: V3}";
         bootstrap.Dynamic($"ads_config: {{api_type: GRPC, transport_api_version: V3, grpc_services: [{{envoy_grpc: {{cluster_name: plane}}}}]}}, cds_config: {source}, lds_config: {source}");
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap);
-        (await proxy.StatAsync("dns_proxy.nds.init_fetch_timeout")).ShouldBe(1);
+        await Patience.UntilAsync(async () => await proxy.StatAsync("dns_proxy.nds.init_fetch_timeout") == 1, "the time-out is counted", () => proxy.Said);
         Dig(port, "web.ns").ShouldBe("", "no server knows it");
         (await proxy.StatAsync("dns_proxy.upstream_failures")).ShouldBe(1);
     }

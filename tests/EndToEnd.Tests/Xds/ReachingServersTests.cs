@@ -37,11 +37,12 @@ public sealed class ReachingServersTests : IDisposable
         string token = Path.Combine(_bootstrap.Folder, "token");
         await File.WriteAllTextAsync(token, "first\n");
         var tls = new JsonObject { ["key"] = certificates.ServerKey, ["cert"] = certificates.ServerChain, ["ca"] = certificates.Root };
-        await using ControlPlane plane = await ControlPlane.StartAsync("127.0.0.1:0", tls);
+        await using ControlPlane plane = await ControlPlane.StartAsync(more: tls);
         Serve(plane);
         _bootstrap.Dynamic(Secured(plane.Port, certificates, token));
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
         await SaysAsync(proxy, _port, "blue ");
+        await Patience.UntilAsync(() => Tokens(plane).Count > 0, "a stream", plane.Said);
         Tokens(plane).ShouldBe(["Bearer first"]);
 
         await File.WriteAllTextAsync(token, "second\n");
@@ -58,7 +59,7 @@ public sealed class ReachingServersTests : IDisposable
         string token = Path.Combine(_bootstrap.Folder, "token");
         await File.WriteAllTextAsync(token, "secret");
         var tls = new JsonObject { ["key"] = foreign.ServerKey, ["cert"] = foreign.ServerChain };
-        await using ControlPlane plane = await ControlPlane.StartAsync("127.0.0.1:0", tls);
+        await using ControlPlane plane = await ControlPlane.StartAsync(more: tls);
         Serve(plane);
         _bootstrap.Dynamic(Secured(plane.Port, trusted, token).Replace("cds_config: {", "cds_config: {initial_fetch_timeout: 0.2s, ", StringComparison.Ordinal)
             .Replace("lds_config: {", "lds_config: {initial_fetch_timeout: 0.2s, ", StringComparison.Ordinal));
@@ -113,7 +114,9 @@ public sealed class ReachingServersTests : IDisposable
         _bootstrap.Dynamic($"cds_config: {source}, lds_config: {source}");
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
         await SaysAsync(proxy, _port, "blue ");
-        plane.Events.Where(e => (string?)e["event"] == "open").Select(e => (string?)e["method"]).Order().ShouldBe(methods.Split(' '));
+        string?[] Opened() => [.. plane.Events.Where(e => (string?)e["event"] == "open").Select(e => (string?)e["method"]).Order()];
+        await Patience.UntilAsync(() => Opened().Length >= 2, "two streams", plane.Said);
+        Opened().ShouldBe(methods.Split(' '));
         string[] series = [.. Exposition.Series(await proxy.PageAsync("/stats/prometheus"))];
         series.ShouldContain("envoy_control_plane_connection_attempts{}");
         series.ShouldBeUnique();
@@ -128,11 +131,12 @@ public sealed class ReachingServersTests : IDisposable
         string token = Path.Combine(_bootstrap.Folder, "token");
         await File.WriteAllTextAsync(token, "first\n");
         var tls = new JsonObject { ["key"] = certificates.ServerKey, ["cert"] = certificates.ServerChain, ["ca"] = certificates.Root };
-        await using ControlPlane plane = await ControlPlane.StartAsync("127.0.0.1:0", tls);
+        await using ControlPlane plane = await ControlPlane.StartAsync(more: tls);
         Serve(plane);
         ThroughCluster(plane.Port, certificates, token, "match_typed_subject_alt_names: [{san_type: URI, matcher: {prefix: 'spiffe://'}}, {san_type: DNS, matcher: {exact: localhost}}]");
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
         await SaysAsync(proxy, _port, "blue ");
+        await Patience.UntilAsync(() => Tokens(plane).Count > 0, "a stream", plane.Said);
         Tokens(plane).ShouldBe(["Bearer first"]);
         await File.WriteAllTextAsync(token, "second\n");
         plane.Tell(new JsonObject { ["do"] = "end" });
@@ -153,7 +157,7 @@ public sealed class ReachingServersTests : IDisposable
         string token = Path.Combine(_bootstrap.Folder, "token");
         await File.WriteAllTextAsync(token, "secret");
         var tls = new JsonObject { ["key"] = certificates.ServerKey, ["cert"] = certificates.ServerChain };
-        await using ControlPlane plane = await ControlPlane.StartAsync("127.0.0.1:0", tls);
+        await using ControlPlane plane = await ControlPlane.StartAsync(more: tls);
         Serve(plane);
         ThroughCluster(plane.Port, certificates, token, names, "sni: istiod.example, ", "initial_fetch_timeout: 0.2s, ");
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(_bootstrap);
@@ -165,7 +169,7 @@ public sealed class ReachingServersTests : IDisposable
     private void ThroughCluster(int port, TestCertificates certificates, string token, string names, string sni = "", string wait = "")
     {
         _bootstrap.RawCluster(
-            $"{{name: xds, type: STATIC, connect_timeout: 1s, load_assignment: {{cluster_name: xds, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}}}]}}]}}, "
+            $"{{name: xds, type: STATIC, connect_timeout: 10s, load_assignment: {{cluster_name: xds, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}}}]}}]}}, "
             + "transport_socket: {name: envoy.transport_sockets.tls, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, "
             + $"{sni}common_tls_context: {{alpn_protocols: [h2], tls_certificates: [{{certificate_chain: {{filename: {certificates.ClientChain}}}, private_key: {{filename: {certificates.ClientKey}}}}}], "
             + $"validation_context: {{trusted_ca: {{filename: {certificates.Root}}}{(names.Length > 0 ? ", " + names : "")}}}}}}}}}}}");

@@ -103,6 +103,7 @@ public sealed class RouteDiscoveryTests : IDisposable
         _bootstrap.Cluster("plane", new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, plane.Port));
         await using ProxyProcess proxy = await StartAsync(api, plane);
         await SaysAsync(proxy, _port, "engine ");
+        await plane.EventAsync(e => (string?)e["event"] == "open" && (string?)e["method"] == method, "a stream for routes");
         plane.Events.Count(e => (string?)e["event"] == "open" && (string?)e["method"] == method).ShouldBe(1);
 
         plane.Set("2", Listener("tcp", _other, "c"), StaticCluster("c", _blue.Address));

@@ -30,11 +30,12 @@ public sealed class StrangerClientTests
         await using GrpcPeer client = GrpcPeer.Client(library, plane);
         await client.AnswersAsync(Target, "blue x", plane);
         string[] types = ["Listener", "RouteConfiguration", "Cluster", "ClusterLoadAssignment"];
-        plane.Requests().Select(r => ((string)r["type_url"]!).Split('.')[^1]).Distinct().ShouldBe(types, library);
         foreach (string type in types)
         {
             await plane.RequestAsync("." + type, r => (string?)r["version_info"] == "1" && r["error_detail"] is null, $"{type} is acknowledged");
         }
+
+        plane.Requests().Select(r => ((string)r["type_url"]!).Split('.')[^1]).Distinct().ShouldBe(types, library);
 
         plane.Set("2", ApiListener("service", "r"), Routes("r", "c"), EdsCluster("c"), WeightedEndpoints("c", teal.Port));
         await client.AnswersAsync(Target, "teal x", plane);

@@ -46,6 +46,7 @@ public sealed class StreamCornersTests : IDisposable
         endpoints.Set("1", Endpoints("service", _blue.Address));
         await using ProxyProcess proxy = await StartAsync(api, plane);
         await SaysAsync(proxy, _port, "blue ");
+        await endpoints.EventAsync(e => (string?)e["event"] == "open", "a stream for endpoints");
         endpoints.Events.Where(e => (string?)e["event"] == "open").Select(e => (string?)e["method"]).ShouldBe([method]);
         endpoints.Set("2", Endpoints("service", _teal.Address));
         await SaysAsync(proxy, _port, "teal ");

@@ -15,11 +15,13 @@ public sealed class SurvivalTests : IDisposable
     private readonly Peer _blue = Peer.Banner("blue ");
     private readonly Peer _teal = Peer.Banner("teal ");
     private readonly int _port = Bootstrap.FreePort();
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("meshl4-saved-");
 
     public void Dispose()
     {
         _blue.Dispose();
         _teal.Dispose();
+        _folder.Delete(recursive: true);
     }
 
     [Theory]
@@ -94,10 +96,13 @@ public sealed class SurvivalTests : IDisposable
         int second = Bootstrap.FreePort();
         await using ControlPlane plane = await ControlPlane.StartAsync();
         JsonObject mortal = Listener("l2", second, "c");
-        mortal["$ttl"] = 5000;
+        mortal["$ttl"] = 3_600_000;
         plane.Set("1", Listener("l", _port, "c"), mortal, StaticCluster("c", _blue.Address));
         await using ProxyProcess proxy = await StartAsync(api, plane);
         await SaysAsync(proxy, second, "blue ");
+        mortal["filter_chains"]![0]!["name"] = "another version";
+        mortal["$ttl"] = 500;
+        plane.Set("2", Listener("l", _port, "c"), mortal, StaticCluster("c", _blue.Address));
         await RefusesAsync(proxy, second);
         await SaysAsync(proxy, _port, "blue ");
         plane.Refusals.ShouldBeEmpty();
@@ -108,7 +113,7 @@ public sealed class SurvivalTests : IDisposable
     [InlineData("DELTA_GRPC")]
     public async Task NoControlPlaneAtStart_TheResourcesSavedLastServe_UntilOneAnswers(string api)
     {
-        string saved = Path.Combine(Directory.CreateTempSubdirectory("meshl4-saved-").FullName, "last");
+        string saved = Path.Combine(_folder.FullName, "last");
         int port, stale = Bootstrap.FreePort();
         await using (ControlPlane plane = await ControlPlane.StartAsync())
         {
@@ -131,7 +136,6 @@ public sealed class SurvivalTests : IDisposable
         await RefusesAsync(proxy, stale);
         info = JsonNode.Parse(await proxy.PageAsync("/server_info"))!;
         ((bool)info["last_known_good"]!["in_use"]!).ShouldBeFalse();
-        Directory.Delete(Path.GetDirectoryName(saved)!, recursive: true);
     }
 
     [Fact]
@@ -139,7 +143,7 @@ public sealed class SurvivalTests : IDisposable
     {
         await using ControlPlane plane = await ControlPlane.StartAsync();
         JsonObject waiting = EdsCluster("waits");
-        waiting["eds_cluster_config"]!["eds_config"]!["initial_fetch_timeout"] = new JsonObject { ["seconds"] = 2 };
+        waiting["eds_cluster_config"]!["eds_config"]!["initial_fetch_timeout"] = new JsonObject { ["seconds"] = 10 };
         plane.Set("1", Listener("l", _port, "c"), EdsCluster("c"), Endpoints("c", _blue.Address), waiting);
         var bootstrap = new Bootstrap();
         bootstrap.Ads("DELTA_GRPC", plane.Port);
