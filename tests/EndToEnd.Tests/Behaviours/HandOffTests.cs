@@ -111,7 +111,7 @@ public class HandOffTests
         using Call call = Call.To(port);
         Task<SslStream> handshake = call.TlsAsync("shop.example", "h2");
         using Socket accepted = await engine.AcceptSocketAsync().WaitAsync(TestKit.Patience.Limit);
-        accepted.ReceiveTimeout = 10_000;
+        accepted.ReceiveTimeout = (int)TestKit.Patience.Limit.TotalMilliseconds;
         byte[] header = new byte[16 + 12 + 5];
         using var stream = new NetworkStream(accepted);
         stream.ReadExactly(header);

@@ -6,6 +6,10 @@ namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
 internal sealed class Boot
 {
     private const string Types = "type.googleapis.com/envoy.";
+
+    /// <summary>For what never comes about: a machine that stands still for seconds has connections time out that the kernel made.</summary>
+    private const string ConnectTimeout = "20s";
+
     private readonly List<string> _listeners = [];
     private readonly List<string> _clusters = [];
     private readonly List<string> _extensions = [];
@@ -60,10 +64,10 @@ internal sealed class Boot
 
     /// <summary>A cluster with endpoints <c>address:port</c>, <c>[v6]:port</c> or a Unix path.</summary>
     public static string Cluster(string name, string[] endpoints, string more = "", string type = "STATIC") =>
-        $"{{'@type': {Types}config.cluster.v3.Cluster, name: {name}, type: {type}, connect_timeout: 2s, load_assignment: {Assignment(name, endpoints)}{more}}}";
+        $"{{'@type': {Types}config.cluster.v3.Cluster, name: {name}, type: {type}, connect_timeout: {ConnectTimeout}, load_assignment: {Assignment(name, endpoints)}{more}}}";
 
     public static string OriginalDst(string name, string more = "") =>
-        $"{{'@type': {Types}config.cluster.v3.Cluster, name: {name}, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 2s{more}}}";
+        $"{{'@type': {Types}config.cluster.v3.Cluster, name: {name}, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: {ConnectTimeout}{more}}}";
 
     public static string Assignment(string cluster, params string[] endpoints) =>
         $"{{cluster_name: {cluster}, endpoints: [{{lb_endpoints: [{string.Join(", ", endpoints.Select(Endpoint))}]}}]}}";

@@ -8,7 +8,7 @@ namespace MeshL4.EndToEnd.Tests.Behaviours.Stage;
 internal sealed class Conversation : IDisposable
 {
     private const string Mark = "$9\r\nthe mark.\r\n";
-    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 20_000 };
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 60_000 };
 
     public Conversation(int port) => _socket.Connect(new IPEndPoint(IPAddress.Loopback, port));
 
