@@ -28,7 +28,7 @@ public class DrainTests
         call.Socket.Shutdown(SocketShutdown.Send);
         call.Rest().ShouldBe("");
         proxy.ExitCode().ShouldBe(0);
-        proxy.Logged("cluster=c").ShouldContain("flags=- ");
+        proxy.Logged("cluster=c", $"remote={call.Local} ").ShouldContain("flags=- ");
     }
 
     [Fact]

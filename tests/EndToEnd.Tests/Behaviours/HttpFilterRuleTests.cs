@@ -34,7 +34,9 @@ public sealed class HttpFilterRuleTests : IDisposable
         dump.ShouldContain("meshl4_http_filter_unsupported");
         dump.ShouldContain("filter_chains[0].filters[0].typed_config.http_filters[0]");
         dump.ShouldContain("filter_chains[1].filters[0].typed_config.http_filters[1]");
-        proxy.Log.Split('\n').Count(static line => line.Contains("guards requests", StringComparison.Ordinal)).ShouldBe(1);
+        int Warnings() => proxy.Log.Split('\n').Count(static line => line.Contains("guards requests", StringComparison.Ordinal));
+        Wait.Until(() => Warnings() > 0, () => proxy.Log);
+        Warnings().ShouldBe(1);
     }
 
     [Fact]

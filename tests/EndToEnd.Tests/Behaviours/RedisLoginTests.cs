@@ -80,8 +80,8 @@ public sealed class RedisLoginTests : IDisposable
 
         client.Dispose();
         proxy.Logged("listener=l").ShouldContain("flags=UF details=upstream_preamble_refused");
+        Wait.Until(() => proxy.Log.Contains(_redis.Address + " failed: WRONGPASS", StringComparison.Ordinal), () => proxy.Log);
         proxy.Log.Split("own login at").Length.ShouldBeInRange(2, 4, "a line of each loop");
-        proxy.Log.ShouldContain(_redis.Address + " failed: WRONGPASS");
         string dump = proxy.Get("/config_dump");
         dump.ShouldContain("RedisProtocolOptions");
         (dump + proxy.Log + proxy.Logged("listener=l")).ShouldNotContain(Wrong);

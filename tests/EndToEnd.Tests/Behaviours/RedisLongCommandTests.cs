@@ -26,7 +26,15 @@ public sealed class RedisLongCommandTests
         client.ReadLine()!.ShouldStartWith("-ERR unknown command 'FOO'");
         client.Ask("STRLEN j").ShouldBe($":{Length}");
 
-        client.Send(RedisFront.Command("My.Cmd", "k", Value));
+        try
+        {
+            client.Send(RedisFront.Command("My.Cmd", "k", Value));
+        }
+        catch (IOException)
+        {
+            // Refused and reset while it was still on its way: the answer came before that.
+        }
+
         client.ReadLine().ShouldBe("-ERR MeshL4: the request has to be seen whole, and is over 1048576 bytes");
         client.Ends().ShouldBeTrue();
     }
