@@ -41,7 +41,9 @@ public sealed class HedgingTests : IDisposable
         frozen.Signal("CONT");
         client.ReadLine().ShouldBe("+OK");
         proxy.Stat("redis.x.upstream_rq_hedge").ShouldBe(hedged);
-        Get(client, "name").ShouldBe("written");
+
+        // No read: the server that goes on may be slow, and the other has the name that it had.
+        client.Ask("APPEND name !").ShouldBe(":8");
         proxy.Stat("meshl4.loop_faults").ShouldBe(0);
     }
 
@@ -65,7 +67,7 @@ public sealed class HedgingTests : IDisposable
     [Fact]
     public void Writes_AndReadsBeyondTheBudget_WaitForTheirTimeout()
     {
-        using Sidecar proxy = Start("hedge: {delay: 0.5s, budget_percent: {value: 0}}, timeout: 3s", out int port);
+        using Sidecar proxy = Start("hedge: {delay: 0.5s, budget_percent: {value: 0}}, timeout: 6s", out int port);
         using Call client = Call.To(port);
         (_, string awake) = FreezeServerOf(client);
 
@@ -81,16 +83,16 @@ public sealed class HedgingTests : IDisposable
     [Fact]
     public void Read_ThatBothServersDoNotAnswer_FailsOnce()
     {
-        using Sidecar proxy = Start("hedge: {delay: 0.5s}, timeout: 3s", out int port);
+        using Sidecar proxy = Start("hedge: {delay: 0.5s}, timeout: 6s", out int port);
         using Call client = Call.To(port);
-        Get(client, "name");
+        ServerOf(client);
         _one.Signal("STOP");
         _two.Signal("STOP");
         client.Ask("GET name")!.ShouldStartWith("-");
+        proxy.Stat("redis.x.upstream_rq_hedge").ShouldBe(1);
         _one.Signal("CONT");
         _two.Signal("CONT");
         Get(client, "other").ShouldStartWith("again-");
-        proxy.Stat("redis.x.upstream_rq_hedge").ShouldBe(1);
     }
 
     [Fact]
@@ -121,10 +123,17 @@ public sealed class HedgingTests : IDisposable
         return client.ReadLine()!;
     }
 
+    /// <summary>The name of the server that answers this client, by a command that counts as a write: a read may have a copy where the machine is slow.</summary>
+    private static string ServerOf(Call client)
+    {
+        client.Ask("GETEX name").ShouldBe("$3");
+        return client.ReadLine()!;
+    }
+
     /// <summary>Freezes the server that answers this client; the other's name.</summary>
     private (Peer Frozen, string Awake) FreezeServerOf(Call client)
     {
-        bool first = Get(client, "name") == "one";
+        bool first = ServerOf(client) == "one";
         (first ? _one : _two).Signal("STOP");
         return first ? (_one, "two") : (_two, "one");
     }

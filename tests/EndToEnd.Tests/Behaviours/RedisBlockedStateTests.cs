@@ -7,14 +7,14 @@ namespace MeshL4.EndToEnd.Tests.Behaviours;
 /// <summary>What changes the state of a client's own connection is not given up there behind a request that blocks it: it would happen all the same, unknown to the proxy.</summary>
 public sealed class RedisBlockedStateTests : IDisposable
 {
-    private static readonly TimeSpan Longer = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Longer = TimeSpan.FromSeconds(4);
 
     private readonly Peer _redis = Peer.Redis();
     private readonly int _port = Ports.Free();
     private readonly Sidecar _proxy;
 
     public RedisBlockedStateTests() => _proxy = Sidecar.Start(
-        new Boot().Listen("l", _port, Boot.Chain(Boot.XRpc("{forward: {cluster: main}}", ", policies: {timeout: 0.3s}"))).With(Boot.Cluster("main", [_redis.Address])), concurrency: 1);
+        new Boot().Listen("l", _port, Boot.Chain(Boot.XRpc("{forward: {cluster: main}}", ", policies: {timeout: 3s}"))).With(Boot.Cluster("main", [_redis.Address])), concurrency: 1);
 
     [Theory]
     [InlineData("MULTI", "SET k 1|+QUEUED", "EXEC|*1")]

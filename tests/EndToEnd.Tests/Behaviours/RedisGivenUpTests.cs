@@ -15,7 +15,7 @@ public sealed class RedisGivenUpTests : IDisposable
 
     public RedisGivenUpTests()
     {
-        string filter = Boot.XRpc("{forward: {cluster: main}}", ", policies: {timeout: 2s}");
+        string filter = Boot.XRpc("{forward: {cluster: main}}", ", policies: {timeout: 6s}");
         _proxy = Sidecar.Start(new Boot().Listen("l", _port, Boot.Chain(filter)).With(Boot.Cluster("main", [_redis.Address])), concurrency: 1);
         _client = Call.To(_port);
     }
@@ -91,11 +91,12 @@ public sealed class RedisGivenUpTests : IDisposable
         _client.Ask("SET a 1").ShouldBe("+QUEUED");
     }
 
+    /// <summary>What follows is on its way when the time of the request is over, and has as long again for the server to go on.</summary>
     private async Task Late(string request, string then)
     {
         _redis.Signal("STOP");
         _client.Send(request + "\r\n");
-        await Task.Delay(TimeSpan.FromSeconds(1));
+        await Task.Delay(TimeSpan.FromSeconds(3));
         _client.Send(then + "\r\n");
         string? answer = _client.ReadLine();
         _redis.Signal("CONT");

@@ -8,7 +8,7 @@ namespace MeshL4.EndToEnd.Tests.Behaviours;
 /// <summary>Who is idle in the sense of <c>idle_timeout</c>: bytes either way tell.</summary>
 public sealed class RedisIdleTests : IDisposable
 {
-    private const int IdleSeconds = 3;
+    private const int IdleSeconds = 5;
     private readonly Peer _redis = Peer.Redis();
 
     [Fact]
