@@ -77,7 +77,7 @@ public sealed class RedisTransactionTests : IDisposable
     [InlineData("AUTH default x", "+OK")]
     public void ChangeOfStateThatIsRefused_DidNotHappen(string change, string allowed)
     {
-        using Sidecar denies = Start("{name: all, forward: {cluster: main}}", "authorization: {deny: [{methods: [SELECT, HELLO, AUTH]}]}", out int port);
+        using Sidecar denies = Start("{name: all, forward: {cluster: main}}", "authorization: {deny: [{methods: [SELECT, HELLO, AUTH]}]}", out int port, concurrency: 1);
         using Call client = Call.To(port);
         client.Ask("SET a 1").ShouldBe("+OK");
         client.Ask(change).ShouldStartWith("-NOPERM");
@@ -142,7 +142,8 @@ public sealed class RedisTransactionTests : IDisposable
         client.Ask(end).ShouldBe(Aborted);
         client.Ask("EXISTS a").ShouldBe(":0");
         client.Ask("SET a 1").ShouldBe("+OK");
-        Run.Must("redis-cli", "-p", $"{_redis.Port}", "CLIENT", "LIST").Trim().Split('\n').ShouldAllBe(static line => line.Contains(" multi=-1 ", StringComparison.Ordinal));
+        string ClientList() => Run.Must("redis-cli", "-p", $"{_redis.Port}", "CLIENT", "LIST").Trim();
+        Wait.Until(() => ClientList().Split('\n').All(static line => line.Contains(" multi=-1 ", StringComparison.Ordinal)), ClientList);
     }
 
     [Theory]
@@ -232,12 +233,13 @@ public sealed class RedisTransactionTests : IDisposable
     private int Blocked() =>
         Run.Must("redis-cli", "-p", $"{_redis.Port}", "INFO", "clients").Contains("blocked_clients:1", StringComparison.Ordinal) ? 1 : 0;
 
-    private Sidecar Start(string routes, string policies, out int port)
+    /// <param name="concurrency">With two loops a client may go from one to the other, and has a connection on each.</param>
+    private Sidecar Start(string routes, string policies, out int port, int concurrency = 2)
     {
         port = Ports.Free();
         string filter = Boot.XRpc(routes, $", policies: {{{policies}}}");
         return Sidecar.Start(new Boot()
             .Listen("l", port, Boot.Chain(filter))
-            .With(Boot.Cluster("main", [_redis.Address]), Boot.Cluster("ring", [_redis.Address, _other.Address], ", lb_policy: RING_HASH")));
+            .With(Boot.Cluster("main", [_redis.Address]), Boot.Cluster("ring", [_redis.Address, _other.Address], ", lb_policy: RING_HASH")), concurrency: concurrency);
     }
 }

@@ -26,15 +26,14 @@ public sealed class RedisTransactionUpdateTests : IDisposable
         long sent = proxy.Stat("cluster.c.upstream_cx_tx_bytes_total");
         client.Send("SET k 1\n");
         Wait.Until(() => proxy.Stat("cluster.c.upstream_cx_tx_bytes_total") > sent, "MULTI was not sent");
-        long before = proxy.Stat("config.version");
         Write(routes);
-        Wait.Until(() => proxy.Stat("config.version") > before, "the update is not in use");
+        Wait.Until(() => IsRefused(answer), "the update is not in use");
         _redis.Signal("CONT");
         client.ReadLine()!.ShouldStartWith(answer);
         client.Ask("EXEC")!.ShouldStartWith("-EXECABORT");
 
         Write("{forward: {cluster: c}}");
-        Wait.Until(() => proxy.Stat("config.version") > before + 1, "the second update is not in use");
+        Wait.Until(() => Call.Ask(_port, "SET probe 1") == "+OK", "the second update is not in use");
         using Call other = Call.To(_port);
         other.Ask("BLPOP none 0.1").ShouldBe("*-1");
         other.Ask("WATCH k").ShouldBe("+OK");
@@ -45,6 +44,15 @@ public sealed class RedisTransactionUpdateTests : IDisposable
     {
         _redis.Dispose();
         _folder.Dispose();
+    }
+
+    /// <summary>The version is shown a moment before it is in use. What is not refused waits for a server that is stopped.</summary>
+    private bool IsRefused(string answer)
+    {
+        using Call probe = Call.To(_port);
+        probe.Send("SET probe 1\n");
+        return probe.Socket.Poll(TimeSpan.FromMilliseconds(500), System.Net.Sockets.SelectMode.SelectRead)
+            && probe.ReadLine()!.StartsWith(answer, StringComparison.Ordinal);
     }
 
     private void Write(string routes) => _folder.Write(

@@ -75,7 +75,7 @@ public sealed class RedisWithoutServerTests : IDisposable
             + "{name: late, match: {key_prefix: 'f:'}, forward: {cluster: one}, policies: {faults: [{abort: {message: ERR}}]}}, "
             + "{name: gone, match: {key_prefix: 'g:'}, forward: {cluster: gone}}, {name: all, forward: {cluster: one}}",
             $", policies: {{request_log: {{access_log: [{Log()}]}}}}");
-        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With([Boot.Cluster("one", [_redis.Address]), Boot.Cluster("gone", [$"127.0.0.1:{Ports.Free()}"])]));
+        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(filter)).With([Boot.Cluster("one", [_redis.Address]), Boot.Cluster("gone", [$"127.0.0.1:{Ports.Free()}"])]), concurrency: 1);
         foreach (string command in (string[])["GET d:1", "GET f:1", "GET g:1", "MGET a:1 a:2", "MGET a:1 g:1"])
         {
             using Call client = Call.To(port);

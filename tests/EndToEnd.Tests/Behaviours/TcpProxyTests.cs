@@ -27,7 +27,7 @@ public class TcpProxyTests
     {
         using Backend backend = new("b");
         int port = Ports.Free();
-        using Sidecar proxy = Sidecar.Start(One(port, ", idle_timeout: 0.5s", [backend.Address]));
+        using Sidecar proxy = Sidecar.Start(One(port, ", idle_timeout: 3s", [backend.Address]));
         using Call call = Call.To(port);
         call.Ask("hello").ShouldBe("b hello");
         call.Ends().ShouldBeTrue();
@@ -41,7 +41,7 @@ public class TcpProxyTests
         int port = Ports.Free();
         using Sidecar proxy = Sidecar.Start(One(port, ", max_downstream_connection_duration: 0.5s", [backend.Address]));
         using Call call = Call.To(port);
-        Should.Throw<Exception>(() => Wait.Until(() => call.Ask("x") is null, "still open")).ShouldNotBeOfType<ShouldAssertException>();
+        Wait.Until(() => HasEnded(call), "still open");
         proxy.Logged("flags=DT").ShouldContain("details=max_downstream_connection_duration");
     }
 
@@ -138,6 +138,18 @@ public class TcpProxyTests
         first.Ask("y").ShouldBe("b y");
         first.Dispose();
         Wait.Until(() => Call.Ask(port, "z") == "b z", "the place was not given back");
+    }
+
+    private static bool HasEnded(Call call)
+    {
+        try
+        {
+            return call.Ask("x") is null;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
     }
 
     private static Boot One(int port, string more, string[] endpoints) =>

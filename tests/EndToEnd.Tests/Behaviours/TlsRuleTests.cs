@@ -29,7 +29,7 @@ public sealed class TlsRuleTests : IDisposable
     private const string WithTls = ", metadata: {filter_metadata: {envoy.transport_socket_match: {tlsMode: istio}}}";
 
     private static string Cluster(string more, params string[] endpoints) =>
-        $"{{'@type': x, name: c, type: STATIC, connect_timeout: 2s, load_assignment: {{cluster_name: c, endpoints: [{{lb_endpoints: [{string.Join(", ", endpoints)}]}}]}}{more}}}";
+        $"{{'@type': x, name: c, type: STATIC, connect_timeout: 5s, load_assignment: {{cluster_name: c, endpoints: [{{lb_endpoints: [{string.Join(", ", endpoints)}]}}]}}{more}}}";
 
     [Fact]
     public async Task TlsChain_MatchesAndCloses_NeverFallsToALooserOne()
@@ -55,6 +55,7 @@ public sealed class TlsRuleTests : IDisposable
         string dump = proxy.Get("/config_dump");
         dump.ShouldContain("meshl4_tls_unsupported");
         dump.ShouldContain("filter_chains[0].transport_socket");
+        Wait.Until(() => proxy.Log.Contains("TLS is not supported", StringComparison.Ordinal), () => proxy.Log);
         proxy.Log.Split('\n').Count(static line => line.Contains("TLS is not supported", StringComparison.Ordinal)).ShouldBe(1);
     }
 
