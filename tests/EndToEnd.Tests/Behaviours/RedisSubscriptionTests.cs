@@ -348,7 +348,7 @@ public sealed class RedisSubscriptionTests : IDisposable
         port = Ports.Free();
         string[] all = [.. _servers.Select(static server => server.Address)];
         string forward = route == "weighted" ? "weighted_clusters: {clusters: [{name: turns, weight: 50}, {name: one, weight: 50}]}" : $"cluster: {route}";
-        string checks = route == "checked" ? ", upstream: {health_check_interval: 0.2s}" : "";
+        string checks = route == "checked" ? ", upstream: {health_check_interval: 2s}" : "";
         string filter = Boot.XRpc($"{before}{{name: all, forward: {{{forward}}}}}", checks);
         return Sidecar.Start(new Boot { BusyLoopPercent = 0 }
             .Listen("l", port, Boot.Chain(filter))

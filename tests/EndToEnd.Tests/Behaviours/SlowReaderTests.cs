@@ -18,7 +18,9 @@ public sealed class SlowReaderTests
         using var redis = Peer.Redis();
         int port = Ports.Free();
         using Sidecar proxy = Sidecar.Start(
-            new Boot().Listen("l", port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: c}"))).With(Boot.Cluster("c", [redis.Address])), concurrency: 1);
+            new Boot().Listen("l", port, Boot.Chain(Boot.Redis("catch_all_route: {cluster: c}", timeout: "60s"))).With(Boot.Cluster("c", [redis.Address])), concurrency: 1);
+        List<Call> crowd = [.. Enumerable.Range(0, Silent).Select(_ => Call.To(port))];
+        using Call last = Call.To(port);
         using Call reader = Call.To(port);
         reader.Socket.ReceiveBufferSize = 64 * 1024;
         reader.Send(RedisFront.Command("SET", "big", new string('x', ValueBytes)));
@@ -26,15 +28,13 @@ public sealed class SlowReaderTests
         reader.Send(RedisFront.Command("GET", "big"));
         ReadBig(reader, pause: 5);
 
-        // All ask before the first answer comes: they are behind each other on the one connection.
+        // All ask before the first answer comes: they are behind each other on the one connection. What the reader has shown counts for 10 s.
         redis.Signal("STOP");
-        List<Call> crowd = [.. Enumerable.Range(0, Silent).Select(_ => Call.To(port))];
-        using Call last = Call.To(port);
         long asked = 0;
-        foreach (Call client in (Call[])[.. crowd, reader, last])
+        foreach (Call[] next in (Call[][])[[.. crowd], [reader], [last]])
         {
-            client.Send(RedisFront.Command("GET", client == last ? "none" : "big"));
-            asked++;
+            Array.ForEach(next, client => client.Send(RedisFront.Command("GET", client == last ? "none" : "big")));
+            asked += next.Length;
             Wait.Until(() => proxy.Stat("redis.r.downstream_rq_active") == asked, "a request did not arrive");
         }
 
@@ -52,7 +52,7 @@ public sealed class SlowReaderTests
     [Fact]
     public void ReaderThatTakesALittleAtATime_IsNotClosed()
     {
-        using var front = RedisFront.Common(", limits: {slow_reader_timeout: 2s}");
+        using var front = RedisFront.Common(", limits: {slow_reader_timeout: 5s}");
         using Call setter = Call.To(front.Port);
         setter.Send(RedisFront.Command("SET", "big", new string('x', ValueBytes)));
         setter.ReadLine().ShouldBe("+OK");
@@ -60,8 +60,8 @@ public sealed class SlowReaderTests
         reader.Socket.ReceiveBufferSize = 32 * 1024;
         reader.Send(RedisFront.Command("GET", "big"));
         reader.ReadLine().ShouldBe($"${ValueBytes}");
-        const int Step = 16 * 1024;
-        const int Steps = 70;
+        const int Step = 10 * 1024;
+        const int Steps = 100;
         for (int i = 0; i < Steps; i++)
         {
             reader.Take(Step).Length.ShouldBe(Step);
@@ -78,7 +78,7 @@ public sealed class SlowReaderTests
     public void ClientThatWritesAllBeforeItReads_HasTheRoomThatIsConfigured()
     {
         const int Requests = 200_000;
-        using var front = RedisFront.Common(", limits: {max_buffered_bytes: 33554432}");
+        using var front = RedisFront.Common(", limits: {max_buffered_bytes: 33554432, slow_reader_timeout: 60s}");
         (string key, string value) = (new('k', 100), new('x', 100));
         using Call client = Call.To(front.Port);
         client.Send(RedisFront.Command("SET", key, value));

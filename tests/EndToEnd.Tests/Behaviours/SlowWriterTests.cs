@@ -14,14 +14,14 @@ public sealed class SlowWriterTests
     [Fact]
     public void RequestThatComesForLongerThanTheTimeOut_IsAnswered()
     {
-        using var front = RedisFront.Common(", policies: {timeout: 1s}");
+        using var front = RedisFront.Common(", policies: {timeout: 3s}");
         using Call client = Call.To(front.Port);
         string request = RedisFront.Command("SET", "long", new string('x', 300_000));
         int piece = (request.Length / Pieces) + 1;
         for (int at = 0; at < request.Length; at += piece)
         {
             client.Send(request.Substring(at, Math.Min(piece, request.Length - at)));
-            Thread.Sleep(200);
+            Thread.Sleep(400);
         }
 
         client.ReadLine().ShouldBe("+OK");
@@ -32,7 +32,7 @@ public sealed class SlowWriterTests
     [Fact]
     public void RequestWhoseRestDoesNotCome_IsGivenUp()
     {
-        using var front = RedisFront.Common(", policies: {timeout: 0.2s}, limits: {slow_reader_timeout: 1s}");
+        using var front = RedisFront.Common(", policies: {timeout: 2s}, limits: {slow_reader_timeout: 1s}");
         using Call client = Call.To(front.Port);
         string request = RedisFront.Command("SET", "half", new string('x', 300_000));
         client.Send(request[..200_000]);
@@ -48,7 +48,7 @@ public sealed class SlowWriterTests
     [Fact]
     public void RequestWhoseRestDoesNotCome_EndsWithTheIdleTimeOut()
     {
-        using var front = RedisFront.Common(", policies: {timeout: 0s}, idle_timeout: 1s");
+        using var front = RedisFront.Common(", policies: {timeout: 0s}, idle_timeout: 3s");
         using Call client = Call.To(front.Port);
         client.Send(RedisFront.Command("SET", "half", new string('x', 300_000))[..200_000]);
         client.Ends().ShouldBeTrue();
@@ -81,7 +81,7 @@ public sealed class SlowWriterTests
         int port = Ports.Free();
         const string Filter = "{name: x, typed_config: {'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: x, codec: redis, "
             + "route_config: {name: r, routes: [{forward: {cluster: c}}]}, policies: {timeout: 1s}}}";
-        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(Filter)).With(Boot.Cluster("c", [redis.Address])));
+        using Sidecar proxy = Sidecar.Start(new Boot().Listen("l", port, Boot.Chain(Filter)).With(Boot.Cluster("c", [redis.Address])), concurrency: 1);
         using Call client = Call.To(port);
         redis.Signal("STOP");
         client.Send(string.Concat(Enumerable.Repeat(RedisFront.Command("INCR", "n"), 100)));
