@@ -13,7 +13,7 @@ redis-server --port 0 --unixsocket "$directory/socket" --dir "$directory" --save
 server=$!
 trap 'kill "$server"; wait "$server" 2>/dev/null || true; rm -rf "$directory"' EXIT
 cli() { redis-cli -s "$directory/socket" "$@"; }
-for _ in $(seq 50); do cli ping >/dev/null 2>&1 && break; sleep 0.1; done
+for _ in $(seq 600); do cli ping >/dev/null 2>&1 && break; sleep 0.1; done
 version=$(cli info server | tr -d '\r' | sed -n 's/^redis_version://p')
 commands=$(cli --json COMMAND)
 

@@ -29,6 +29,9 @@ public static class CodecBenchmark<TCodec>
 {
     private const int Batch = 1000;
 
+    // However slow the machine: what the process allocates once is no byte a frame then.
+    private const int LeastBatches = 20;
+
     // Enough calls for the runtime to want the code compiled for good, and moments for it to do so.
     private const int WarmUps = 10;
     private static readonly TimeSpan Compiling = TimeSpan.FromMilliseconds(50);
@@ -60,14 +63,14 @@ public static class CodecBenchmark<TCodec>
         long allocated = GC.GetAllocatedBytesForCurrentThread();
         double best = double.PositiveInfinity;
         long frames = 0;
-        do
+        while (frames < LeastBatches * Batch || Stopwatch.GetElapsedTime(begun) < each)
         {
             long before = Stopwatch.GetTimestamp();
             Repeat(operations, Batch);
             best = Math.Min(best, Stopwatch.GetElapsedTime(before).TotalNanoseconds / Batch);
             frames += Batch;
         }
-        while (Stopwatch.GetElapsedTime(begun) < each);
+
         allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
         return new FrameCost(frame.Name, frame.Bytes.Length, best, (double)allocated / frames);
     }

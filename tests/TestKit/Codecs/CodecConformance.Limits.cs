@@ -8,6 +8,9 @@ public sealed partial class CodecConformance<TCodec>
 {
     private const int Rounds = 200;
 
+    /// <summary>What the process allocates once, such as a type's statics or what replaces code that is compiled better, is not the codec's: only what comes every time is.</summary>
+    private const int MostOnce = 5;
+
     private void Oversize()
     {
         foreach (OversizedFrame frame in Sample.Oversized)
@@ -27,6 +30,18 @@ public sealed partial class CodecConformance<TCodec>
     {
         LongFrame frame = Sample.Long;
         ConformanceException.Unless(frame.Body >= LongFrame.Least || frame.IsLongest, () => $"{Name}: the long frame's body has only {frame.Body} bytes, and is not said to be the longest");
+        long allocated = Drip(frame);
+        for (int again = 1; allocated > 0 && again < MostOnce; again++)
+        {
+            allocated = Drip(frame);
+        }
+
+        ConformanceException.Unless(allocated == 0, () => $"{Name}: {allocated} bytes allocated for the long frame's body");
+    }
+
+    /// <summary>Once, and what it allocated.</summary>
+    private long Drip(LongFrame frame)
+    {
         TCodec codec = TCodec.Start(frame.From, Limits);
         var head = default(FrameHead);
         ReadOnlySpan<byte> fill = [frame.Fill];
@@ -45,7 +60,7 @@ public sealed partial class CodecConformance<TCodec>
         ConformanceException.Unless(
             status == ScanStatus.Done && head.Length == length, () => $"{Name}: the long frame of {length} bytes ended {status} at {head.Length}");
         ConformanceException.Unless(heads <= 1, () => $"{Name}: Head was told {heads} times");
-        ConformanceException.Unless(allocated == 0, () => $"{Name}: {allocated} bytes allocated for the long frame's body");
+        return allocated;
     }
 
     private void NoAllocation()
@@ -55,9 +70,14 @@ public sealed partial class CodecConformance<TCodec>
         foreach (GoldenFrame frame in Sample.Frames)
         {
             taken += ScanAll(frame, output, 2);
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            taken += ScanAll(frame, output, Rounds);
-            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            long allocated = 1;
+            for (int again = 0; allocated > 0 && again < MostOnce; again++)
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                taken += ScanAll(frame, output, Rounds);
+                allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            }
+
             Unless(allocated == 0, frame, () => $"{allocated} bytes allocated by {Rounds} frames");
         }
 

@@ -30,7 +30,7 @@ internal sealed class RedisPeer : IDisposable
             {
                 return new RedisLink(Path.Combine(_directory, "socket"));
             }
-            catch (SocketException) when (attempt < 200 && !_server.HasExited)
+            catch (SocketException) when (attempt < 1200 && !_server.HasExited)
             {
                 Thread.Sleep(50);
             }
