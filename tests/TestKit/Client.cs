@@ -9,7 +9,7 @@ internal sealed class Client : IDisposable
 {
     private readonly Socket _socket;
 
-    private Client(Socket socket) => (_socket, Address) = (socket, socket.LocalEndPoint!);
+    private Client(Socket socket, EndPoint address) => (_socket, Address) = (socket, address);
 
     /// <summary>Its own address: the key of its access record.</summary>
     public EndPoint Address { get; }
@@ -21,7 +21,25 @@ internal sealed class Client : IDisposable
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await socket.ConnectAsync(IPAddress.Parse(address), port).WaitAsync(Patience.Limit);
-        return new Client(socket);
+        return new Client(socket, socket.LocalEndPoint!);
+    }
+
+    /// <summary>To a listener that ends its connections by itself, maybe before this side has heard that it is connected: the end is then to be read all the same.</summary>
+    public static async Task<Client> ConnectToBeEndedAsync(int port)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        EndPoint address = socket.LocalEndPoint!;
+        try
+        {
+            await socket.ConnectAsync(IPAddress.Loopback, port).WaitAsync(Patience.Limit);
+        }
+        catch (SocketException reset) when (reset.SocketErrorCode == SocketError.ConnectionReset)
+        {
+            // It was connected, and is no more.
+        }
+
+        return new Client(socket, address);
     }
 
     /// <summary>Sends all, or as much as the other side takes before it resets.</summary>

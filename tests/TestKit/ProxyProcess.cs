@@ -111,6 +111,26 @@ internal sealed class ProxyProcess : IAsyncDisposable
         return long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture);
     }
 
+    /// <summary>
+    /// Fails unless it uses few clock ticks of a processor in one of some times as long as <paramref name="time"/>: a loop that spins uses about 100
+    /// a second in each, where it gets the processor, and what the runtime does once by itself is in few of them.
+    /// </summary>
+    public async Task RestsAsync(TimeSpan time, int fewTicks)
+    {
+        List<long> used = [];
+        do
+        {
+            long before = CpuTicks();
+            await Task.Delay(time);
+            used.Add(CpuTicks() - before);
+        }
+        while (used[^1] >= fewTicks && used.Count < 5);
+        if (used[^1] >= fewTicks)
+        {
+            throw new InvalidOperationException($"it spins: {string.Join(", ", used)} ticks in {time.TotalSeconds} s each. {Said}");
+        }
+    }
+
     /// <summary>Waits until nothing is held: no connection, no buffer, no pipe, as many sockets as before.</summary>
     public async Task ReturnsToAsync(int sockets)
     {

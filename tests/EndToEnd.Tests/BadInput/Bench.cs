@@ -30,7 +30,7 @@ internal sealed class Bench : IAsyncDisposable
         addBad(bootstrap);
         bootstrap.Cluster("echo", echo.Address);
         bootstrap.Engine("bad");
-        string filters = $", listener_filters: [{Bootstrap.TlsInspector}, {Bootstrap.HttpInspector}], listener_filters_timeout: 1s";
+        string filters = $", listener_filters: [{Bootstrap.TlsInspector}, {Bootstrap.HttpInspector}], listener_filters_timeout: 60s";
         Dictionary<string, int> ports = new()
         {
             ["good"] = bootstrap.Listener("good", Bootstrap.TcpProxy("echo")),
@@ -38,7 +38,7 @@ internal sealed class Bench : IAsyncDisposable
             ["redis"] = bootstrap.Listener("redis", Bootstrap.RedisProxy("bad", "60s")),
             ["http"] = bootstrap.Listener("http", Bootstrap.HttpManager(), filters),
             ["sniff"] = bootstrap.Listener("sniff", Bootstrap.TcpProxy("bad"), filters),
-            ["proxy"] = bootstrap.Listener("proxy", Bootstrap.TcpProxy("bad"), $", listener_filters: [{Bootstrap.ProxyProtocol}], listener_filters_timeout: 1s"),
+            ["proxy"] = bootstrap.Listener("proxy", Bootstrap.TcpProxy("bad"), $", listener_filters: [{Bootstrap.ProxyProtocol}], listener_filters_timeout: 60s"),
         };
         ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap, prefix);
         int sockets = await proxy.SocketsAtRestAsync();

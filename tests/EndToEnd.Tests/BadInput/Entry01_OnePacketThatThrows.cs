@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using System.Text;
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
 using MeshL4.XRpc.Contracts;
@@ -72,7 +71,7 @@ public sealed class Entry01_OnePacketThatThrows
                 client.ReadLine().ShouldNotBeNull();
             }
 
-            client.Socket.Shutdown(SocketShutdown.Send);
+            client.EndSending();
             client.Ends().ShouldBeTrue();
             client.Dispose();
         }

@@ -205,6 +205,8 @@ public sealed class Entry04_StateOnSharedConnections(RedisClientTests.World worl
     {
         foreach (int port in (int[])[world.Ring, world.Mirrored])
         {
+            // Who waited in another test may still be on the way out.
+            Wait.Until(() => Blocked() == 0, "somebody else is blocked");
             using (Call leaving = Call.To(port))
             {
                 leaving.Send("BLPOP left:queue 0\r\n");

@@ -27,7 +27,7 @@ public sealed class Entry06_AnswersThatOverflow
         {
             using Call client = Call.To(front.Port);
             client.Send(RedisFront.Command("GET", "k"));
-            client.Socket.Shutdown(SocketShutdown.Send);
+            client.EndSending();
             client.Ends().ShouldBeTrue();
             front.EndedWithReason();
         });
@@ -94,7 +94,7 @@ public sealed class Entry06_AnswersThatOverflow
             {
                 using Call client = Call.To(front.Port);
                 client.Send(command + "\r\n");
-                client.Socket.Shutdown(SocketShutdown.Send);
+                client.EndSending();
                 client.Ends().ShouldBeTrue(command + ": " + answer);
             });
             Wait.Until(() => front.Proxy.Stat("meshl4.buffers_rented") == 0, "nothing is held for what was declared");

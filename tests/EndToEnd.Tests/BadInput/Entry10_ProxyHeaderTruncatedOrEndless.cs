@@ -53,7 +53,7 @@ public sealed class Entry10_ProxyHeaderTruncatedOrEndless
     public async Task Header_ThatNeverComes_EndsAtTheTimeout(string beginning)
     {
         using Peer echo = Peer.Echo();
-        await using ProxyListener proxy = await ProxyListener.StartAsync(echo);
+        await using ProxyListener proxy = await ProxyListener.StartAsync(echo, timeout: "1s");
         using Client client = await Client.ConnectAsync(proxy.Port);
 
         await client.SendAsync(beginning);

@@ -70,7 +70,7 @@ public sealed partial class Entry15_BytesInLogLines : IDisposable
         {
             using Call client = Call.To(port);
             client.Send(hello);
-            client.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+            client.EndSending();
             client.Ends().ShouldBeTrue();
         }
 

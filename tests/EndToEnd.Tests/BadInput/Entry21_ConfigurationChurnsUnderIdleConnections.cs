@@ -232,7 +232,7 @@ public sealed class Entry21_ConfigurationChurnsUnderIdleConnections : IDisposabl
     {
         JsonObject cluster = XdsResources.EdsCluster(name);
         cluster["connect_timeout"] = $"{5 + more}s";
-        cluster["eds_cluster_config"]!["eds_config"]!["initial_fetch_timeout"] = "2s"; // runs out while the configuration changes
+        cluster["eds_cluster_config"]!["eds_config"]!["initial_fetch_timeout"] = "8s"; // runs out while the configuration changes, and is more than a server that stands still for seconds needs
         cluster["circuit_breakers"] = new JsonObject { ["thresholds"] = new JsonArray(new JsonObject { ["max_connections"] = 100_000 }) };
         return cluster;
     }

@@ -13,12 +13,14 @@ internal sealed class ProxyListener : IAsyncDisposable
 
     public int Port { get; }
 
-    public static async Task<ProxyListener> StartAsync(Peer upstream)
+    /// <param name="upstream">Who is relayed to.</param>
+    /// <param name="timeout">What a header may take: long, unless it is the time-out that is tried.</param>
+    public static async Task<ProxyListener> StartAsync(Peer upstream, string timeout = "60s")
     {
         var bootstrap = new Bootstrap();
         bootstrap.Cluster("peer", upstream.Address);
         int port = bootstrap.Listener(
-            "px", Bootstrap.TcpProxy("peer"), $", listener_filters: [{Bootstrap.ProxyProtocol}], listener_filters_timeout: 1s");
+            "px", Bootstrap.TcpProxy("peer"), $", listener_filters: [{Bootstrap.ProxyProtocol}], listener_filters_timeout: {timeout}");
         ProxyProcess process = await ProxyProcess.StartAsync(bootstrap);
         return new ProxyListener(process, port, await process.SocketsAtRestAsync());
     }

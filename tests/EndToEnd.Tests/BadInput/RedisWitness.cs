@@ -37,23 +37,22 @@ internal sealed class RedisWitness : IDisposable
     {
         using Call hand = Call.To(_server);
         Witness();
-        string shared = Connection(hand)[0];
+        string shared = Clients(hand).Single(static line => line.Contains(" cmd=lpushx ", StringComparison.Ordinal)).Split(' ')[0];
         hand.Ask("CLIENT PAUSE 60000 WRITE").ShouldBe("+OK");
         _call.Send(Request + "\n");
-        Wait.Until(() => Connection(hand).Contains("flags=b"), "the server has no request to hold back");
+        Wait.Until(() => Connection(hand, shared)?.Contains("flags=b") == true, "the server has no request to hold back");
         harm();
         hand.Ask("CLIENT UNPAUSE").ShouldBe("+OK");
         _call.ReadLine().ShouldBe(":0");
         Witness();
-        Connection(hand)[0].ShouldBe(shared, "the shared connection ended");
+        Connection(hand, shared).ShouldNotBeNull("the shared connection ended");
     }
 
     public void Dispose() => _call.Dispose();
 
-    /// <summary>What the server says of the connection that the witness's request came on last, its id first.</summary>
-    private static string[] Connection(Call hand)
-    {
-        string list = hand.Take(int.Parse(hand.Ask("CLIENT LIST")![1..], CultureInfo.InvariantCulture) + 2);
-        return list.Split('\n').Single(static line => line.Contains(" cmd=lpushx ", StringComparison.Ordinal)).Split(' ');
-    }
+    /// <summary>What the server says of a connection, its id first; null where there is none. By the id: others' requests go over it too, behind the witness's.</summary>
+    private static string[]? Connection(Call hand, string id) =>
+        Clients(hand).Select(static line => line.Split(' ')).FirstOrDefault(words => words[0] == id);
+
+    private static string[] Clients(Call hand) => hand.Take(int.Parse(hand.Ask("CLIENT LIST")![1..], CultureInfo.InvariantCulture) + 2).Split('\n');
 }

@@ -13,7 +13,7 @@ public sealed class UpstreamFaultTests
     public async Task Upstream_ThatRefuses_EndsWithUF(string kind)
     {
         await using Bench bench = await Bench.StartAsync(b => b.Cluster("bad", Peer.Refusing()));
-        using Client client = await Client.ConnectAsync(bench.Port(kind));
+        using Client client = await Client.ConnectToBeEndedAsync(bench.Port(kind));
         await client.SendAsync("GET / HTTP/1.1\r\n\r\n");
         (await client.ReadToEndAsync()).Bytes.ShouldBeEmpty();
         await bench.ExpectAsync(client, "UF", "upstream", "upstream_connect_failure");
@@ -24,7 +24,7 @@ public sealed class UpstreamFaultTests
     {
         using Peer hanging = Peer.FullBacklog();
         await using Bench bench = await Bench.StartAsync(b => b.Cluster("bad", hanging.Address, "0.3s"));
-        using Client client = await Client.ConnectAsync(bench.Port("tcp"));
+        using Client client = await Client.ConnectToBeEndedAsync(bench.Port("tcp"));
         (await client.ReadToEndAsync()).Bytes.ShouldBeEmpty();
         await bench.ExpectAsync(client, "UF", "upstream", "upstream_connect_failure");
     }

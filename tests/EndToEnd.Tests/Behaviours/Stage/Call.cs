@@ -78,6 +78,19 @@ internal sealed class Call : IDisposable
 
     public void Send(string text) => _stream.Write(Encoding.Latin1.GetBytes(text));
 
+    /// <summary>Says that nothing more comes. A peer that has reset the connection already need not hear it.</summary>
+    public void EndSending()
+    {
+        try
+        {
+            Socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException gone) when (gone.SocketErrorCode is SocketError.NotConnected or SocketError.ConnectionReset)
+        {
+            // How it ended is for who reads to tell.
+        }
+    }
+
     /// <summary>Sends a line and reads the answer.</summary>
     public string? Ask(string line)
     {
