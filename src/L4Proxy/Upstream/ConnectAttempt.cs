@@ -178,6 +178,13 @@ internal sealed unsafe class ConnectAttempt : ISocketOwner, IValueTaskSource<Con
             return new ValueTask<ConnectResult>(this, _done.Version);
         }
 
+        // It may have been reset before anybody watched: the loop tells of that once.
+        if (_downstream is { Failed: true })
+        {
+            Fail(Errno.ECONNRESET, gone: true);
+            return new ValueTask<ConnectResult>(this, _done.Version);
+        }
+
         _loop.Timers.Arm(_timer, timeout);
         if (_downstream is not null)
         {

@@ -94,6 +94,20 @@ public sealed class ConnectAttemptTests : IDisposable
         (await _fixture.OnAsync(() => _fixture.Loop.Timers.Armed)).ShouldBe(0);
     }
 
+    /// <summary>The loop told of it when nobody was connecting, and does not tell again.</summary>
+    [Fact]
+    public async Task Connect_ClientWasReset_EndsAtOnce()
+    {
+        FillBacklog();
+        using SocketPair client = await SocketPair.OpenAsync(_fixture);
+        client.ResetFar();
+        await _fixture.UntilAsync(() => client.Near.Failed, "the loop knows");
+        ConnectResult result = await ConnectAsync(_cluster with { ConnectTimeout = TimeSpan.FromHours(1) }, client.Near);
+        result.DownstreamGone.ShouldBeTrue();
+        result.Socket.ShouldBeNull();
+        (await _fixture.OnAsync(() => _fixture.Loop.Timers.Armed)).ShouldBe(0);
+    }
+
     [Fact]
     public async Task Connect_ClientHalfClosesMeanwhile_GoesOn()
     {
