@@ -82,8 +82,7 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask, Action<ThreadSt
     {
         while (Next() is { } lookup)
         {
-            lookup.Run(ask);
-            Ended(lookup);
+            lookup.Run(ask, Ended);
         }
     }
 
@@ -108,16 +107,17 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask, Action<ThreadSt
         }
     }
 
-    private void Ended(Lookup lookup)
+    /// <summary>Before who asked hears of it: who asks again at once is known by it.</summary>
+    private void Ended(Lookup lookup, bool? failed)
     {
         lock (_access)
         {
             _failingUnderWay -= lookup.FailedLast ? 1 : 0;
-            if (lookup.Task.IsFaulted)
+            if (failed is true)
             {
                 _failed.Add(lookup.Host);
             }
-            else if (lookup.Task.IsCompletedSuccessfully)
+            else if (failed is false)
             {
                 _failed.Remove(lookup.Host);
             }
@@ -142,21 +142,27 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask, Action<ThreadSt
 
         public Task<IPAddress[]> Task => _answer.Task;
 
-        public void Run(Func<string, IPAddress[]> ask)
+        /// <param name="ask">The system's.</param>
+        /// <param name="ended">Told whether it failed; null for what is cancelled.</param>
+        public void Run(Func<string, IPAddress[]> ask, Action<Lookup, bool?> ended)
         {
             if (_answer.Task.IsCompleted)
             {
+                ended(this, null);
                 return;
             }
 
             try
             {
-                _answer.TrySetResult(ask(Host));
+                IPAddress[] answer = ask(Host);
+                ended(this, _answer.Task.IsCompleted ? null : false);
+                _answer.TrySetResult(answer);
             }
 #pragma warning disable CA1031 // Whatever it is, it is for who asked; the thread goes on.
             catch (Exception failure)
 #pragma warning restore CA1031
             {
+                ended(this, _answer.Task.IsCompleted ? null : true);
                 _answer.TrySetException(failure);
             }
             finally
