@@ -27,7 +27,8 @@ public class CommandRunnerTests
         string file = Path.GetTempFileName();
         try
         {
-            Task<CommandResult> run = Task.Run(() => new CommandRunner(TimeSpan.FromSeconds(2)).Run("sh", ["-c", "sleep 600 & echo $! > \"$0\"", file]));
+            // Long enough for the shell to say whom it started, on a busy machine too.
+            Task<CommandResult> run = Task.Run(() => new CommandRunner(TimeSpan.FromSeconds(10)).Run("sh", ["-c", "sleep 600 & echo $! > \"$0\"", file]));
             (await Should.ThrowAsync<RedirectException>(() => run.WaitAsync(Bound))).Failure.ShouldBe(RedirectFailure.Timeout);
         }
         finally

@@ -236,7 +236,7 @@ public class TransparentConnectionTests
 
     private static int Drain(Socket socket)
     {
-        socket.ReceiveTimeout = 10_000;
+        socket.ReceiveTimeout = 60_000;
         byte[] buffer = new byte[1 << 16];
         int total = 0;
         for (int n; (n = socket.Receive(buffer)) > 0;)

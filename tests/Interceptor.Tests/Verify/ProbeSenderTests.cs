@@ -20,7 +20,7 @@ public class ProbeSenderTests
         sender.NewsOf(Transports.Udp, source).ShouldBe(SocketNews.None);
         stranger.SendTo([1], source);
         server.SendTo([1], source);
-        sender.NewsOf(Transports.Udp, source).ShouldBe(SocketNews.Answered);
+        Until(sender, source, SocketNews.Answered, Transports.Udp);
         sender.NewsOf(Transports.Udp, source).ShouldBe(SocketNews.Answered);
     }
 
@@ -129,15 +129,15 @@ public class ProbeSenderTests
         return source;
     }
 
-    private static void Until(ProbeSender sender, IPEndPoint source, SocketNews expected)
+    private static void Until(ProbeSender sender, IPEndPoint source, SocketNews expected, Transports transport = Transports.Tcp)
     {
         const int attempts = 3000;
-        for (int i = 0; i < attempts && sender.NewsOf(Transports.Tcp, source) != expected; i++)
+        for (int i = 0; i < attempts && sender.NewsOf(transport, source) != expected; i++)
         {
             Thread.Sleep(10);
         }
 
-        sender.NewsOf(Transports.Tcp, source).ShouldBe(expected);
+        sender.NewsOf(transport, source).ShouldBe(expected);
     }
 
     private static Socket Bound(SocketType type, ProtocolType protocol)

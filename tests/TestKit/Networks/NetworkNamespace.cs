@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Runtime.ExceptionServices;
 using MeshL4.Interceptor.Linux;
 
@@ -70,7 +73,32 @@ internal sealed class NetworkNamespace : IDisposable
                 .. addresses.Select(a => $"addr add {a} dev {link}{(a.Contains(':') ? " nodad" : "")}"), $"link set {link} up",
                 .. peers.Select(p => $"neigh add {p.Split('/')[0]} lladdr {hardware} dev {link} nud permanent")]);
         }
+
+        AwaitLocalRoutes(left.Namespace, left.Addresses);
+        AwaitLocalRoutes(right.Namespace, right.Addresses);
     }
+
+    /// <summary>The kernel makes the local route of an IPv6 address, and lets the address be a source, some time after it was added: when the link's
+    /// other end is up, and behind a lock of the whole machine. Until then a connection to it, or from it, fails.</summary>
+    private static void AwaitLocalRoutes(NetworkNamespace ns, string[] addresses) => In(ns.Name, () =>
+    {
+        const uint local = 0x80000000; // linux/ipv6_route.h
+        string[] wanted =
+        [
+            .. addresses.Select(a => IPAddress.Parse(a.Split('/')[0])).Where(a => a.AddressFamily == AddressFamily.InterNetworkV6).Select(a => Convert.ToHexStringLower(a.GetAddressBytes())),
+        ];
+        bool All()
+        {
+            string[] routed =
+            [
+                .. File.ReadLines("/proc/thread-self/net/ipv6_route").Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                    .Where(r => (uint.Parse(r[8], NumberStyles.HexNumber, CultureInfo.InvariantCulture) & local) != 0).Select(r => r[0]),
+            ];
+            return wanted.All(routed.Contains);
+        }
+
+        return SpinWait.SpinUntil(All, Patience.Limit) ? true : throw new TimeoutException($"no local routes to {string.Join(", ", addresses)}");
+    });
 
     public void Dispose() => Run.Must("ip", "netns", "del", Name);
 }
