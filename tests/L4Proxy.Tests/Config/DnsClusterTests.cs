@@ -14,6 +14,13 @@ public sealed class DnsClusterTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    /// <summary>A start waits for names for a few seconds only, which a machine may stand still for.</summary>
+    private async Task<ClusterSnapshot> ResolvedAsync(int endpoints)
+    {
+        await ConfigFolder.Until(() => _folder.Store.Current.Clusters.TryGetValue("c", out ClusterSnapshot? cluster) && cluster.Endpoints.Length == endpoints);
+        return _folder.Store.Current.Clusters["c"];
+    }
+
     private static string Endpoint(int port) => $"{{endpoint: {{address: {{socket_address: {{address: localhost, port_value: {port}}}}}}}}}";
 
     private static string Bootstrap(string kind, params int[] ports) =>
@@ -23,16 +30,20 @@ public sealed class DnsClusterTests : IDisposable
     [InlineData("type: LOGICAL_DNS, dns_lookup_family: V4_ONLY")]
     [InlineData("cluster_type: " + Extension + ", all_addresses_in_single_endpoint: true}}")]
     [InlineData("cluster_type: " + Extension + "}}")]
-    public void Start_NameOfALoopback_IsResolved(string kind)
+    public async Task Start_NameOfALoopback_IsResolved(string kind)
     {
-        ClusterSnapshot cluster = _folder.Start(Bootstrap(kind, 7001)).Clusters["c"];
+        _folder.Start(Bootstrap(kind, 7001));
+        ClusterSnapshot cluster = await ResolvedAsync(1);
         cluster.Endpoints.Single().Address.ShouldBe(IPEndPoint.Parse("127.0.0.1:7001"));
         cluster.Endpoints.Single().Hostname.ShouldBe("localhost");
     }
 
     [Fact]
-    public void Start_StrictDnsExtension_TakesEveryEndpoint() =>
-        _folder.Start(Bootstrap("cluster_type: " + Extension + "}}", 7001, 7002)).Clusters["c"].Endpoints.Length.ShouldBe(2);
+    public async Task Start_StrictDnsExtension_TakesEveryEndpoint()
+    {
+        _folder.Start(Bootstrap("cluster_type: " + Extension + "}}", 7001, 7002));
+        await ResolvedAsync(2);
+    }
 
     [Theory]
     [InlineData("type: LOGICAL_DNS")]

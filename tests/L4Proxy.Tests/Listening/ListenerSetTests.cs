@@ -18,7 +18,9 @@ public sealed class ListenerSetTests : IDisposable
     private readonly SnapshotStore _store = new();
     private readonly LogSinks _sinks = new();
     private readonly LoopGuard _guard = new();
-    private readonly TcpListener _holder = new(IPAddress.Loopback, 0);
+
+    // Nobody else takes the port in between.
+    private readonly TcpListener _holder = new(IPAddress.Loopback, FreePorts.Next());
     private readonly ListenerSet _listeners;
 
     public ListenerSetTests()

@@ -25,7 +25,7 @@ public sealed class ConnectionReporterTests : IDisposable
     }
 
     [Fact]
-    public void Complete_ManyThreadsAtOnce_ReportsEachConnectionOnce()
+    public async Task Complete_ManyThreadsAtOnce_ReportsEachConnectionOnce()
     {
         const int Connections = 200;
         AccessLogSnapshot log = new(_path, "%CONNECTION_ID%\n");
@@ -37,7 +37,7 @@ public sealed class ConnectionReporterTests : IDisposable
             Parallel.For(0, 8, _ => record.Complete());
         }
 
-        _sinks.Dispose();
+        await WrittenAsync(Connections);
         File.ReadAllLines(_path).Select(int.Parse).Order().ShouldBe(Enumerable.Range(0, Connections));
         Dictionary<string, long> values = Values();
         values["listener.0.0.0.0_15001.downstream_cx_total"].ShouldBe(Connections);
@@ -60,14 +60,14 @@ public sealed class ConnectionReporterTests : IDisposable
     }
 
     [Fact]
-    public void Report_NoChain_CountsItAndWritesTheListenersLog()
+    public async Task Report_NoChain_CountsItAndWritesTheListenersLog()
     {
         ListenerSnapshot listener = ReportingSamples.Listener(new AccessLogSnapshot(_path, "%RESPONSE_FLAGS%\n"));
         _reporter.Opened(listener);
         ConnectionRecord record = new(_reporter, 1, listener);
         record.Fail(ResponseFlags.NR, EndedBy.Proxy, "filter_chain_not_found");
         record.Complete();
-        _sinks.Dispose();
+        await WrittenAsync(1);
 
         File.ReadAllText(_path).ShouldBe("NR\n");
         Values()["listener.0.0.0.0_15001.no_filter_chain_match"].ShouldBe(1);
@@ -115,6 +115,13 @@ public sealed class ConnectionReporterTests : IDisposable
         _reporter.Counters.Collect(values);
         values.Lines.Count(static l => l.Contains("istio_tcp_connections_closed_total", StringComparison.Ordinal)).ShouldBeLessThanOrEqualTo(4097);
         values.Sum("istio_tcp_connections_closed_total").ShouldBe(6000);
+    }
+
+    // Sinks that are disposed of write what they hold, and are waited for two seconds at most.
+    private Task WrittenAsync(int lines)
+    {
+        _sinks.Dispose();
+        return Eventually.BecomesTrue(() => File.ReadAllBytes(_path).Count(static one => one == (byte)'\n') >= lines);
     }
 
     private Dictionary<string, long> Values()

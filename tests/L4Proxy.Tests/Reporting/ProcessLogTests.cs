@@ -35,20 +35,19 @@ public sealed class ProcessLogTests
         ProxyLoggerFactory.ComponentOf(category).ShouldBe(component);
 
     [Fact]
-    public void Log_LevelChangedWhileRunning_TakesEffect()
+    public async Task Log_LevelChangedWhileRunning_TakesEffect()
     {
         string path = Path.GetTempFileName();
         LogLevels levels = new();
-        using (LogSink sink = new(path))
-        {
-            ILogger logger = new ProxyLoggerFactory(levels, sink, colour: false).CreateLogger("config");
-            logger.LogDebug("one");
-            levels.TrySet("config", LogLevel.Debug).ShouldBeTrue();
-            logger.LogDebug("two");
-            levels.TrySet("config", LogLevel.None).ShouldBeTrue();
-            logger.LogCritical("three");
-        }
-
+        LogSink sink = new(path);
+        ILogger logger = new ProxyLoggerFactory(levels, sink, colour: false).CreateLogger("config");
+        logger.LogDebug("one");
+        levels.TrySet("config", LogLevel.Debug).ShouldBeTrue();
+        logger.LogDebug("two");
+        levels.TrySet("config", LogLevel.None).ShouldBeTrue();
+        logger.LogCritical("three");
+        sink.Dispose();
+        await Eventually.BecomesTrue(() => sink.Written > 0);
         File.ReadAllText(path).ShouldMatch(@"^\[[^\n]*\]\[debug\]\[config\] two\n$");
         File.Delete(path);
     }

@@ -212,6 +212,11 @@ public sealed class DeltaProtocolTests : IAsyncLifetime
         ScriptedPlane.Stream stream = await _fixture.Plane.OpenedAsync();
         await stream.RequestAsync<DeltaDiscoveryRequest>();
         stream.WriteFails = "the pipe broke";
+        stream.Respond(Clusters("first", "a"));
+
+        // Until the failure of the first is noted the others wait for it as they wait for a server that does not read.
+        await Patience.UntilAsync(() => stream.IsBroken, "a request could not be written");
+        await Task.Delay(TimeSpan.FromMilliseconds(200));
         for (int i = 0; i < 2 * DiscoveryClient.MostWaiting; i++)
         {
             stream.Respond(Clusters("n" + i, "a"));

@@ -48,10 +48,14 @@ internal sealed class ScriptedPlane
         /// <summary>Why nothing can be sent from now on.</summary>
         public string? WriteFails { get; set; }
 
+        /// <summary>Whether something could not be sent for that reason.</summary>
+        public bool IsBroken { get; private set; }
+
         public async Task WriteAsync(IMessage message, CancellationToken cancellation)
         {
             if (WriteFails is { } reason)
             {
+                IsBroken = true;
                 throw new GrpcException(GrpcStatus.Unavailable, reason);
             }
 
