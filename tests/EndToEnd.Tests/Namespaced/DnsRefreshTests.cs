@@ -1,5 +1,4 @@
 using MeshL4.EndToEnd.Tests.Behaviours.Stage;
-using Shouldly;
 using Xunit;
 using Backend = MeshL4.EndToEnd.Tests.Behaviours.Stage.Backend;
 using Peer = MeshL4.EndToEnd.Tests.Behaviours.Stage.Peer;
