@@ -62,12 +62,21 @@ internal sealed class BackgroundProgram : IDisposable
     /// <summary>Asks it to end, with SIGTERM.</summary>
     public void Terminate() => Signal("TERM");
 
-    /// <summary>Sends a signal.</summary>
+    /// <summary>Sends a signal; one that freezes it has frozen all its threads when this returns.</summary>
     /// <param name="name">As <c>STOP</c>, which freezes it with its connections open, or <c>CONT</c>, which lets it go on.</param>
     public void Signal(string name)
     {
         using Process kill = Process.Start("kill", ["-" + name, Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
+        if (name == "STOP")
+        {
+            // The kernel tells one thread, which tells the others when it has its turn.
+            long end = Environment.TickCount64 + (long)Patience.Limit.TotalMilliseconds;
+            while (!_process.HasExited && !IsFrozen() && Environment.TickCount64 < end)
+            {
+                Thread.Sleep(1);
+            }
+        }
     }
 
     /// <summary>Waits for its end, and for the rest of what it says.</summary>
@@ -100,6 +109,21 @@ internal sealed class BackgroundProgram : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    /// <summary>The state of each thread stands behind its name, which is in brackets (proc(5)).</summary>
+    private bool IsFrozen()
+    {
+        try
+        {
+            return Directory.EnumerateDirectories($"/proc/{Id}/task").Select(static task => File.ReadAllText(Path.Combine(task, "stat")))
+                .All(static stat => stat[stat.LastIndexOf(')')..].StartsWith(") T", StringComparison.Ordinal));
+        }
+        catch (IOException)
+        {
+            // A thread that has just ended.
+            return false;
+        }
     }
 
     private static void Keep(ConcurrentQueue<string> lines, string? line)

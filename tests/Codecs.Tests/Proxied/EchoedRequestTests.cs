@@ -1,3 +1,4 @@
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -17,7 +18,8 @@ public sealed class EchoedRequestTests
     [MemberData(nameof(Orders))]
     public async Task Calls_WithoutAnAnswerInTime_AreEachToldByTheirName(string codec)
     {
-        await using ThriftMesh mesh = await ThriftMesh.StartAsync(codec, more: ", policies: {timeout: 0.5s}");
+        await using ThriftMesh mesh = await ThriftMesh.StartAsync(
+            codec, "{match: {metadata: [{name: method, value: {exact: echo}}]}, forward: {cluster: main}}, {forward: {cluster: main}, policies: {timeout: 0.5s}}");
         (ThriftEnd one, ThriftEnd two) = (await mesh.ConnectAsync(), await mesh.ConnectAsync());
 
         // What one call left behind is not in the error of the next.
@@ -77,7 +79,7 @@ public sealed class EchoedRequestTests
     public async Task Call_ThatWentToSeveralServers_IsToldByItsName()
     {
         const string Retried = "{match: {metadata: [{name: method, value: {exact: getClose}}]}, forward: {cluster: both}, policies: {retry: {num_retries: 2, budget_percent: {value: 100}}}}";
-        const string Hedged = "{match: {metadata: [{name: method, value: {exact: getOvertaken}}]}, forward: {cluster: both}, policies: {timeout: 1s, hedge: {delay: 0.1s, budget_percent: {value: 100}}}}";
+        const string Hedged = "{match: {metadata: [{name: method, value: {exact: getOvertaken}}]}, forward: {cluster: both}, policies: {timeout: 3s, hedge: {delay: 0.1s, budget_percent: {value: 100}}}}";
         const string Mirrored = "{match: {metadata: [{name: method, value: {exact: mirroredNever}}]}, forward: {cluster: main}, policies: {timeout: 0.5s, mirrors: [{cluster: other}]}}";
         await using ThriftMesh mesh = await ThriftMesh.StartAsync("thrift-in-order", $"{Retried}, {Hedged}, {Mirrored}");
         ThriftEnd client = await mesh.ConnectAsync();
@@ -88,7 +90,7 @@ public sealed class EchoedRequestTests
 
         (await mesh.Proxy.StatAsync("thrift-in-order.thrift-in-order.upstream_rq_retry")).ShouldBe(2);
         (await mesh.Proxy.StatAsync("thrift-in-order.thrift-in-order.upstream_rq_hedge")).ShouldBe(1);
-        mesh.AskedOther.ShouldContain("mirroredNever");
+        await Patience.UntilAsync(() => mesh.AskedOther.Contains("mirroredNever"), "the copy arrives", () => string.Join(' ', mesh.AskedOther));
     }
 
     private static void ShouldTell(ThriftMessage error, string name, int sequence, string why)

@@ -79,7 +79,7 @@ public sealed class Entry01_CodecThatThrows
     [Fact]
     public async Task FirstBytes_AtWhichTheCodecThrows_EndTheirConnectionAlone()
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: main}, policies: {timeout: 3s}}", ", on_unknown: TCP", "throwing");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{match: {key_prefix: never}, forward: {cluster: main}, policies: {timeout: 0.5s}}, {forward: {cluster: main}}", ", on_unknown: TCP", "throwing");
         PingPongConnection witness = mesh.Connect();
 
         await mesh.BesideAsync(witness, async () =>
@@ -128,20 +128,22 @@ public sealed class Entry01_CodecThatThrows
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(Routes, codec: "throwing");
         PingPongConnection witness = mesh.Connect();
-        await witness.WriteAsync(Call(1, "never"), Call(2, "echo", "before"));
-        (await Next(witness)).Payload.ShouldBe("before");
 
-        await mesh.Connect().WriteAsync(Call(7, "echo", "!observe"));
+        await mesh.BesideAsync(witness, async () =>
+        {
+            await mesh.Connect().WriteAsync(Call(7, "echo", "!observe"));
+            await Patience.UntilAsync(() => mesh.Server.Waiting == 2, "the server has both calls", () => mesh.Proxy.Said);
+            await mesh.Server.AnswerNewestAsync();
+            await EndsAsync(mesh);
+        });
 
-        await EndsAsync(mesh);
-        (await Next(witness)).ShouldBe(new PingPongMessage(PingPongKind.Failure, 1, "", "proxy: no answer in time"));
         await GoesOnAsync(mesh, witness);
     }
 
     [Fact]
     public async Task HealthCheck_AtWhichTheCodecThrows_EndsTheConnectionThatIsAsked()
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync(Routes, ", upstream: {health_check_interval: 2s}", "throwing");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync(Routes, ", upstream: {health_check_interval: 4s}", "throwing");
         PingPongConnection witness = mesh.Connect();
         (await CallAsync(witness, 1, "echo", "before")).Payload.ShouldBe("before");
 
@@ -160,9 +162,11 @@ public sealed class Entry01_CodecThatThrows
     /// <summary>Somebody else's calls are answered, and time-outs come.</summary>
     private static async Task GoesOnAsync(PingPongMesh mesh, PingPongConnection witness)
     {
-        (await CallAsync(witness, 8, "echo", "after")).Payload.ShouldBe("after");
-        PingPongMessage late = await CallAsync(witness, 9, "never");
-        (late.Kind, late.Id, late.Payload).ShouldBe((PingPongKind.Failure, 9u, "proxy: no answer in time"));
+        // Together: where servers are asked for signs of life, the next question is as far off as it can be. Either may be answered first.
+        await witness.WriteAsync(Call(8, "echo", "after"), Call(9, "never"));
+        PingPongMessage[] answers = [await Next(witness), await Next(witness)];
+        answers.OrderBy(static one => one.Id).Select(static one => (one.Kind, one.Id, one.Payload)).ShouldBe(
+            [(PingPongKind.Result, 8u, "after"), (PingPongKind.Failure, 9u, "proxy: no answer in time")]);
         (await mesh.Proxy.StatAsync("meshl4.loop_faults")).ShouldBeGreaterThan(0);
     }
 }

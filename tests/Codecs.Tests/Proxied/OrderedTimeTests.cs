@@ -10,7 +10,7 @@ namespace MeshL4.Codecs.Tests.Proxied;
 /// <summary>The time of requests that wait for answers to others on the same connection, whose server goes on, or seems to.</summary>
 public sealed class OrderedTimeTests : IAsyncLifetime
 {
-    private const string Timeout = ", policies: {timeout: 3s}";
+    private const string Timeout = ", policies: {timeout: 5s}";
 
     private static readonly byte[] Get = [.. "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"u8];
 
@@ -24,7 +24,7 @@ public sealed class OrderedTimeTests : IAsyncLifetime
     [InlineData("", ">2\r\n$4\r\nnews\r\n$1\r\nx\r\n")]
     public async Task ServerThatSendsAByteNowAndThen_CostsThoseBehindItTheirTime_AndIsLeft(string begin, string again)
     {
-        int port = await StartAsync(Bootstrap.XRpcProxy("redis", "{forward: {cluster: main}}", ", policies: {timeout: 1s}"));
+        int port = await StartAsync(Bootstrap.XRpcProxy("redis", "{forward: {cluster: main}}", ", policies: {timeout: 3s}"));
         using TcpClient first = await ConnectAsync(port);
         await first.GetStream().WriteAsync(Get, _limit.Token);
         using TcpClient slow = await AcceptAsync(1);
@@ -63,7 +63,7 @@ public sealed class OrderedTimeTests : IAsyncLifetime
         await server.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"${Parts * part.Length}\r\n"), _limit.Token);
         for (int i = 0; i < Parts; i++)
         {
-            await Task.Delay(100, _limit.Token);
+            await Task.Delay(150, _limit.Token);
             await server.GetStream().WriteAsync(part, _limit.Token);
         }
 
@@ -78,7 +78,7 @@ public sealed class OrderedTimeTests : IAsyncLifetime
     [InlineData(false)]
     public async Task AnswersThatComeOneByOne_KeepUpOpTimeout_AndNotTimeout(bool isEnvoys)
     {
-        int port = await StartAsync(isEnvoys ? Bootstrap.RedisProxy("main") : Bootstrap.XRpcProxy("redis", "{forward: {cluster: main}}", Timeout));
+        int port = await StartAsync(isEnvoys ? Bootstrap.RedisProxy("main", "5s") : Bootstrap.XRpcProxy("redis", "{forward: {cluster: main}}", Timeout));
         using TcpClient client = await ConnectAsync(port);
         const int Requests = 6;
         await client.GetStream().WriteAsync((byte[])[.. Enumerable.Repeat(Get, Requests).SelectMany(static one => one)], _limit.Token);
@@ -89,7 +89,7 @@ public sealed class OrderedTimeTests : IAsyncLifetime
             {
                 for (int i = 0; i < Requests; i++)
                 {
-                    await Task.Delay(700, _limit.Token);
+                    await Task.Delay(1100, _limit.Token);
                     await server.GetStream().WriteAsync("+here\r\n"u8.ToArray(), _limit.Token);
                 }
             }

@@ -38,7 +38,7 @@ public sealed class PingPongFailureTests
     [Fact]
     public async Task Call_WithoutAnAnswerInTime_GetsAFailure_AndTheConnectionGoesOn()
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync(more: ", policies: {timeout: 0.5s}");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{match: {key_prefix: never}, forward: {cluster: main}, policies: {timeout: 0.5s}}, {forward: {cluster: main}}");
         PingPongConnection client = mesh.Connect();
 
         PingPongMessage late = await CallAsync(client, 3, "never");
@@ -74,7 +74,7 @@ public sealed class PingPongFailureTests
     public async Task Stream_ThatFailsBehindItsFirstItems_EndsWithAFailure_AndTheConnectionGoesOn(string service, string words)
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(
-            "{match: {methods: [subscribe]}, forward: {cluster: other}, policies: {timeout: 0.5s, retry: {num_retries: 1, budget_percent: {value: 100}}}}, {forward: {cluster: main}}");
+            "{match: {methods: [subscribe]}, forward: {cluster: other}, policies: {timeout: 3s, retry: {num_retries: 1, budget_percent: {value: 100}}}}, {forward: {cluster: main}}");
         PingPongConnection client = mesh.Connect();
 
         await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 2, service, "2") { IsIdempotent = true });

@@ -70,8 +70,7 @@ public sealed class PingPongLeaversTests
         PingPongConnection leaving = mesh.Connect();
         await SendAsync(mesh, "narrow", other, Call(1, "reverse", "2"));
         await leaving.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 1, "bulkstuck", $"{Items}"));
-        (await Next(leaving)).Kind.ShouldBe(PingPongKind.Item);
-
+        await BeginsAsync(leaving);
         leaving.Reset();
 
         await Patience.UntilAsync(
@@ -145,7 +144,7 @@ public sealed class PingPongLeaversTests
     [Fact]
     public async Task ClientThatSaidItsLast_AndIsNeverAnswered_EndsWithTheIdleTimeout()
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: limited}}", ", idle_timeout: 0.5s");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: limited}}", ", idle_timeout: 3s");
         PingPongConnection client = mesh.Connect();
         await client.WriteAsync(Call(1, "never"), Call(2, "never"));
         client.EndWriting();
@@ -153,6 +152,19 @@ public sealed class PingPongLeaversTests
         await Patience.UntilAsync(() => mesh.Proxy.Records().Count == 1, "the connection ends", () => mesh.Proxy.Said);
         mesh.Proxy.Records()[0].Details.ShouldBe("last_answers_timeout");
         (await CallAsync(mesh.Connect(), 1, "echo", "mine")).Payload.ShouldBe("mine");
+    }
+
+    /// <summary>The first item comes. Who reads no further is ended by the proxy itself when this machine stands still: it has left, too.</summary>
+    private static async Task BeginsAsync(PingPongConnection leaving)
+    {
+        try
+        {
+            (await Next(leaving)).Kind.ShouldBe(PingPongKind.Item);
+        }
+        catch (IOException)
+        {
+            // Ended.
+        }
     }
 
     /// <summary>A client makes calls, of which the proxy has all, and is gone.</summary>

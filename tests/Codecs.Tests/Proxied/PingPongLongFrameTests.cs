@@ -154,7 +154,7 @@ public sealed class PingPongLongFrameTests
     public async Task LongAnswer_ThatStopsBeforeItsTurn_CostsThatCallOnly()
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(
-            "{match: {key_prefix: half}, forward: {cluster: main}}, {match: {key_prefix: o.}, forward: {cluster: other, remove_key_prefix: true}, policies: {timeout: 0.5s}}");
+            "{match: {key_prefix: half}, forward: {cluster: main}}, {match: {key_prefix: o.}, forward: {cluster: other, remove_key_prefix: true}, policies: {timeout: 3s}}");
         PingPongConnection client = mesh.Connect();
         await BeginHalfAsync(mesh, client);
 
@@ -197,7 +197,7 @@ public sealed class PingPongLongFrameTests
     [Fact]
     public async Task LongCall_ThatFails_WhileTheNextOneIsUploaded_CostsThatCallOnly()
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{match: {key_prefix: never}, forward: {cluster: main}, policies: {timeout: 1s}}, {forward: {cluster: main}}");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{match: {key_prefix: never}, forward: {cluster: main}, policies: {timeout: 3s}}, {forward: {cluster: main}}");
         PingPongConnection client = mesh.Connect();
         string text = new('x', PingPongServer.HugeAnswer);
         ReadOnlyMemory<byte> next = PingPongConnection.Bytes(Call(2, "echo", text));

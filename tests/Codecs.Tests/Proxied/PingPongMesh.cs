@@ -30,7 +30,7 @@ internal sealed class PingPongMesh : IAsyncDisposable
     /// <summary>
     /// The server is cluster <c>main</c>, a second one <c>other</c>, both are <c>both</c> and <c>ring</c>, which hashes, and nobody is at
     /// <c>nobody</c>; <c>limited</c> is the first with two requests in flight at most, <c>small</c> the second with as many, <c>single</c> both
-    /// with one, and <c>shut</c> the first with no connection at all.
+    /// with one, and <c>shut</c> the first with no connection at all; <c>half</c> is the first, and one that nobody is at.
     /// </summary>
     /// <param name="routes">Members of the list of routes.</param>
     /// <param name="more">Further members of the filter.</param>
@@ -51,13 +51,15 @@ internal sealed class PingPongMesh : IAsyncDisposable
             bootstrap.Cluster("other", mesh.Other.EndPoint);
             bootstrap.Cluster("both", [mesh.Server.EndPoint, mesh.Other.EndPoint]);
             bootstrap.RawCluster(
-                "{name: ring, type: STATIC, lb_policy: RING_HASH, connect_timeout: 1s, load_assignment: {cluster_name: ring, endpoints: [{lb_endpoints: ["
+                "{name: ring, type: STATIC, lb_policy: RING_HASH, connect_timeout: 3s, load_assignment: {cluster_name: ring, endpoints: [{lb_endpoints: ["
                 + $"{{endpoint: {{address: {Socket(mesh.Server)}}}}}, {{endpoint: {{address: {Socket(mesh.Other)}}}}}]}}]}}}}");
             bootstrap.Cluster("limited", [mesh.Server.EndPoint], "max_requests: 2");
             bootstrap.Cluster("small", [mesh.Other.EndPoint], "max_requests: 2");
             bootstrap.Cluster("single", [mesh.Server.EndPoint, mesh.Other.EndPoint], "max_requests: 1");
             bootstrap.Cluster("shut", [mesh.Server.EndPoint], "max_connections: 0, max_requests: 2");
-            bootstrap.Cluster("nobody", new IPEndPoint(IPAddress.Loopback, Bootstrap.FreePort()));
+            var nobody = new IPEndPoint(IPAddress.Loopback, Bootstrap.FreePort());
+            bootstrap.Cluster("nobody", nobody);
+            bootstrap.Cluster("half", [mesh.Server.EndPoint, nobody]);
             mesh._port = Bootstrap.FreePort();
             mesh.Listen(bootstrap, routes, more);
             mesh._proxy = await ProxyProcess.StartAsync(bootstrap);

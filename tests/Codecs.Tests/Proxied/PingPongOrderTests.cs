@@ -150,7 +150,7 @@ public sealed class PingPongOrderTests
     [Fact]
     public async Task AnswerThatIsTooLate_IsNobodys()
     {
-        await using LineMesh mesh = await LineMesh.StartAsync("timeout: 0.5s");
+        await using LineMesh mesh = await LineMesh.StartAsync("timeout: 3s");
         LineEnd client = await mesh.ConnectAsync();
         await client.SendAsync("a1\n");
         LineEnd server = await mesh.AcceptAsync();
@@ -221,7 +221,7 @@ public sealed class PingPongOrderTests
     [Fact]
     public async Task RequestThatIsTriedAgainInTime_HasTheAnswerOfItsSecondTry()
     {
-        await using LineMesh mesh = await LineMesh.StartAsync("timeout: 60s, retry: {num_retries: 1, per_try_timeout: 0.5s, budget_percent: {value: 100}}");
+        await using LineMesh mesh = await LineMesh.StartAsync("timeout: 60s, retry: {num_retries: 1, per_try_timeout: 3s, budget_percent: {value: 100}}");
         LineEnd client = await mesh.ConnectAsync();
         await client.SendAsync("I1\n");
         LineEnd silent = await mesh.AcceptAsync();

@@ -38,6 +38,7 @@ public sealed class PingPongPlacesTests
             "the call is to be hedged");
         (refused, sent).ShouldBe((1, 0));
 
+        await Patience.UntilAsync(() => mesh.Server.Waiting + mesh.Other.Waiting > 0, "the call arrives");
         (mesh.Server.Waiting + mesh.Other.Waiting).ShouldBe(1);
         await mesh.Server.ThawAsync();
         await mesh.Other.ThawAsync();
@@ -79,7 +80,7 @@ public sealed class PingPongPlacesTests
     [Fact]
     public async Task Mirrors_WithoutAPlace_AreNotSentAndCounted()
     {
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: main}, policies: {mirrors: [{cluster: small}]}}");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: main}, policies: {timeout: 60s, mirrors: [{cluster: small}]}}");
         PingPongConnection client = mesh.Connect();
         mesh.Other.IsFrozen = true;
         for (uint id = 1; id <= 5; id++)

@@ -16,7 +16,7 @@ public sealed class PingPongPolicyTests
     public async Task Delay_HoldsUpItsRequestAlone()
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(
-            "{match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 2s}]}}, {forward: {cluster: main}}");
+            "{match: {key_prefix: slow}, forward: {cluster: main}, policies: {faults: [{delay: 4s}]}}, {forward: {cluster: main}}");
         PingPongConnection client = mesh.Connect();
 
         await client.WriteAsync(Call(1, "slow", "first"), Call(2, "slow", "second"), Call(3, "echo", "third"));

@@ -88,7 +88,7 @@ public sealed class PingPongStreamTests
     public async Task LongCallToAServerThatDoesNotRead_IsHeldToTheBound_AndEndsInTime_BesideAStreamThatFlows()
     {
         const long Body = 64 * 1024 * 1024;
-        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{forward: {cluster: main}, policies: {timeout: 2s}}");
+        await using PingPongMesh mesh = await PingPongMesh.StartAsync("{match: {key_prefix: sink}, forward: {cluster: main}, policies: {timeout: 4s}}, {forward: {cluster: main}}");
         PingPongConnection client = mesh.Connect();
         await client.WriteAsync(new PingPongMessage(PingPongKind.Subscribe, 1, "slow", $"{int.MaxValue}"));
         (await Next(client)).Kind.ShouldBe(PingPongKind.Item);
@@ -149,6 +149,7 @@ public sealed class PingPongStreamTests
         mesh.Server.Dispose();
         (await Next(client)).Kind.ShouldBe(PingPongKind.Failure);
         await EndsAsync(client);
+        await Patience.UntilAsync(() => mesh.Proxy.Records().Count == 2, "both connections end", () => mesh.Proxy.Said);
         mesh.Proxy.Records().ShouldAllBe(static record => record.Details == "drain");
     }
 

@@ -35,6 +35,7 @@ public sealed class PingPongUnknownBytesTests
     {
         await using PingPongMesh mesh = await PingPongMesh.StartAsync(Main);
         using Socket client = await SilentAsync(mesh, bytes);
+        await Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.downstream_connections") >= 1, "the client is there", () => mesh.Proxy.Said);
         PingPongConnection witness = mesh.Connect();
         (await CallAsync(witness, 1, "who")).Kind.ShouldBe(PingPongKind.Result);
         int connections = mesh.Server.Accepted;
@@ -53,7 +54,6 @@ public sealed class PingPongUnknownBytesTests
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(IPAddress.Loopback, mesh.Port);
         await client.SendAsync(new byte[] { 0xd0 }.AsMemory(0, bytes));
-        await Patience.UntilAsync(async () => await mesh.Proxy.StatAsync("meshl4.downstream_connections") >= 1, "the client is there", () => mesh.Proxy.Said);
         return client;
     }
 

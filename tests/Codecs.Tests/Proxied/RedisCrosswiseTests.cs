@@ -29,7 +29,7 @@ public sealed class RedisCrosswiseTests
         bootstrap.Cluster("pair", [(IPEndPoint)one.LocalEndpoint, (IPEndPoint)two.LocalEndpoint]);
         bootstrap.Cluster("far", far.LocalEndpoint);
         int port = bootstrap.Listener("in", Bootstrap.XRpcProxy(
-            "redis", "{match: {key_prefix: a}, forward: {cluster: pair}}, {forward: {cluster: far}}", ", policies: {retry: {num_retries: 1}, timeout: 60s}, limits: {slow_reader_timeout: 2s}"));
+            "redis", "{match: {key_prefix: a}, forward: {cluster: pair}}, {forward: {cluster: far}}", ", policies: {retry: {num_retries: 1}, timeout: 60s}, limits: {slow_reader_timeout: 4s}"));
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap);
         using TcpClient first = await ConnectAsync(port);
         using TcpClient second = await ConnectAsync(port);

@@ -23,7 +23,7 @@ public sealed class RedisStreamedFrameTests : IAsyncLifetime
     [Fact]
     public async Task LongRequest_AnsweredBeforeItsEnd_SharesItsConnectionWithNobody()
     {
-        int port = await StartAsync("");
+        int port = await StartAsync("{forward: {cluster: main}}");
         using TcpClient early = await ConnectAsync(port);
         using TcpClient other = await ConnectAsync(port);
         (byte[] one, byte[] two) = (Set('a'), Set('b'));
@@ -53,7 +53,7 @@ public sealed class RedisStreamedFrameTests : IAsyncLifetime
     [Fact]
     public async Task LongRequest_WhoseTimeIsOverBeforeItsEnd_IsReadToItsEnd()
     {
-        int port = await StartAsync(", policies: {timeout: 0.5s}");
+        int port = await StartAsync("{match: {key_prefix: a}, forward: {cluster: main}, policies: {timeout: 0.5s}}, {forward: {cluster: main}}");
         using TcpClient client = await ConnectAsync(port);
         byte[] request = Set('a', 20 * ValueBytes);
 
@@ -101,12 +101,12 @@ public sealed class RedisStreamedFrameTests : IAsyncLifetime
     }
 
     /// <summary>Clients meet on one loop.</summary>
-    private async Task<int> StartAsync(string more)
+    private async Task<int> StartAsync(string routes)
     {
         _server.Start();
         var bootstrap = new Bootstrap { Concurrency = 1 };
         bootstrap.Cluster("main", _server.LocalEndpoint);
-        int port = bootstrap.Listener("in", Bootstrap.XRpcProxy("redis", "{forward: {cluster: main}}", more));
+        int port = bootstrap.Listener("in", Bootstrap.XRpcProxy("redis", routes));
         _proxy = await ProxyProcess.StartAsync(bootstrap);
         return port;
     }

@@ -24,7 +24,7 @@ public sealed class RedisUpdateTests
         {
             string Endpoint(TcpListener server) =>
                 $"{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {((IPEndPoint)server.LocalEndpoint).Port}}}}}}}, load_balancing_weight: {version + 1}}}";
-            File.WriteAllText(clusters + ".new", "resources: [{'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster, name: ring, type: STATIC, connect_timeout: 1s, lb_policy: RING_HASH, "
+            File.WriteAllText(clusters + ".new", "resources: [{'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster, name: ring, type: STATIC, connect_timeout: 10s, lb_policy: RING_HASH, "
                 + $"ring_hash_lb_config: {{minimum_ring_size: 262144}}, circuit_breakers: {{thresholds: [{{max_connections: {1000 + version}}}]}}, "
                 + $"load_assignment: {{cluster_name: ring, endpoints: [{{lb_endpoints: [{Endpoint(one)}, {Endpoint(two)}]}}]}}}}]");
             File.Move(clusters + ".new", clusters, overwrite: true);
@@ -32,7 +32,7 @@ public sealed class RedisUpdateTests
 
         Change(0);
         bootstrap.Dynamic($"cds_config: {{path_config_source: {{path: '{clusters}'}}}}");
-        int port = bootstrap.Listener("in", Bootstrap.RedisProxy("ring"));
+        int port = bootstrap.Listener("in", Bootstrap.RedisProxy("ring", "30s"));
         await using ProxyProcess proxy = await ProxyProcess.StartAsync(bootstrap, "env", "DOTNET_GCHeapHardLimit=0x4000000");
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, port);

@@ -223,7 +223,7 @@ public sealed class ServerFrameTests
     [Fact]
     public async Task PongForTheProxysOwnPing_IsNoAnswer()
     {
-        await using LineMesh mesh = await LineMesh.StartAsync(upstream: "health_check_interval: 1s", codec: "beats");
+        await using LineMesh mesh = await LineMesh.StartAsync(upstream: "health_check_interval: 3s", codec: "beats");
         LineEnd client = await mesh.ConnectAsync();
         await client.SendAsync("a1\n");
         LineEnd server = await mesh.AcceptAsync();
