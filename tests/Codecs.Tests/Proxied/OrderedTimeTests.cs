@@ -137,7 +137,7 @@ public sealed class OrderedTimeTests : IAsyncLifetime
     [Fact]
     public async Task ServerThatNeverAnswersALogin_IsNotWaitedForBySubscribers()
     {
-        int port = await StartAsync(Bootstrap.XRpcProxy("redis", "{forward: {cluster: main}}", ", upstream: {credentials: {password: {inline_string: secret}}}"));
+        int port = await StartAsync(Bootstrap.XRpcProxy("redis", "{forward: {cluster: main}}", ", upstream: {credentials: {password: {inline_string: secret}}}"), "2s");
         using TcpClient client = await ConnectAsync(port);
         await client.GetStream().WriteAsync("SUBSCRIBE c\r\n"u8.ToArray(), _limit.Token);
         using TcpClient server = await _server.AcceptTcpClientAsync(_limit.Token);
@@ -227,11 +227,11 @@ public sealed class OrderedTimeTests : IAsyncLifetime
     }
 
     /// <summary>Clients meet on one loop.</summary>
-    private async Task<int> StartAsync(string filter)
+    private async Task<int> StartAsync(string filter, string connectTimeout = "10s")
     {
         _server.Start();
         var bootstrap = new Bootstrap { Concurrency = 1 };
-        bootstrap.Cluster("main", _server.LocalEndpoint);
+        bootstrap.Cluster("main", _server.LocalEndpoint, connectTimeout);
         int port = bootstrap.Listener("in", filter);
         _proxy = await ProxyProcess.StartAsync(bootstrap);
         return port;

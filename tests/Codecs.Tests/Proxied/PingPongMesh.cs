@@ -51,7 +51,7 @@ internal sealed class PingPongMesh : IAsyncDisposable
             bootstrap.Cluster("other", mesh.Other.EndPoint);
             bootstrap.Cluster("both", [mesh.Server.EndPoint, mesh.Other.EndPoint]);
             bootstrap.RawCluster(
-                "{name: ring, type: STATIC, lb_policy: RING_HASH, connect_timeout: 3s, load_assignment: {cluster_name: ring, endpoints: [{lb_endpoints: ["
+                "{name: ring, type: STATIC, lb_policy: RING_HASH, connect_timeout: 10s, load_assignment: {cluster_name: ring, endpoints: [{lb_endpoints: ["
                 + $"{{endpoint: {{address: {Socket(mesh.Server)}}}}}, {{endpoint: {{address: {Socket(mesh.Other)}}}}}]}}]}}}}");
             bootstrap.Cluster("limited", [mesh.Server.EndPoint], "max_requests: 2");
             bootstrap.Cluster("small", [mesh.Other.EndPoint], "max_requests: 2");
