@@ -12,6 +12,7 @@ namespace MeshL4.EndToEnd.Tests.BadInput;
 /// clusters under them, another chain of their listener, listeners that come and go. Then the cluster under most of them is deleted, and at
 /// last their listener with its log. Nobody is cut but those whose listener goes, and each of them ends with one record.
 /// </summary>
+[Collection(Alone.Name)]
 public sealed class Entry21_ConfigurationChurnsUnderIdleConnections : IDisposable
 {
     // Together as many as a proxy holds unless told otherwise. Each relayed connection takes two descriptors of the proxy and two of the test; the usual hard limit is 20,000.

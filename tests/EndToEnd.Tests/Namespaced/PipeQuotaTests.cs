@@ -11,6 +11,7 @@ namespace MeshL4.EndToEnd.Tests.Namespaced;
 /// An unprivileged user has memory for about 1,024 pipes. Two thousand bulk connections at once, stalled with their bytes
 /// in flight, use them up: the rest is copied, and every byte arrives.
 /// </summary>
+[Collection(Alone.Name)]
 public class PipeQuotaTests
 {
     private const int Connections = 2_000;
