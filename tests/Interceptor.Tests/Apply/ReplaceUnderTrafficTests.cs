@@ -16,7 +16,8 @@ public class ReplaceUnderTrafficTests
     private const int Replaces = 50;
     private const int Ways = 4;
 
-    // A machine so busy that the queues of its processors overflow loses SYNs whatever the rules are: such a run shows nothing.
+    // A machine so busy that the queues of its processors overflow loses SYNs whatever the rules are, and one that stands still for a second
+    // sends them again though none was lost: such a run shows nothing. Rules with a gap catch many clients in every run.
     private const int Runs = 5;
     private const int Port = 7001;
 
@@ -36,7 +37,6 @@ public class ReplaceUnderTrafficTests
         for (int run = 1; iptables is null && Repeated(ways) > Caught(mode); run++)
         {
             string seen = $"{string.Join(", ", ways.AsEnumerable())}; {dropped} packets dropped by full queues of the processors, in run {run}";
-            dropped.ShouldBePositive(seen);
             run.ShouldBeLessThan(Runs, seen);
             (ways, dropped) = Run(mode, iptables);
         }
