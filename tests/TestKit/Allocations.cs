@@ -1,4 +1,4 @@
-namespace MeshL4.XRpc.Tests.Redis;
+namespace MeshL4.TestKit;
 
 /// <summary>What code allocates, on the thread that runs it.</summary>
 internal static class Allocations

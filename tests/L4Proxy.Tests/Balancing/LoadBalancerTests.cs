@@ -2,6 +2,7 @@ using System.Net;
 using MeshL4.L4Proxy.Balancing;
 using MeshL4.L4Proxy.Clusters;
 using MeshL4.L4Proxy.Config.Snapshots;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -173,13 +174,13 @@ public sealed class LoadBalancerTests
     {
         ClusterSnapshot cluster = Cluster((LoadBalancingPolicy)policy, Endpoint(1, 2), Endpoint(2), Endpoint(3));
         LoadBalancer.Pick(cluster, new PickContext());
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        Allocations.OfEvery(() =>
         {
-            LoadBalancer.Pick(cluster, new PickContext());
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (int i = 0; i < 100; i++)
+            {
+                LoadBalancer.Pick(cluster, new PickContext());
+            }
+        }).ShouldBe(0);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Matching;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -151,13 +152,13 @@ public sealed class FilterChainTableTests
         FilterChainTable table = FilterChainTable.Compile([.. VirtualInbound, new() { ServerNames = ["*.example.com"] }]);
         MatchInput input = Input("10.0.0.1:9080", "x.example.com", "tls", protocols: ["h2", "istio"]);
         table.Find(input);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        Allocations.OfEvery(() =>
         {
-            table.Find(input);
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (int i = 0; i < 100; i++)
+            {
+                table.Find(input);
+            }
+        }).ShouldBe(0);
     }
 
     private static FilterChainMatchSnapshot RandomChain(Random random) => new()

@@ -1,5 +1,6 @@
 using System.Text;
 using MeshL4.L4Proxy.Matching;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -60,13 +61,13 @@ public class KeyPrefixIndexTests
         KeyPrefixIndex index = Index(false, [.. Enumerable.Range(0, 5000).Select(i => $"tenant-{i:d4}:")]);
         byte[] key = Bytes("tenant-4711:user:1");
         index.Find(key).ShouldBe(4711);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
+        Allocations.OfEvery(() =>
         {
-            index.Find(key);
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (int i = 0; i < 1000; i++)
+            {
+                index.Find(key);
+            }
+        }).ShouldBe(0);
     }
 
     private static int Naive(string[] prefixes, string key, bool ignoreCase)

@@ -1,6 +1,7 @@
 using System.Net;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Matching;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -41,12 +42,12 @@ public sealed class ListenerTableTests
         listeners.ShouldAllBe(l => ReferenceEquals(table.Find((IPEndPoint)l.Address), l));
         var absent = IPEndPoint.Parse("192.0.2.1:1000");
         table.Find(absent).ShouldBeNull();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        Allocations.OfEvery(() =>
         {
-            table.Find(absent);
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (int i = 0; i < 100; i++)
+            {
+                table.Find(absent);
+            }
+        }).ShouldBe(0);
     }
 }

@@ -1,5 +1,6 @@
 using MeshL4.L4Proxy.Config.Bootstrap;
 using MeshL4.L4Proxy.Resolving;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 using static MeshL4.L4Proxy.Tests.Resolving.Messages;
@@ -102,13 +103,13 @@ public sealed class DnsTableTests
         var resolver = new DnsResolver(loop.Loop, shared);
         byte[] question = Question("web.ns.ns.svc.cluster.local", edns: 1232);
         Decide();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
+        Allocations.OfEvery(() =>
         {
-            Decide();
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (int i = 0; i < 1000; i++)
+            {
+                Decide();
+            }
+        }).ShouldBe(0);
         Answers(resolver.Output).ShouldBe(3, "an alias and two addresses");
 
         void Decide()

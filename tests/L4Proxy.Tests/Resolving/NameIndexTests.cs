@@ -1,6 +1,7 @@
 using System.Net;
 using MeshL4.L4Proxy.Config.Snapshots;
 using MeshL4.L4Proxy.Resolving;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -64,13 +65,13 @@ public sealed class NameIndexTests
     public void TryFind_Allocates_Nothing()
     {
         Find();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
+        Allocations.OfEvery(() =>
         {
-            Find();
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (int i = 0; i < 1000; i++)
+            {
+                Find();
+            }
+        }).ShouldBe(0);
 
         static void Find()
         {

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using FsCheck;
 using FsCheck.Fluent;
 using MeshL4.L4Proxy.Sockets;
+using MeshL4.TestKit;
 using Shouldly;
 using Xunit;
 
@@ -73,13 +74,13 @@ public sealed class OutputQueueTests
         var queue = new OutputQueue(_memory);
         byte[] bytes = new byte[10_000];
         Cycle(queue, bytes);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
+        Allocations.OfEvery(() =>
         {
-            Cycle(queue, bytes);
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (int i = 0; i < 1000; i++)
+            {
+                Cycle(queue, bytes);
+            }
+        }).ShouldBe(0);
     }
 
     /// <summary>A block that was asked for and not written to is no byte to be sent; a send of nothing would look like a lost connection.</summary>

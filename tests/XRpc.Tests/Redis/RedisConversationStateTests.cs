@@ -1,4 +1,5 @@
 using System.Text;
+using MeshL4.TestKit;
 using MeshL4.XRpc.Contracts;
 using MeshL4.XRpc.Redis;
 using Shouldly;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using MeshL4.TestKit;
 using MeshL4.XRpc.Redis;
 using Shouldly;
 using Xunit;

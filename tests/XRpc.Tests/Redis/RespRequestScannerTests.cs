@@ -1,3 +1,4 @@
+using MeshL4.TestKit;
 using MeshL4.XRpc.Contracts;
 using MeshL4.XRpc.Redis;
 using Shouldly;

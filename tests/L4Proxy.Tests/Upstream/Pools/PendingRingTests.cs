@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using MeshL4.L4Proxy.Upstream.Pools;
+using MeshL4.TestKit;
 using MeshL4.XRpc.Redis;
 using Shouldly;
 using Xunit;
@@ -70,14 +71,14 @@ public sealed class PendingRingTests
             Add(_ring, 0);
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (ulong i = 0; i < 100_000; i++)
+        Allocations.OfEvery(() =>
         {
-            _ring.RemoveHead();
-            Add(_ring, i);
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (ulong i = 0; i < 100_000; i++)
+            {
+                _ring.RemoveHead();
+                Add(_ring, i);
+            }
+        }).ShouldBe(0);
         _ring.Count.ShouldBe(100);
     }
 
