@@ -41,7 +41,7 @@ public sealed class Entry06_AnswersThatOverflow
         using var hostile = new TcpListener(IPAddress.Loopback, 0);
         hostile.Start();
         Task<long> taken = FloodAsync(hostile, "|1\r\n$1\r\nk\r\n$536870912\r\n");
-        using RedisFront front = RedisFront.OneLoop(hostile.LocalEndpoint.ToString()!);
+        using RedisFront front = RedisFront.OneLoopWithTime(hostile.LocalEndpoint.ToString()!);
         using Call client = Call.To(front.Port);
         front.Beside(() =>
         {

@@ -32,6 +32,9 @@ internal sealed class RedisFront : IDisposable
     /// </summary>
     public static RedisFront OneLoop(params string[] upstreams) => new(upstreams, Boot.Redis(Catching, upstreams is [] ? "60s" : "1s"), loops: 1);
 
+    /// <summary>The same with a minute for an answer of the one upstream: where it is not to be the time-out that ends it.</summary>
+    public static RedisFront OneLoopWithTime(string upstream) => new([upstream], Boot.Redis(Catching, "60s"), loops: 1);
+
     /// <summary>The common message in place of Envoy's on <see cref="Port"/>, and the real server.</summary>
     /// <param name="more">Members of it beside the one route, each behind a comma.</param>
     /// <param name="boot">With further settings of the proxy.</param>
