@@ -82,7 +82,7 @@ internal sealed class Bootstrap
         int port = FreePort();
         _listeners.AppendLine(
             CultureInfo.InvariantCulture,
-            $"  - {{name: {name}, address: {{socket_address: {{protocol: UDP, address: {ListenAddress}, port_value: {port}}}}}, listener_filters: [{{name: u, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig, stat_prefix: u, cluster: {cluster}, idle_timeout: 3s, access_log: [{Log}]}}}}]}}");
+            $"  - {{name: {name}, address: {{socket_address: {{protocol: UDP, address: {ListenAddress}, port_value: {port}}}}}, listener_filters: [{{name: u, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig, stat_prefix: u, cluster: {cluster}, idle_timeout: 6s, access_log: [{Log}]}}}}]}}");
         return port;
     }
 
