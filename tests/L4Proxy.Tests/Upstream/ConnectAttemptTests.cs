@@ -134,8 +134,8 @@ public sealed class ConnectAttemptTests : IDisposable
         epoll.SetValue(without, descriptor);
         result.Socket.ShouldBeNull();
         result.Error.ShouldBe(Errno.EBADF);
-        using Socket accepted = await _listener.AcceptAsync();
         using var patience = new CancellationTokenSource(Patience.Limit);
+        using Socket accepted = await _listener.AcceptAsync(patience.Token);
         (await accepted.ReceiveAsync(new byte[1], patience.Token)).ShouldBe(0, "the descriptor is still open");
         _guard.IsOwnUpstream(ProtocolType.Tcp, (IPEndPoint)accepted.RemoteEndPoint!, (IPEndPoint)Address).ShouldBeFalse();
     }

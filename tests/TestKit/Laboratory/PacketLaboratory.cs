@@ -49,6 +49,7 @@ internal sealed class PacketLaboratory : IDisposable
         _pod.Ip(
             "addr add ::6/128 dev lo nodad", "route add default via 10.77.0.1", "route add default via fd77::1",
             "route add 198.51.100.0/24 via 10.78.0.1", "route add 3fff:78::/32 via fd78::1");
+        NetworkNamespace.AwaitLocalRoutes(_pod, "::6");
         _machine.Ip("route add default via 10.81.0.1", "route add default via fd81::1");
         // Without an address of its own on lo it has no route to loopback but the one through the pod.
         _outside.Ip(

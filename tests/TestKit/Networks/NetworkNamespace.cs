@@ -80,7 +80,7 @@ internal sealed class NetworkNamespace : IDisposable
 
     /// <summary>The kernel makes the local route of an IPv6 address, and lets the address be a source, some time after it was added: when the link's
     /// other end is up, and behind a lock of the whole machine. Until then a connection to it, or from it, fails.</summary>
-    private static void AwaitLocalRoutes(NetworkNamespace ns, string[] addresses) => In(ns.Name, () =>
+    public static void AwaitLocalRoutes(NetworkNamespace ns, params string[] addresses) => In(ns.Name, () =>
     {
         const uint local = 0x80000000; // linux/ipv6_route.h
         string[] wanted =
