@@ -108,7 +108,7 @@ public sealed class PingPongStreamTests
 
         // What follows of it is nobody's, and the client goes on.
         Task rest = Task.Run(async () => await UntilCallAsync(client));
-        await writing;
+        await writing.WaitAsync(Patience.Limit);
         await client.WriteAsync(new PingPongMessage(PingPongKind.Ping, 3));
         await rest;
     }
