@@ -70,8 +70,11 @@ public sealed class ClientPlacementTests : IDisposable
         {
             rounds.ShouldBeLessThan(40, $"clients do not move: {moved} before, {proxy.Stat(Moved)} now");
             transaction.Ask($"RPUSH queue {rounds}").ShouldBe("+QUEUED");
-            await Task.WhenAll(clients.Select((client, i) => Task.Factory.StartNew(() => Work(client, i), TaskCreationOptions.LongRunning)));
-            await Task.Delay(700);
+
+            // Two looks have to agree before anybody goes, which come late where the machine is slow.
+            int milliseconds = 700 + (50 * rounds);
+            await Task.WhenAll(clients.Select((client, i) => Task.Factory.StartNew(() => Work(client, i, milliseconds), TaskCreationOptions.LongRunning)));
+            await Task.Delay(milliseconds);
             Array.ForEach(clients, static client => client.Send("e\r\n"));
             for (int i = 0; i < Clients; i++)
             {
@@ -99,10 +102,10 @@ public sealed class ClientPlacementTests : IDisposable
 
     private static string?[] Lines(Call call, int count) => [.. Enumerable.Range(0, count).Select(_ => call.ReadLine())];
 
-    /// <summary>Pipelines of which every answer is looked at, for three quarters of a second; then a request without its end.</summary>
-    private static void Work(Call client, int number)
+    /// <summary>Pipelines of which every answer is looked at, for a time; then a request without its end.</summary>
+    private static void Work(Call client, int number, int milliseconds)
     {
-        long end = Environment.TickCount64 + 750;
+        long end = Environment.TickCount64 + milliseconds;
         for (int i = 0; Environment.TickCount64 < end; i++)
         {
             client.Send(string.Concat(Enumerable.Range(0, 20).Select(n => $"SET k:{n} {number}:{i}:{n}\r\nGET k:{n}\r\n")));
