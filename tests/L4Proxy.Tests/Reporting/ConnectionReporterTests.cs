@@ -117,12 +117,8 @@ public sealed class ConnectionReporterTests : IDisposable
         values.Sum("istio_tcp_connections_closed_total").ShouldBe(6000);
     }
 
-    // Sinks that are disposed of write what they hold, and are waited for two seconds at most.
-    private Task WrittenAsync(int lines)
-    {
-        _sinks.Dispose();
-        return Eventually.BecomesTrue(() => File.ReadAllBytes(_path).Count(static one => one == (byte)'\n') >= lines);
-    }
+    private Task WrittenAsync(int lines) =>
+        Eventually.HoldsAfterDispose(_sinks, () => File.ReadAllBytes(_path).Count(static one => one == (byte)'\n') >= lines);
 
     private Dictionary<string, long> Values()
     {

@@ -46,8 +46,7 @@ public sealed class ProcessLogTests
         logger.LogDebug("two");
         levels.TrySet("config", LogLevel.None).ShouldBeTrue();
         logger.LogCritical("three");
-        sink.Dispose();
-        await Eventually.BecomesTrue(() => sink.Written > 0);
+        await Eventually.HoldsAfterDispose(sink, () => sink.Written > 0);
         File.ReadAllText(path).ShouldMatch(@"^\[[^\n]*\]\[debug\]\[config\] two\n$");
         File.Delete(path);
     }
