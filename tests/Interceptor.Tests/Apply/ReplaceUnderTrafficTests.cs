@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using MeshL4.Interceptor.Capture;
@@ -16,14 +17,17 @@ public class ReplaceUnderTrafficTests
     private const int Replaces = 50;
     private const int Ways = 4;
 
-    // A machine so busy that the queues of its processors overflow loses SYNs whatever the rules are, and one that stands still for a second
-    // sends them again though none was lost: such a run shows nothing. Rules with a gap catch many clients in every run.
+    // A machine so busy that the queues of its processors overflow loses SYNs whatever the rules are, and one that stands still sends them
+    // again though none was lost: such a run shows nothing. Rules with a gap catch many clients in every run.
     private const int Runs = 5;
     private const int Port = 7001;
 
     // A queue that is full drops connections too, and that would not be the rules' doing.
     private const int Backlog = 4096;
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(30);
+
+    // A SYN is sent again when it has no answer after a second, of which it and the answer may each be held up for a half.
+    private static readonly TimeSpan StoodStill = TimeSpan.FromSeconds(0.5);
 
     [Theory]
     [InlineData("TPROXY", null)]
@@ -32,13 +36,15 @@ public class ReplaceUnderTrafficTests
     [InlineData("TPROXY", "legacy")]
     public void Replace_OfModes_NoConnectionPassesUnredirected(string mode, string? iptables)
     {
-        (Tally[] ways, long dropped) = Run(mode, iptables);
+        (Tally[] ways, long dropped, TimeSpan still) = Run(mode, iptables);
+
         // Between the tables of iptables a packet meets the rules of one mode and then those of the other: its SYN may have to come again.
         for (int run = 1; iptables is null && Repeated(ways) > Caught(mode); run++)
         {
-            string seen = $"{string.Join(", ", ways.AsEnumerable())}; {dropped} packets dropped by full queues of the processors, in run {run}";
+            string seen = $"{string.Join(", ", ways.AsEnumerable())}; {dropped} packets dropped by full queues of the processors, {still} without a turn, in run {run}";
+            (dropped > 0 || still >= StoodStill).ShouldBeTrue(seen);
             run.ShouldBeLessThan(Runs, seen);
-            (ways, dropped) = Run(mode, iptables);
+            (ways, dropped, still) = Run(mode, iptables);
         }
     }
 
@@ -52,7 +58,7 @@ public class ReplaceUnderTrafficTests
 
     private static long Repeated(Tally[] ways) => ways.Sum(w => w.Repeated);
 
-    private static (Tally[] Ways, long Dropped) Run(string mode, string? iptables)
+    private static (Tally[] Ways, long Dropped, TimeSpan Still) Run(string mode, string? iptables)
     {
         using var pod = new Pod();
         (string, string)[] flags = [("istio-inbound-ports", "*"), ("istio-service-cidr", "*"), .. iptables is null ? [] : new[] { ("force-iptables-binary", iptables) }];
@@ -66,6 +72,7 @@ public class ReplaceUnderTrafficTests
         using var ended = new CancellationTokenSource();
         var ways = new Tally[Ways];
         long overflowed = Overflowed();
+        using var turns = new Turns();
         Thread[] clients =
         [
             .. new[] { (pod.Outside, Pod.Ip), (pod.Outside, Pod.Ip6), (pod.Name, Pod.OutsideIp), (pod.Name, Pod.OutsideIp6) }
@@ -78,6 +85,7 @@ public class ReplaceUnderTrafficTests
 
         ended.Cancel();
         Array.ForEach(clients, c => c.Join());
+        TimeSpan still = turns.Stop();
         string seen = string.Join(", ", ways);
         direct.Stop().ShouldBe(0, $"passed the proxy by; {seen}");
         ways.ShouldAllBe(w => w.Connected >= Replaces, "too little traffic to show anything");
@@ -88,7 +96,7 @@ public class ReplaceUnderTrafficTests
             accepted.ShouldBeInRange(ways.Sum(w => w.Connected) - Unaccepted(mode), ways.Sum(w => w.Connected), seen);
         }
 
-        return (ways, Overflowed() - overflowed);
+        return (ways, Overflowed() - overflowed, still);
     }
 
     private static Socket Transparent(Pod pod, int port)
@@ -180,6 +188,39 @@ public class ReplaceUnderTrafficTests
         var thread = new Thread(body);
         thread.Start();
         return thread;
+    }
+
+    // How long threads that wish to run every 10 ms waited for a turn at most. They are more than the processors: each can stand still alone.
+    private sealed class Turns : IDisposable
+    {
+        private readonly TimeSpan[] _longest = new TimeSpan[2 * Environment.ProcessorCount];
+        private readonly Thread[] _threads;
+        private volatile bool _stopping;
+
+        public Turns() => _threads = [.. _longest.Select((_, i) => Started(() => Take(ref _longest[i])))];
+
+        public TimeSpan Stop()
+        {
+            Dispose();
+            return _longest.Max();
+        }
+
+        public void Dispose()
+        {
+            _stopping = true;
+            Array.ForEach(_threads, t => t.Join());
+        }
+
+        private void Take(ref TimeSpan longest)
+        {
+            for (long before = Stopwatch.GetTimestamp(), now; !_stopping; before = now)
+            {
+                Thread.Sleep(10);
+                now = Stopwatch.GetTimestamp();
+                TimeSpan gap = Stopwatch.GetElapsedTime(before, now);
+                longest = gap > longest ? gap : longest;
+            }
+        }
     }
 
     // Accepts, counts and resets what comes to some listeners.
