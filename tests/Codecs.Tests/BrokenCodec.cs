@@ -9,6 +9,7 @@ internal enum Defect
 {
     ForgetsBytesAtCuts,
     AllocatesPerFrame,
+    RemembersFrames,
     AnswersOneWay,
     LosesIdOfLocalReply,
     ThrowsOnBadBytes,
@@ -41,6 +42,8 @@ internal interface IDefect
 internal struct BrokenCodec<TDefect> : IXRpcCodec<BrokenCodec<TDefect>>
     where TDefect : IDefect
 {
+    private static readonly List<ulong> Remembered = [];
+
     private PingPongCodec _inner;
     private List<byte>? _held;
     private Side _from;
@@ -81,6 +84,11 @@ internal struct BrokenCodec<TDefect> : IXRpcCodec<BrokenCodec<TDefect>>
         }
 
         ScanStatus status = _inner.Scan(input, ref head, out consumed);
+        if (Is(Defect.RemembersFrames))
+        {
+            Remembered.Add(head.Id);
+        }
+
         return Distorted(status, ref head);
     }
 

@@ -14,6 +14,7 @@ public sealed class KitTests
         { nameof(ForgetsBytesAtCuts), "frames behind one another, cut at every byte" },
         { nameof(ForgetsBytesAtCuts), "segments of a sequence" },
         { nameof(AllocatesPerFrame), "nothing allocated per frame" },
+        { nameof(RemembersFrames), "nothing allocated per frame" },
         { nameof(HoldsTheBody), "64 MB byte by byte in fixed memory" },
         { nameof(AnswersOneWay), "local replies parse" },
         { nameof(LosesIdOfLocalReply), "local replies parse" },
@@ -79,6 +80,7 @@ public sealed class KitTests
     {
         nameof(ForgetsBytesAtCuts) => Kit<ForgetsBytesAtCuts>(),
         nameof(AllocatesPerFrame) => Kit<AllocatesPerFrame>(),
+        nameof(RemembersFrames) => Kit<RemembersFrames>(),
         nameof(AnswersOneWay) => Kit<AnswersOneWay>(),
         nameof(LosesIdOfLocalReply) => Kit<LosesIdOfLocalReply>(),
         nameof(ThrowsOnBadBytes) => Kit<ThrowsOnBadBytes>(),
@@ -107,6 +109,8 @@ public sealed class KitTests
     private sealed class ForgetsBytesAtCuts : IDefect { public static Defect Value => Defect.ForgetsBytesAtCuts; }
 
     private sealed class AllocatesPerFrame : IDefect { public static Defect Value => Defect.AllocatesPerFrame; }
+
+    private sealed class RemembersFrames : IDefect { public static Defect Value => Defect.RemembersFrames; }
 
     private sealed class AnswersOneWay : IDefect { public static Defect Value => Defect.AnswersOneWay; }
 

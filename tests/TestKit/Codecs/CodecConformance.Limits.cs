@@ -8,9 +8,6 @@ public sealed partial class CodecConformance<TCodec>
 {
     private const int Rounds = 200;
 
-    /// <summary>What the process allocates once, such as a type's statics or what replaces code that is compiled better, is not the codec's: only what comes every time is.</summary>
-    private const int MostOnce = 5;
-
     private void Oversize()
     {
         foreach (OversizedFrame frame in Sample.Oversized)
@@ -30,12 +27,7 @@ public sealed partial class CodecConformance<TCodec>
     {
         LongFrame frame = Sample.Long;
         ConformanceException.Unless(frame.Body >= LongFrame.Least || frame.IsLongest, () => $"{Name}: the long frame's body has only {frame.Body} bytes, and is not said to be the longest");
-        long allocated = Drip(frame);
-        for (int again = 1; allocated > 0 && again < MostOnce; again++)
-        {
-            allocated = Drip(frame);
-        }
-
+        long allocated = Allocations.OfMost(() => Drip(frame));
         ConformanceException.Unless(allocated == 0, () => $"{Name}: {allocated} bytes allocated for the long frame's body");
     }
 
@@ -70,14 +62,7 @@ public sealed partial class CodecConformance<TCodec>
         foreach (GoldenFrame frame in Sample.Frames)
         {
             taken += ScanAll(frame, output, 2);
-            long allocated = 1;
-            for (int again = 0; allocated > 0 && again < MostOnce; again++)
-            {
-                long before = GC.GetAllocatedBytesForCurrentThread();
-                taken += ScanAll(frame, output, Rounds);
-                allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            }
-
+            long allocated = Allocations.OfEvery(() => taken += ScanAll(frame, output, Rounds));
             Unless(allocated == 0, frame, () => $"{allocated} bytes allocated by {Rounds} frames");
         }
 
