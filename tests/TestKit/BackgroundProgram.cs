@@ -64,6 +64,7 @@ internal sealed class BackgroundProgram : IDisposable
 
     /// <summary>Sends a signal; one that freezes it has frozen all its threads when this returns.</summary>
     /// <param name="name">As <c>STOP</c>, which freezes it with its connections open, or <c>CONT</c>, which lets it go on.</param>
+    /// <exception cref="TimeoutException">It is told to freeze, and runs on.</exception>
     public void Signal(string name)
     {
         using Process kill = Process.Start("kill", ["-" + name, Id.ToString(CultureInfo.InvariantCulture)]);
@@ -72,8 +73,13 @@ internal sealed class BackgroundProgram : IDisposable
         {
             // The kernel tells one thread, which tells the others when it has its turn.
             long end = Environment.TickCount64 + (long)Patience.Limit.TotalMilliseconds;
-            while (!_process.HasExited && !IsFrozen() && Environment.TickCount64 < end)
+            while (!_process.HasExited && !IsFrozen())
             {
+                if (Environment.TickCount64 >= end)
+                {
+                    throw new TimeoutException($"{_process.StartInfo.FileName} did not freeze. {Said}");
+                }
+
                 Thread.Sleep(1);
             }
         }

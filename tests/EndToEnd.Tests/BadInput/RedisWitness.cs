@@ -37,7 +37,7 @@ internal sealed class RedisWitness : IDisposable
     {
         using Call hand = Call.To(_server);
         Witness();
-        string shared = Clients(hand).Single(static line => line.Contains(" cmd=lpushx ", StringComparison.Ordinal)).Split(' ')[0];
+        string shared = Askers(hand).Single();
         hand.Ask("CLIENT PAUSE 60000 WRITE").ShouldBe("+OK");
         _call.Send(Request + "\n");
         Wait.Until(() => Connection(hand, shared)?.Contains("flags=b") == true, "the server has no request to hold back");
@@ -45,7 +45,9 @@ internal sealed class RedisWitness : IDisposable
         hand.Ask("CLIENT UNPAUSE").ShouldBe("+OK");
         _call.ReadLine().ShouldBe(":0");
         Witness();
-        Connection(hand, shared).ShouldNotBeNull("the shared connection ended");
+        string[]? left = Connection(hand, shared);
+        left.ShouldNotBeNull("the shared connection ended");
+        Askers(hand).ShouldAllBe(id => id == shared, "the witness's last request went over another connection");
     }
 
     public void Dispose() => _call.Dispose();
@@ -53,6 +55,10 @@ internal sealed class RedisWitness : IDisposable
     /// <summary>What the server says of a connection, its id first; null where there is none. By the id: others' requests go over it too, behind the witness's.</summary>
     private static string[]? Connection(Call hand, string id) =>
         Clients(hand).Select(static line => line.Split(' ')).FirstOrDefault(words => words[0] == id);
+
+    /// <summary>The ids of the connections whose last request is the witness's; none where others' requests came behind it.</summary>
+    private static string[] Askers(Call hand) =>
+        [.. Clients(hand).Where(static line => line.Contains(" cmd=lpushx ", StringComparison.Ordinal)).Select(static line => line.Split(' ')[0])];
 
     private static string[] Clients(Call hand) => hand.Take(int.Parse(hand.Ask("CLIENT LIST")![1..], CultureInfo.InvariantCulture) + 2).Split('\n');
 }

@@ -20,7 +20,7 @@ public class PipeQuotaTests
 
     // The proxy sees that a connection is bulk only when it has flowed for a while.
     private const int ReadAtOnce = 256 * 1024;
-    
+
     // A gigabyte by way of small buffers: half a minute of two processors that have nothing else to do.
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(4);
 
