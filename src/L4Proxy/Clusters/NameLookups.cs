@@ -152,23 +152,22 @@ internal sealed class NameLookups(Func<string, IPAddress[]> ask, Action<ThreadSt
                 return;
             }
 
+            IPAddress[] answer = [];
+            Exception? failure = null;
             try
             {
-                IPAddress[] answer = ask(Host);
-                ended(this, _answer.Task.IsCompleted ? null : false);
-                _answer.TrySetResult(answer);
+                answer = ask(Host);
             }
 #pragma warning disable CA1031 // Whatever it is, it is for who asked; the thread goes on.
-            catch (Exception failure)
+            catch (Exception why)
 #pragma warning restore CA1031
             {
-                ended(this, _answer.Task.IsCompleted ? null : true);
-                _answer.TrySetException(failure);
+                failure = why;
             }
-            finally
-            {
-                _cancelled.Dispose();
-            }
+
+            ended(this, _answer.Task.IsCompleted ? null : failure is not null);
+            _ = failure is null ? _answer.TrySetResult(answer) : _answer.TrySetException(failure);
+            _cancelled.Dispose();
         }
     }
 }

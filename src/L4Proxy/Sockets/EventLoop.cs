@@ -12,6 +12,7 @@ namespace MeshL4.L4Proxy.Sockets;
 internal sealed unsafe partial class EventLoop : IDisposable
 {
     private const int EventBatch = 256;
+    private const int MostFullBatches = 8;
     private const int NoClock = 0; // CLOCK_REALTIME: no thread's
 
     [ThreadStatic]
@@ -151,6 +152,7 @@ internal sealed unsafe partial class EventLoop : IDisposable
         t_current = this;
         _clock = ThreadClock.OfCaller() ?? NoClock;
         EpollEvent* events = stackalloc EpollEvent[EventBatch];
+        int fullBatches = 0;
         while (!_stopping)
         {
             int timeout = _requeued.Count > 0 || _turnEnd.Count > 0 ? 0 : Timers.MillisecondsToNext(Environment.TickCount64);
@@ -163,8 +165,14 @@ internal sealed unsafe partial class EventLoop : IDisposable
 
             RunRequeued();
 
-            // Behind what has come: where the thread had no processor for a while, an answer that was there in time is not too late.
-            Timers.Advance(NowMilliseconds, this);
+            // Behind what has come: where the thread had no processor for a while, an answer that was there in time is not too late. A full batch
+            // tells that more has come, but not for ever: timers go on where every batch is full.
+            if (count < EventBatch || ++fullBatches == MostFullBatches)
+            {
+                fullBatches = 0;
+                Timers.Advance(NowMilliseconds, this);
+            }
+
             RunTurnEnd();
             ReuseSlots();
         }

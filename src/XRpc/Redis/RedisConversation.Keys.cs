@@ -85,7 +85,7 @@ public sealed partial class RedisConversation
     }
 
     /// <summary>
-    /// What ends a script or a pause has a connection to itself: on another it would wait for the end. That connection is in database 0: a server that
+    /// What ends a script or a pause, or tells what runs, has a connection to itself: on another it would wait for the end. That connection is in database 0: a server that
     /// a script keeps busy takes no SELECT.
     /// </summary>
     private Decision Apart(in RedisRequest request, IExchange exchange)

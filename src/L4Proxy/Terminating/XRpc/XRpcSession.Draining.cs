@@ -59,7 +59,7 @@ internal sealed partial class XRpcSession<TCodec>
     private void EndWhenDrained()
     {
         TellOfEnd();
-        if (!_knowsOfEnd || (InFlight == 0 && !HasDelayed && _held.IsEmpty))
+        if (!_knowsOfEnd || (InFlight == 0 && !HasDelayed && !_skipping && _held.IsEmpty))
         {
             _stopReading = true;
             _givesUpStreams |= !_knowsOfEnd;

@@ -112,6 +112,11 @@ internal sealed partial class XRpcSession<TCodec> : ISocketOwner, IValueTaskSour
         if (socket.Readable && !IsClosed)
         {
             ReadRequests();
+            if (_isDraining && !IsClosed && InFlight == 0)
+            {
+                // What came may have been the end of a frame that has no answer.
+                _owner.Attend(this);
+            }
         }
     }
 
