@@ -21,13 +21,15 @@ internal static class Allocations
     /// <summary>As <see cref="OfEvery"/>, of runs that say themselves what they allocate.</summary>
     public static long OfMost(Func<long> run)
     {
-        int without = 0;
-        for (int with = 0; without < Most;)
+        int with = 0, without = 0;
+        while (without < Most)
         {
             long allocated = run();
-            without += allocated == 0 ? 1 : 0;
-            with += allocated == 0 ? 0 : 1;
-            if (with == Most)
+            if (allocated == 0)
+            {
+                without++;
+            }
+            else if (++with == Most)
             {
                 return allocated;
             }

@@ -69,19 +69,11 @@ internal sealed class BackgroundProgram : IDisposable
     {
         using Process kill = Process.Start("kill", ["-" + name, Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
-        if (name == "STOP")
-        {
-            // The kernel tells one thread, which tells the others when it has its turn.
-            long end = Environment.TickCount64 + (long)Patience.Limit.TotalMilliseconds;
-            while (!_process.HasExited && !IsFrozen())
-            {
-                if (Environment.TickCount64 >= end)
-                {
-                    throw new TimeoutException($"{_process.StartInfo.FileName} did not freeze. {Said}");
-                }
 
-                Thread.Sleep(1);
-            }
+        // The kernel tells one thread, which tells the others when it has its turn.
+        if (name == "STOP" && !SpinWait.SpinUntil(() => _process.HasExited || IsFrozen(), Patience.Limit))
+        {
+            throw new TimeoutException($"{_process.StartInfo.FileName} did not freeze. {Said}");
         }
     }
 

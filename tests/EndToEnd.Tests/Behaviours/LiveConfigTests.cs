@@ -88,7 +88,7 @@ public sealed class LiveConfigTests : IDisposable
         Wait.Until(() => proxy.Get("/config_dump?include_eds").Contains("error_state", StringComparison.Ordinal), () => proxy.Get("/config_dump?include_eds"));
         Call.Ask(_port, "x").ShouldBe("blue x");
         File.Delete(_folder.At("eds.yaml"));
-        Wait.Until(() => proxy.Log.Contains("Could not find", StringComparison.Ordinal), () => proxy.Log);
+        proxy.Tells("Could not find");
         Call.Ask(_port, "x").ShouldBe("blue x");
         Endpoints("3", _green);
         Eventually("green");

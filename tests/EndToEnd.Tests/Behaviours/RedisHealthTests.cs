@@ -280,11 +280,7 @@ public sealed class RedisHealthTests : IDisposable
 
     private static string FlagsOf(Sidecar proxy, Peer redis) => FlagsOf(proxy, redis.Port);
 
-    private static string FlagsOf(Sidecar proxy, int port)
-    {
-        string before = $"main::127.0.0.1:{port}::health_flags::";
-        return proxy.Get("/clusters").Split('\n').First(line => line.StartsWith(before, StringComparison.Ordinal))[before.Length..];
-    }
+    private static string FlagsOf(Sidecar proxy, int port) => proxy.HealthFlags("main", $"127.0.0.1:{port}");
 
     private static bool? IsFailedInJson(Sidecar proxy, Peer redis)
     {

@@ -66,11 +66,7 @@ public sealed class RedisHealthUpdateTests : IDisposable
         Boot.Listener("l", "127.0.0.1", _port, Boot.Chain(Filter("x", upstream))),
         Boot.Listener("o", "127.0.0.1", _other, Boot.Chain(Filter("y", others)))));
 
-    private string Flags(Sidecar proxy)
-    {
-        string before = $"main::{_server.Address}::health_flags::";
-        return proxy.Get("/clusters").Split('\n').First(line => line.StartsWith(before, StringComparison.Ordinal))[before.Length..];
-    }
+    private string Flags(Sidecar proxy) => proxy.HealthFlags("main", _server.Address);
 
     private static string Filter(string prefix, string upstream) =>
         $"{{name: {prefix}, typed_config: {{'@type': type.googleapis.com/meshl4.xrpc.v1.XRpcProxy, stat_prefix: {prefix}, codec: redis, "

@@ -80,7 +80,7 @@ public sealed class RedisLoginTests : IDisposable
 
         client.Dispose();
         proxy.Logged("listener=l").ShouldContain("flags=UF details=upstream_preamble_refused");
-        Wait.Until(() => proxy.Log.Contains(_redis.Address + " failed: WRONGPASS", StringComparison.Ordinal), () => proxy.Log);
+        proxy.Tells(_redis.Address + " failed: WRONGPASS");
         proxy.Log.Split("own login at").Length.ShouldBeInRange(2, 4, "a line of each loop");
         string dump = proxy.Get("/config_dump");
         dump.ShouldContain("RedisProtocolOptions");

@@ -55,7 +55,7 @@ public sealed class TlsRuleTests : IDisposable
         string dump = proxy.Get("/config_dump");
         dump.ShouldContain("meshl4_tls_unsupported");
         dump.ShouldContain("filter_chains[0].transport_socket");
-        Wait.Until(() => proxy.Log.Contains("TLS is not supported", StringComparison.Ordinal), () => proxy.Log);
+        proxy.Tells("TLS is not supported");
         proxy.Log.Split('\n').Count(static line => line.Contains("TLS is not supported", StringComparison.Ordinal)).ShouldBe(1);
     }
 

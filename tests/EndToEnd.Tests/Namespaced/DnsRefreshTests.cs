@@ -51,7 +51,7 @@ public sealed class DnsRefreshTests : IDisposable
     public void NameThatFails_IsAskedForAgainAtItsOwnRate()
     {
         using Sidecar proxy = Start("dns_refresh_rate: 3600s, dns_failure_refresh_rate: {base_interval: 0.2s, max_interval: 1s}");
-        Wait.Until(() => proxy.Log.Contains("svc does not resolve", StringComparison.Ordinal), () => proxy.Log);
+        proxy.Tells("svc does not resolve");
         using Peer dns = Peer.Dns(_pod.Outside, $"--host-record=svc.mesh.example,{Pod.OutsideIp}");
         Says("one", proxy);
     }

@@ -65,6 +65,16 @@ internal sealed class Sidecar : IDisposable
     /// <summary>One number of /stats; 0 when it is not there.</summary>
     public long Stat(string name) => StatsPage.Figure(Get("/stats"), name);
 
+    /// <summary>Waits until it has logged <paramref name="words"/>: a line is read some time after what it tells of.</summary>
+    public void Tells(string words) => Wait.Until(() => Log.Contains(words, StringComparison.Ordinal), () => $"never logged: {words}\n{Log}");
+
+    /// <summary>What <c>/clusters</c> says of the health of a server, as <c>healthy</c>.</summary>
+    public string HealthFlags(string cluster, string address)
+    {
+        string before = $"{cluster}::{address}::health_flags::";
+        return Get("/clusters").Split('\n').First(line => line.StartsWith(before, StringComparison.Ordinal))[before.Length..];
+    }
+
     /// <summary>Waits for a line of the access log that has all these texts, and returns it.</summary>
     public string Logged(params string[] texts)
     {
